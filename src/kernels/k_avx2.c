@@ -1,0 +1,8 @@
+/* k_avx2.c - the table for processors with AVX2, FMA and F16C (built with -mavx2 -mfma -mf16c). */
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+#define KERNELS_TABLE kernels_avx2
+#define KERNELS_NAME "avx2"
+#include "kernels/body.h"
+#endif

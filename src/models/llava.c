@@ -1,0 +1,107 @@
+/* llava.c - LLaVA-1.5: one square tile a picture, tower rows of a chosen layer, two-layer projector, put over the placeholders.
+ *
+ * Source: llava.md 1.4, 2.4, 3; transformers modeling_llava. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/models_int.h"
+
+/* hidden_states[0] is what enters the layers, [k] what leaves layer k: -2 of 24 layers runs 23, -1 runs 24. */
+static lmm_status layer_select(net *n, const tree *config, int layers) {
+    const tree *t = tree_get(config, "vision_feature_layer");
+    if (t && t->type == TREE_LIST) return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: lists in 'vision_feature_layer' are not supported");
+    int64_t select = tree_int(config, "vision_feature_layer", -2);
+    int64_t count = select < 0 ? layers + 1 + select : select;
+    if (count < 1 || count > layers) return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer %d of a tower with %d layers", (int)select, layers);
+    n->vision_layer_count = (int)count;
+    return LMM_OK;
+}
+
+static lmm_status strategy_read(net *n, const tree *config) {
+    const char *s = tree_str(config, "vision_feature_select_strategy", "default");
+    if (strcmp(s, "default") && strcmp(s, "full"))
+        return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_select_strategy is '%s' (default, full are known)", s);
+    /* "default" drops row 0 whatever it is; on a tower without class token that would be a patch, as in the reference. */
+    n->drop_class_row = !strcmp(s, "default");
+    return LMM_OK;
+}
+
+static lmm_status llava_bind(net *n, const tree *config, binder *b) {
+    vit_config v = {0};
+    decoder_config d = {0};
+    lmm_status st = vit_config_read(&v, tree_get(config, "vision_config"), "config.json: vision_config");
+    if (!st) st = decoder_config_read(&d, tree_get(config, "text_config"), "config.json: text_config");
+    if (!st) st = layer_select(n, config, v.enc.layer_count);
+    if (!st) st = strategy_read(n, config);
+    if (st) return st;
+    activation act;
+    if (!activation_find(tree_str(config, "projector_hidden_act", "gelu"), &act)) return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: projector_hidden_act is not known");
+    d.tied |= tree_bool(config, "tie_word_embeddings", false);
+    v.head = false;
+    if ((st = vit_bind(&n->tower, &v, b, "vision_tower"))) return st;
+    if ((st = projector_bind(&n->proj, v.enc.hidden, d.hidden, tree_bool(config, "multimodal_projector_bias", true), act, b))) return st;
+    if ((st = decoder_bind(&n->dec, &d, b))) return st;
+    n->image_token = (int)tree_int(config, "image_token_index", tree_int(config, "image_token_id", 32000));
+    if (n->image_token < 0 || n->image_token >= d.vocab)
+        return LMM_FAIL(LMM_E_FORMAT, "config.json: image_token_index %d lies outside the vocabulary of %d", n->image_token, d.vocab);
+    n->has_tower = n->has_projector = n->has_decoder = true;
+    return LMM_OK;
+}
+
+static lmm_status llava_plan(const net *n, const image *im, media_plan *out) {
+    (void)im;
+    *out = (media_plan){1, vit_tokens(&n->tower.config) - n->drop_class_row};
+    return LMM_OK;
+}
+
+static lmm_status llava_pixels(const net *n, const image *im, float **pixels, int *tile_count) {
+    image u8 = {0};
+    float *tile;
+    lmm_status st = preprocess_u8(&u8, im, &n->pre);
+    if (st) return st;
+    int S = n->tower.config.image_size;
+    if (u8.width != S || u8.height != S)
+        st = LMM_FAIL(LMM_E_SHAPE, "the picture processor makes %dx%d pixels, the tower needs %dx%d: preprocessor_config.json does not fit config.json",
+                      u8.width, u8.height, S, S);
+    if (!st) st = preprocess_float(&tile, &u8, &n->pre);
+    image_free(&u8);
+    if (st) return st;
+    size_t size = (size_t)3 * (size_t)S * (size_t)S;
+    *pixels = mem_resize(*pixels, (size_t)(*tile_count + 1) * size, sizeof(float));
+    memcpy(*pixels + (size_t)*tile_count * size, tile, size * sizeof(float));
+    ++*tile_count;
+    free(tile);
+    return LMM_OK;
+}
+
+static tensor *drop_first_rows(cx *c, tensor *x, int tiles, int tokens) {
+    int *index = mem_new((size_t)(tiles * tokens), sizeof *index), at = 0;
+    for (int t = 0; t < tiles; t++)
+        for (int i = 1; i < tokens; i++) index[at++] = t * tokens + i;
+    x = op_rows_get(c, x, index, at);
+    free(index);
+    return x;
+}
+
+static tensor *llava_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count) {
+    (void)plan, (void)count;
+    int tiles = (int)pixels->ne[0], tokens = vit_tokens(&n->tower.config);
+    tensor *x = vit_forward(c, &n->tower, pixels, n->vision_layer_count);
+    if (n->drop_class_row) x = drop_first_rows(c, x, tiles, tokens);
+    x = projector_forward(c, &n->proj, x);
+    if (c->trace) cx_trace(c, cx_view(c, x, 3, (int64_t[]){tiles, tensor_rows(x) / tiles, tensor_cols(x)}), "projector_out");
+    cx_trace(c, x, "image_features");
+    return x;
+}
+
+const lmm_arch arch_llava = {
+    .name = "llava",
+    .hf = (const char *const[]){"LlavaForConditionalGeneration", NULL},
+    .types = (const char *const[]){"llava", NULL},
+    .canonical = names_canonical,
+    .key_of = names_key_llava,
+    .bind = llava_bind,
+    .media_plan = llava_plan,
+    .media_pixels = llava_pixels,
+    .media_embed = llava_embed,
+};

@@ -1,0 +1,82 @@
+/* models.h - model families: from config.json and tensor names to blocks, and from pictures to rows.
+ *
+ * A family is one file and one row in registry.c. What differs by data is a field of a config in nn.h; what differs by structure is a
+ * function here. Nothing outside this folder knows a model's name. */
+#ifndef LMM_MODELS_H
+#define LMM_MODELS_H
+
+#include "base/base.h"
+#include "format/format.h"
+#include "media/media.h"
+#include "nn/nn.h"
+#include "text/text.h"
+
+typedef struct net net;
+
+/* What a picture becomes, known before any weight is touched. */
+typedef struct { int tile_count, row_count; } media_plan;
+
+typedef struct lmm_arch {
+    const char *name;                                      /* "llava" */
+    const char *const *hf;                                 /* names in config.json "architectures", NULL-terminated */
+    const char *const *types;                              /* model_type, for configs without architectures */
+    /* Canonical name of a tensor of the file, NULL for one this family never reads. free(). */
+    char *(*canonical)(const char *key);
+    char *(*key_of)(const char *canonical);                /* spelling of new checkpoints */
+    lmm_status (*bind)(net *n, const tree *config, binder *b);
+    /* How one picture is laid out; NULL: the family sees no pictures. */
+    lmm_status (*media_plan)(const net *n, const image *im, media_plan *out);
+    /* Adds the tiles of one picture to pixels (tile, 3, S, S); *pixels grows by realloc. */
+    lmm_status (*media_pixels)(const net *n, const image *im, float **pixels, int *tile_count);
+    /* pixels (tiles,3,S,S) of several pictures, tiles of picture i counted in plan[i] -> all their rows, in order. */
+    tensor *(*media_embed)(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
+} lmm_arch;
+
+const lmm_arch *arch_find(const tree *config, const char *name);                  /* NULL with a message naming the known ones */
+
+/* An opened network: the blocks a family uses are set, the others zero. */
+struct net {
+    const lmm_arch *arch;
+    param_set params;
+    checkpoint *file;          /* NULL when initialised from nothing */
+    tree *config;
+    decoder dec;
+    bool has_decoder;
+    vit tower;
+    bool has_tower;
+    projector proj;
+    bool has_projector;
+    int vision_layer_count;    /* layers run: vision_feature_layer resolved */
+    bool drop_class_row;       /* vision_feature_select_strategy "default" */
+    int image_token;           /* placeholder id, -1 when the family sees no pictures */
+    preprocess_spec pre;
+    bool has_pre;
+    encoder text;              /* CLIP's text half */
+    tensor *text_embed, *text_positions;
+    norm text_norm;
+    linear text_projection, visual_projection;
+    tensor *logit_scale;
+    int text_eos;
+};
+
+/* Opens the weights of a folder. */
+lmm_status net_open(net **out, const char *dir);
+/* A new network from a config alone, initialised from `seed`. config is copied. pre: picture processing, may be NULL. */
+lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, const char *name);
+void net_free(net *n);
+/* Writes config.json and the weights (dtype F32) of n into an existing folder, under the keys it was opened with. */
+lmm_status net_save(const net *n, const char *dir);
+
+/* Embeddings of a prompt: text rows, with media rows put over the slots (rows whose id is the image token). media NULL: text only. */
+tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media);
+
+extern const lmm_arch arch_llm, arch_llava, arch_vit, arch_clip;
+
+/* CLIP's two halves (clip.c): pixels (B,3,S,S) and ids (B x T, padded) -> unit embeddings (B, E). Text is pooled at the first end token. */
+tensor *clip_image_embed(cx *c, const net *n, tensor *pixels);
+tensor *clip_text_embed(cx *c, const net *n, const int *ids, int texts, int tokens);
+/* (texts, images) similarities times exp(logit_scale), and the contrastive loss of matching pairs. */
+tensor *clip_logits(cx *c, const net *n, tensor *text, tensor *image);
+tensor *clip_loss(cx *c, const net *n, tensor *text, tensor *image);
+
+#endif

@@ -1,0 +1,86 @@
+/* names.c - tensor names of the checkpoint generations, brought to one canonical spelling (llava.md 1.2).
+ *
+ *   generation            language model                   projector                          tower
+ *   A original            model.layers                     model.mm_projector.0               model.vision_tower.vision_tower.vision_model.
+ *   B transformers 4      language_model.model.layers      multi_modal_projector.linear_1     vision_tower.vision_model.
+ *   C transformers 4.52   model.language_model.layers      model.multi_modal_projector.       model.vision_tower.vision_model.
+ *   D transformers 5      as C                             as C                               model.vision_tower.
+ *   canonical             llm.layers                       proj.0                             vision_tower. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/models_int.h"
+
+static bool starts(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
+
+static bool is_leftover(const char *key) {
+    return strstr(key, "rotary_emb.inv_freq") || strstr(key, ".position_ids") || starts(key, "vision_resampler") || starts(key, "model.vision_resampler");
+}
+
+typedef struct { const char *from, *to; } rewrite;
+
+/* The first matching prefix is replaced. */
+static char *replace_prefix(const char *key, const rewrite *row, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (starts(key, row[i].from)) return mem_printf("%s%s", row[i].to, key + strlen(row[i].from));
+    return mem_strdup(key);
+}
+
+char *names_canonical(const char *key) {
+    static const rewrite row[] = {
+        {"language_model.lm_head.", "lm_head."},
+        {"language_model.model.", "llm."},
+        {"language_model.", "llm."},
+        {"vision_tower.vision_tower.vision_model.", "vision_tower."},
+        {"vision_tower.vision_model.", "vision_tower."},
+        {"multi_modal_projector.linear_1.", "proj.0."},
+        {"multi_modal_projector.linear_2.", "proj.2."},
+        {"mm_projector.", "proj."},
+        {"lm_head.", "lm_head."},
+        {"image_newline", "image_newline"},
+        {"vision_tower.", "vision_tower."},
+        {"model.", "llm."},
+    };
+    static const char *const owned[] = {"vision_tower", "multi_modal_projector", "mm_projector", "image_newline", "language_model"};
+    if (is_leftover(key)) return NULL;
+    if (starts(key, "model."))
+        for (size_t i = 0; i < COUNT_OF(owned); i++)
+            if (starts(key + 6, owned[i])) {
+                key += 6;
+                break;
+            }
+    return replace_prefix(key, row, COUNT_OF(row));
+}
+
+/* New LLaVA checkpoints are written as generation B, which every transformers reads. */
+char *names_key_llava(const char *name) {
+    static const rewrite row[] = {
+        {"lm_head.", "language_model.lm_head."},
+        {"llm.", "language_model.model."},
+        {"proj.0.", "multi_modal_projector.linear_1."},
+        {"proj.2.", "multi_modal_projector.linear_2."},
+        {"vision_tower.", "vision_tower.vision_model."},
+    };
+    return replace_prefix(name, row, COUNT_OF(row));
+}
+
+char *names_key_llm(const char *name) {
+    static const rewrite row[] = {{"llm.", "model."}};
+    return replace_prefix(name, row, COUNT_OF(row));
+}
+
+/* A tower alone: with or without "vision_model." in front. */
+char *names_canonical_vit(const char *key) {
+    static const rewrite row[] = {{"vision_model.", "vision_tower."}, {"", "vision_tower."}};
+    return is_leftover(key) ? NULL : replace_prefix(key, row, COUNT_OF(row));
+}
+
+char *names_key_vit(const char *name) {
+    static const rewrite row[] = {{"vision_tower.", "vision_model."}};
+    return replace_prefix(name, row, COUNT_OF(row));
+}
+
+char *names_canonical_clip(const char *key) {
+    static const rewrite row[] = {{"vision_model.", "vision_tower."}};
+    return is_leftover(key) ? NULL : replace_prefix(key, row, COUNT_OF(row));
+}

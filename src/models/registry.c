@@ -1,0 +1,133 @@
+/* registry.c - the table of families, and opening, making and saving a network. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/models_int.h"
+
+static const lmm_arch *const archs[] = {&arch_llm, &arch_llava, &arch_vit, &arch_clip};
+
+static bool listed(const char *const *list, const char *name) {
+    for (; *list; list++)
+        if (!strcmp(*list, name)) return true;
+    return false;
+}
+
+const lmm_arch *arch_find(const tree *config, const char *name) {
+    const tree *classes = tree_get(config, "architectures");
+    const char *class = classes && classes->type == TREE_LIST && classes->count && classes->items[0]->type == TREE_STRING ? classes->items[0]->text : NULL;
+    const char *type = tree_str(config, "model_type", "");
+    for (size_t i = 0; i < COUNT_OF(archs); i++)
+        if (class ? listed(archs[i]->hf, class) : listed(archs[i]->types, type)) return archs[i];
+    buf known = {0};
+    for (size_t i = 0; i < COUNT_OF(archs); i++)
+        for (const char *const *h = archs[i]->hf; *h; h++) buf_printf(&known, "%s%s", known.size ? ", " : "", *h);
+    lmm_fail(LMM_E_UNSUPPORTED, "%s: architecture '%s' is not known (known: %s)", name, class ? class : type, known.data);
+    buf_free(&known);
+    return NULL;
+}
+
+static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
+    strmap *m = strmap_new();
+    for (int i = 0; i < checkpoint_count(file); i++) {
+        char *name = arch->canonical(checkpoint_at(file, i)->name);
+        if (name) strmap_put(m, name, strlen(name), i);
+        free(name);
+    }
+    return m;
+}
+
+static lmm_status bind_all(net *n, uint64_t seed) {
+    strmap *index = n->file ? index_names(n->arch, n->file) : NULL;
+    binder b = {.set = &n->params, .source = n->file, .index = index, .key_of = n->arch->key_of, .seed = seed};
+    lmm_status st = n->arch->bind(n, n->config, &b);
+    strmap_free(index);
+    return st ? st : b.status;
+}
+
+static lmm_status start(net **out, tree *config, const char *name) {
+    const lmm_arch *arch = arch_find(config, name);
+    if (!arch) return LMM_E_UNSUPPORTED;
+    *out = mem_new(1, sizeof **out);
+    **out = (net){.arch = arch, .config = config, .image_token = -1};
+    return LMM_OK;
+}
+
+static lmm_status open_config(tree **out, const char *dir) {
+    char *path = path_join(dir, "config.json");
+    lmm_status st = !file_is_dir(dir) && !file_exists(dir)
+                        ? LMM_FAIL(LMM_E_IO, "no model at '%s'", dir)
+                        : tree_load(out, path);
+    free(path);
+    return st;
+}
+
+lmm_status net_open(net **out, const char *dir) {
+    tree *config = NULL;
+    net *n = NULL;
+    lmm_status st = open_config(&config, dir);
+    if (!st) st = start(&n, config, "config.json");
+    if (!st) st = checkpoint_open(&n->file, dir);
+    if (!st && n->arch->media_plan) {
+        st = preprocess_open(&n->pre, dir);
+        n->has_pre = !st;
+    }
+    if (!st) st = bind_all(n, 0);
+    if (!st) return *out = n, LMM_OK;
+    if (!n) tree_free(config);
+    net_free(n);
+    return LMM_CONTEXT(st, "loading '%s'", dir);
+}
+
+lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, const char *name) {
+    net *n = NULL;
+    tree *copy = tree_copy(config);
+    lmm_status st = start(&n, copy, name);
+    if (st) return tree_free(copy), st;
+    if (pre) n->pre = *pre, n->has_pre = true;
+    if ((st = bind_all(n, seed))) return net_free(n), LMM_CONTEXT(st, "making a model from '%s'", name);
+    return *out = n, LMM_OK;
+}
+
+void net_free(net *n) {
+    if (!n) return;
+    decoder_free(&n->dec);
+    vit_free(&n->tower);
+    encoder_free(&n->text);
+    param_set_free(&n->params);
+    checkpoint_close(n->file);
+    tree_free(n->config);
+    free(n);
+}
+
+lmm_status net_save(const net *n, const char *dir) {
+    int count = n->params.list.count;
+    named_tensor *at = mem_new((size_t)count, sizeof *at);
+    for (int i = 0; i < count; i++) {
+        const param *p = n->params.list.at[i];
+        at[i] = (named_tensor){p->key, p->t};
+    }
+    tree *metadata = tree_new(TREE_MAP);
+    tree_put(metadata, "format", tree_new_string("pt"));
+    lmm_status st = safetensors_save_dir(dir, at, count, metadata, (size_t)4 << 30);
+    buf json = {0};
+    tree_write_json(&json, n->config, 2);
+    buf_putc(&json, '\n');
+    char *path = path_join(dir, "config.json");
+    if (!st) st = file_write(path, json.data, json.size);
+    free(path);
+    buf_free(&json);
+    tree_free(metadata);
+    free(at);
+    return st;
+}
+
+tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media) {
+    tensor *x = op_rows_get(c, n->dec.embed, ids, count);
+    if (!media) return x;
+    int *index = mem_new((size_t)count, sizeof *index), slot = 0;
+    for (int i = 0; i < count; i++) index[i] = ids[i] == n->image_token ? -1 - slot++ : i;
+    LMM_ASSERT(slot == tensor_rows(media), "%d slots for %" PRId64 " media rows", slot, tensor_rows(media));
+    x = op_rows_join(c, x, media, index, count);
+    free(index);
+    return x;
+}

@@ -1,0 +1,199 @@
+/* decoder.c - the one decoder: Llama, Mistral, Qwen2 and Qwen3 are fields of its config.
+ *
+ * Block: x += o(attn(rope(q), rope(k), v)) of norm(x); x += down(silu(gate) * up) of norm(x). Source: llava.md 4.1. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/nn.h"
+
+/* ---- config ---- */
+
+/* What a model type implies when its config does not say (class defaults of transformers). */
+typedef struct { const char *type; bool qkv_bias, qk_norm; double eps; int window; } family;
+static const family families[] = {
+    {"llama", false, false, 1e-6, 0},
+    {"mistral", false, false, 1e-6, 4096},
+    {"qwen2", true, false, 1e-6, 0},
+    {"qwen3", false, true, 1e-6, 0},
+};
+
+static lmm_status family_find(const family **out, const char *type, const char *name) {
+    for (size_t i = 0; i < COUNT_OF(families); i++)
+        if (!strcmp(type, families[i].type)) return *out = &families[i], LMM_OK;
+    return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: language model '%s' is not known (llama, mistral, qwen2, qwen3 are)", name, type);
+}
+
+static bool is_set(const tree *t, const char *key) {
+    const tree *v = tree_get(t, key);
+    return v && v->type != TREE_NULL;
+}
+
+/* Qwen2 ignores its number unless use_sliding_window; Mistral honours an explicit null (llava.md 4.3). */
+static void window_read(decoder_config *c, const tree *t, const family *f) {
+    const tree *window = tree_get(t, "sliding_window");
+    c->window = window ? (window->type == TREE_NULL ? 0 : (int)window->i) : f->window;
+    if (!strncmp(f->type, "qwen", 4)) {
+        if (!tree_bool(t, "use_sliding_window", false)) c->window = 0;
+        c->window_first_layer = (int)tree_int(t, "max_window_layers", 28);
+    }
+    if (!strcmp(f->type, "llama")) c->window = 0;
+}
+
+lmm_status decoder_config_read(decoder_config *out, const tree *t, const char *name) {
+    const family *f = NULL;
+    lmm_status st = family_find(&f, tree_str(t, "model_type", "llama"), name);
+    if (st) return st;
+    struct { const char *key; int64_t high, value; } need[] = {
+        {"hidden_size", 65536, 0}, {"num_hidden_layers", 1024, 0}, {"num_attention_heads", 1024, 0}, {"intermediate_size", 1 << 20, 0}, {"vocab_size", 1 << 22, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(need); i++)
+        if ((st = tree_need_int(t, need[i].key, 1, need[i].high, &need[i].value, name))) return st;
+    decoder_config c = {.hidden = (int)need[0].value, .layer_count = (int)need[1].value, .head_count = (int)need[2].value,
+                        .mlp = (int)need[3].value, .vocab = (int)need[4].value};
+    c.kv_head_count = is_set(t, "num_key_value_heads") ? (int)tree_int(t, "num_key_value_heads", 0) : c.head_count;
+    if (c.kv_head_count < 1 || c.head_count % c.kv_head_count)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: %d attention heads cannot share %d key heads", name, c.head_count, c.kv_head_count);
+    if (!is_set(t, "head_dim") && c.hidden % c.head_count)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: hidden_size %d does not divide into %d heads", name, c.hidden, c.head_count);
+    c.head_dim = is_set(t, "head_dim") ? (int)tree_int(t, "head_dim", 0) : c.hidden / c.head_count;
+    if (c.head_dim < 2 || c.head_dim % 2 || c.head_dim > 1024) return LMM_FAIL(LMM_E_FORMAT, "%s: head_dim %d must be even, 2 to 1024", name, c.head_dim);
+    c.context = (int)tree_int(t, "max_position_embeddings", 2048);
+    if (c.context < 1 || c.context > 1 << 24) return LMM_FAIL(LMM_E_FORMAT, "%s: max_position_embeddings is %d", name, c.context);
+    c.eps = (float)tree_real(t, "rms_norm_eps", f->eps);
+    c.init_std = (float)tree_real(t, "initializer_range", 0.02);
+    bool attention_bias = tree_bool(t, "attention_bias", false);
+    c.qkv_bias = f->qkv_bias || attention_bias;
+    c.o_bias = attention_bias;
+    c.mlp_bias = tree_bool(t, "mlp_bias", false);
+    c.qk_norm = f->qk_norm;
+    c.tied = tree_bool(t, "tie_word_embeddings", false);
+    const char *act = tree_str(t, "hidden_act", "silu");
+    if (strcmp(act, "silu")) return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: decoder activation '%s' is not known (silu is)", name, act);
+    window_read(&c, t, f);
+    if ((st = rope_read(&c.rope, t, name))) return st;
+    *out = c;
+    return LMM_OK;
+}
+
+/* ---- binding ---- */
+
+static void layer_bind(decoder_layer *l, const decoder_config *c, int i, binder *b) {
+    int q = c->head_count * c->head_dim, kv = c->kv_head_count * c->head_dim;
+    const char *at = "llm.layers";
+    l->norm_attn = bind_norm(b, c->hidden, false, c->eps, "%s.%d.input_layernorm", at, i);
+    l->q = bind_linear(b, q, c->hidden, c->qkv_bias, c->init_std, "%s.%d.self_attn.q_proj", at, i);
+    l->k = bind_linear(b, kv, c->hidden, c->qkv_bias, c->init_std, "%s.%d.self_attn.k_proj", at, i);
+    l->v = bind_linear(b, kv, c->hidden, c->qkv_bias, c->init_std, "%s.%d.self_attn.v_proj", at, i);
+    l->o = bind_linear(b, c->hidden, q, c->o_bias, c->init_std, "%s.%d.self_attn.o_proj", at, i);
+    if (c->qk_norm) {
+        l->norm_q = bind_norm(b, c->head_dim, false, c->eps, "%s.%d.self_attn.q_norm", at, i);
+        l->norm_k = bind_norm(b, c->head_dim, false, c->eps, "%s.%d.self_attn.k_norm", at, i);
+    }
+    l->norm_mlp = bind_norm(b, c->hidden, false, c->eps, "%s.%d.post_attention_layernorm", at, i);
+    l->gate = bind_linear(b, c->mlp, c->hidden, c->mlp_bias, c->init_std, "%s.%d.mlp.gate_proj", at, i);
+    l->up = bind_linear(b, c->mlp, c->hidden, c->mlp_bias, c->init_std, "%s.%d.mlp.up_proj", at, i);
+    l->down = bind_linear(b, c->hidden, c->mlp, c->mlp_bias, c->init_std, "%s.%d.mlp.down_proj", at, i);
+}
+
+lmm_status decoder_bind(decoder *out, const decoder_config *c, binder *b) {
+    *out = (decoder){.config = *c, .layers = mem_new((size_t)c->layer_count, sizeof *out->layers)};
+    b->part = PART_DECODER;
+    out->embed = bind(b, (init_rule){INIT_NORMAL, c->init_std}, 2, (int64_t[]){c->vocab, c->hidden}, "llm.embed_tokens.weight");
+    for (int i = 0; i < c->layer_count && !b->status; i++) layer_bind(&out->layers[i], c, i, b);
+    out->norm_out = bind_norm(b, c->hidden, false, c->eps, "llm.norm");
+    /* A missing head means tied, whatever the config says (llava.md 1.1); a head in the file is used unless the config ties it. */
+    bool tied = c->tied || (b->source && !bind_has(b, "lm_head.weight"));
+    out->config.tied = tied;
+    out->head = tied ? out->embed : bind(b, (init_rule){INIT_NORMAL, c->init_std}, 2, (int64_t[]){c->vocab, c->hidden}, "lm_head.weight");
+    return b->status;
+}
+
+void decoder_free(decoder *d) {
+    free(d->layers);
+    *d = (decoder){0};
+}
+
+/* ---- KV cache ---- */
+
+lmm_status kv_cache_open(kv_cache *out, const decoder_config *c, int capacity) {
+    size_t row = (size_t)c->kv_head_count * (size_t)c->head_dim, one, all;
+    if (!size_mul(row * sizeof(float), (size_t)capacity, &one) || !size_mul(one, 2 * (size_t)c->layer_count, &all))
+        return LMM_FAIL(LMM_E_LIMIT, "a KV cache of %d rows does not fit in memory", capacity);
+    void *data;
+    lmm_status st = mem_try(&data, all, "the KV cache");
+    if (st) return st;
+    *out = (kv_cache){c->layer_count, capacity, mem_new((size_t)c->layer_count, sizeof(tensor)), mem_new((size_t)c->layer_count, sizeof(tensor)), data};
+    int64_t ne[2] = {capacity, (int64_t)row};
+    for (int i = 0; i < c->layer_count; i++) {
+        out->k[i] = tensor_make(DT_F32, 2, ne, (char *)data + (size_t)(2 * i) * one);
+        out->v[i] = tensor_make(DT_F32, 2, ne, (char *)data + (size_t)(2 * i + 1) * one);
+    }
+    return LMM_OK;
+}
+
+void kv_cache_close(kv_cache *c) {
+    free(c->k);
+    free(c->v);
+    free(c->data);
+    *c = (kv_cache){0};
+}
+
+/* ---- forward ---- */
+
+typedef struct { const decoder *d; const decoder_rows *rows; tensor *rope; int layer; } block_arg;
+
+static tensor *attention(cx *c, const block_arg *a, tensor *x) {
+    const decoder_config *f = &a->d->config;
+    const decoder_layer *l = &a->d->layers[a->layer];
+    const decoder_rows *r = a->rows;
+    tensor *q = nn_linear(c, &l->q, x), *k = nn_linear(c, &l->k, x), *v = nn_linear(c, &l->v, x);
+    if (f->qk_norm) {
+        q = nn_norm(c, &l->norm_q, q);
+        k = nn_norm(c, &l->norm_k, k);
+    }
+    q = op_rope(c, q, a->rope);
+    k = op_rope(c, k, a->rope);
+    if (r->cache) {
+        op_rows_store(c, &r->cache->k[a->layer], r->cache_row, k);
+        op_rows_store(c, &r->cache->v[a->layer], r->cache_row, v);
+        k = &r->cache->k[a->layer];
+        v = &r->cache->v[a->layer];
+    }
+    attn_spec s = {.head_count = f->head_count, .kv_head_count = f->kv_head_count, .head_dim = f->head_dim, .causal = true,
+                   .window = a->layer >= f->window_first_layer ? f->window : 0, .segs = r->segs, .seg_count = r->seg_count};
+    s.scale = 1.0f / sqrtf((float)f->head_dim);
+    return nn_linear(c, &l->o, op_attn(c, q, k, v, &s));
+}
+
+static tensor *block(cx *c, void *arg, tensor *x) {
+    const block_arg *a = arg;
+    const decoder_layer *l = &a->d->layers[a->layer];
+    x = op_add(c, x, attention(c, a, nn_norm(c, &l->norm_attn, x)));
+    tensor *h = nn_norm(c, &l->norm_mlp, x);
+    return op_add(c, x, nn_linear(c, &l->down, op_swiglu(c, nn_linear(c, &l->gate, h), nn_linear(c, &l->up, h))));
+}
+
+static tensor *make_rope(cx *c, const decoder_config *f, const decoder_rows *r) {
+    int length = r->length;
+    for (int i = 0; i < r->n; i++) length = max_int(length, r->position[i] + 1);
+    float inv_freq[512], factor;
+    rope_freqs(&f->rope, f->head_dim, length, inv_freq, &factor);
+    return rope_table(c, r->position, r->n, inv_freq, f->head_dim, factor);
+}
+
+tensor *decoder_forward(cx *c, const decoder *d, tensor *x, const decoder_rows *rows) {
+    LMM_ASSERT(tensor_rows(x) == rows->n, "decoder: %" PRId64 " rows, %d positions", tensor_rows(x), rows->n);
+    tensor *rope = make_rope(c, &d->config, rows);
+    for (int i = 0; i < d->config.layer_count; i++) {
+        block_arg *a = slab_alloc(&c->meta, sizeof *a);
+        *a = (block_arg){d, rows, rope, i};
+        x = cx_block(c, block, a, x);
+        cx_trace(c, x, "hs.layer%d", i);
+    }
+    x = nn_norm(c, &d->norm_out, x);
+    cx_trace(c, x, "hs.norm");
+    return x;
+}
+
+tensor *decoder_logits(cx *c, const decoder *d, tensor *h) { return op_linear(c, h, d->head, NULL); }

@@ -1,0 +1,170 @@
+/* param.c - named parameters: bound from a checkpoint or initialised, made trainable on demand. */
+#include "nn/nn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *part_name(model_part p) {
+    static const char *const name[PART_COUNT] = {"vision", "projector", "decoder", "newline"};
+    return name[p];
+}
+
+void param_set_free(param_set *s) {
+    for (int i = 0; i < s->list.count; i++) {
+        param *p = s->list.at[i];
+        free(p->name);
+        free(p->key);
+        free(p->owned);
+        free(p->grad_owned);
+        free(p);
+    }
+    free(s->list.at);
+    *s = (param_set){0};
+}
+
+param *param_find(const param_set *s, const char *name) {
+    for (int i = 0; i < s->list.count; i++)
+        if (!strcmp(s->list.at[i]->name, name)) return s->list.at[i];
+    return NULL;
+}
+
+int64_t param_total(const param_set *s) {
+    int64_t n = 0;
+    for (int i = 0; i < s->list.count; i++) n += tensor_count(&s->list.at[i]->t);
+    return n;
+}
+
+lmm_status param_own(param *p, bool with_grad) {
+    size_t size = (size_t)tensor_count(&p->t) * sizeof(float);
+    if (!p->owned) {
+        void *data;
+        lmm_status st = mem_try(&data, size, p->name);
+        if (st) return st;
+        kernels_generic.to_f32(data, p->t.data, dtype_kernel(p->t.type), tensor_count(&p->t));
+        p->owned = p->t.data = data;
+        p->t.type = DT_F32;
+    }
+    if (with_grad && !p->grad_owned) {
+        void *grad;
+        lmm_status st = mem_try(&grad, size, p->name);
+        if (st) return st;
+        p->t.grad = p->grad_owned = grad;
+    }
+    p->t.wants_grad = with_grad;
+    return LMM_OK;
+}
+
+bool param_decays(const param *p) { return p->t.nd >= 2 && !strstr(p->name, "position_embedding"); }
+
+/* ---- initialisation ---- */
+
+static lmm_status initialise(param *p, init_rule init, uint64_t seed) {
+    lmm_status st = mem_try(&p->owned, tensor_size(&p->t), p->name);
+    if (st) return st;
+    float *w = p->t.data = p->owned;
+    rng r = rng_make(seed, hash_u64(p->name, strlen(p->name), 0));
+    int64_t n = tensor_count(&p->t);
+    for (int64_t i = 0; i < n; i++) {
+        switch (init.kind) {
+        case INIT_NORMAL: w[i] = init.scale * rng_normal(&r); break;
+        case INIT_UNIFORM: w[i] = init.scale * (float)(2.0 * rng_unit(&r) - 1.0); break;
+        case INIT_ONES: w[i] = 1.0f; break;
+        case INIT_ZEROS: w[i] = 0.0f; break;
+        }
+    }
+    return LMM_OK;
+}
+
+/* ---- binding ---- */
+
+static const named_tensor *source_find(const binder *b, const char *name) {
+    int i;
+    if (!b->source || !strmap_get(b->index, name, strlen(name), &i)) return NULL;
+    return checkpoint_at(b->source, i);
+}
+
+static lmm_status take(binder *b, param *p, init_rule init) {
+    if (!b->source) {
+        p->key = b->key_of ? b->key_of(p->name) : mem_strdup(p->name);
+        return initialise(p, init, b->seed);
+    }
+    const named_tensor *found = source_find(b, p->name);
+    if (!found) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is missing in %s", p->name, checkpoint_path(b->source));
+    p->key = mem_strdup(found->name);
+    if (!dtype_is_weight(found->t.type))
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' is %s, weights may be F32, F16 or BF16", found->name, dtype_name(found->t.type));
+    char have[96], need[96];
+    if (!tensor_same_shape(&found->t, &p->t))
+        return LMM_FAIL(LMM_E_SHAPE, "tensor '%s': file has %s, model needs %s", found->name, tensor_shape_text(have, &found->t),
+                        tensor_shape_text(need, &p->t));
+    p->t = found->t;
+    /* Only op_linear and op_rows_get read f16 and bf16; the small rest is widened once. */
+    bool is_matrix = (p->t.nd == 2 || p->t.nd == 4) && !strstr(p->name, "position_embedding");
+    return is_matrix || p->t.type == DT_F32 ? LMM_OK : param_own(p, false);
+}
+
+static tensor *bind_named(binder *b, init_rule init, int nd, const int64_t *ne, char *name) {
+    param *p = mem_new(1, sizeof *p);
+    p->name = name;
+    p->part = b->part;
+    p->t = tensor_make(DT_F32, nd, ne, NULL);
+    VEC_PUSH(&b->set->list, p);
+    if (!b->status) b->status = take(b, p, init);
+    return &p->t;
+}
+
+static char *print_name(const char *format, va_list args) {
+    char name[256];
+    vsnprintf(name, sizeof name, format, args);
+    return mem_strdup(name);
+}
+
+tensor *bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *name = print_name(format, args);
+    va_end(args);
+    return bind_named(b, init, nd, ne, name);
+}
+
+bool bind_has(const binder *b, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *name = print_name(format, args);
+    va_end(args);
+    bool has = source_find(b, name) != NULL;
+    free(name);
+    return has;
+}
+
+/* ---- layers ---- */
+
+linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *base = print_name(format, args);
+    va_end(args);
+    linear l = {0};
+    l.w = bind(b, (init_rule){INIT_NORMAL, init_std}, 2, (int64_t[]){out, in}, "%s.weight", base);
+    if (bias) l.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){out}, "%s.bias", base);
+    free(base);
+    return l;
+}
+
+tensor *nn_linear(cx *c, const linear *l, tensor *x) { return op_linear(c, x, l->w, l->b); }
+
+norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *base = print_name(format, args);
+    va_end(args);
+    norm n = {.eps = eps};
+    n.w = bind(b, (init_rule){INIT_ONES, 0}, 1, (int64_t[]){size}, "%s.weight", base);
+    if (bias) n.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){size}, "%s.bias", base);
+    free(base);
+    return n;
+}
+
+tensor *nn_norm(cx *c, const norm *n, tensor *x) {
+    return n->b ? op_layernorm(c, x, n->w, n->b, n->eps) : op_rmsnorm(c, x, n->w, n->eps);
+}

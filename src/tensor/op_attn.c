@@ -1,0 +1,231 @@
+/* op_attn.c - attention of query rows over the keys of their own sequence, with an optional shared prefix.
+ *
+ * A row's scores come from gemm_nt, its softmax from one kernel call over exactly its visible keys, its sum over values from gemm_nn's
+ * chain over the keys in order. None of the three depends on the other rows, so prefill, decoding and training agree bit for bit.
+ * Backward recomputes the probabilities (as FlashAttention does, arXiv 2205.14135, without its tiling over keys). */
+#include <math.h>
+#include <string.h>
+
+#include "tensor/tensor_int.h"
+
+enum { Q_BLOCK = 32 };                                     /* query rows a task */
+
+typedef struct { int seg, q, rows; } block;                /* rows [q, q + rows) of the segment, counted from its q_first */
+typedef struct {
+    attn_spec s;
+    attn_seg *segs;
+    block *blocks;
+    int block_count;
+    int *cluster;              /* first segment of each group whose keys may overlap; cluster_count + 1 entries */
+    int cluster_count;
+    int key_max;               /* most keys a segment sees */
+} attn_args;
+
+static int seg_keys(const attn_seg *g) { return g->prefix_count + g->key_count; }
+
+/* Visible keys of row r of a segment: [low, high) in the joined list. */
+static void visible(const attn_spec *s, const attn_seg *g, int r, int *low, int *high) {
+    *high = s->causal ? g->prefix_count + g->key_count - g->q_count + r + 1 : seg_keys(g);
+    *low = s->window > 0 && *high > s->window ? *high - s->window : 0;
+}
+
+/* Key range of the block as a whole: what its matrix products must cover. */
+static void block_range(const attn_args *a, const block *b, int *low, int *high) {
+    int unused;
+    const attn_seg *g = &a->segs[b->seg];
+    visible(&a->s, g, b->q, low, &unused);
+    visible(&a->s, g, b->q + b->rows - 1, &unused, high);
+}
+
+/* Cuts the joined list [low, high) into its part in the prefix and its part in the own keys: row of the tensor, place in the list, length. */
+typedef struct { int row, at, count; } span;
+static void key_spans(const attn_seg *g, int low, int high, span out[2]) {
+    int p = min_int(high, g->prefix_count);
+    out[0] = (span){g->prefix_first + low, low, max_int(p - low, 0)};
+    int own = max_int(low, g->prefix_count);
+    out[1] = (span){g->key_first + own - g->prefix_count, own, max_int(high - own, 0)};
+}
+
+typedef struct {
+    const kernels *k;
+    const attn_args *a;
+    const node *n;
+    float *scratch;
+    size_t scratch_task;       /* floats a thread */
+} attn_job;
+
+/* p (rows, high - low): probabilities of one block and head; entries outside a row's visible keys are 0. */
+static void probabilities(const attn_job *j, const block *b, int head, int low, int high, float *p) {
+    const attn_spec *s = &j->a->s;
+    const attn_seg *g = &j->a->segs[b->seg];
+    int64_t ldq = tensor_cols(j->n->in[0]), ldk = tensor_cols(j->n->in[1]), width = high - low;
+    const float *q = tensor_f32(j->n->in[0]) + (int64_t)(g->q_first + b->q) * ldq + head * s->head_dim;
+    const float *keys = tensor_f32(j->n->in[1]) + head / (s->head_count / s->kv_head_count) * s->head_dim;
+    span spans[2];
+    key_spans(g, low, high, spans);
+    for (int i = 0; i < 2; i++)
+        if (spans[i].count)
+            j->k->gemm_nt(p + spans[i].at - low, width, q, ldq, keys + spans[i].row * ldk, ldk, KT_F32, b->rows, spans[i].count, s->head_dim, false);
+    for (int r = 0; r < b->rows; r++) {
+        int lo, hi;
+        float *row = p + r * width;
+        visible(s, g, b->q + r, &lo, &hi);
+        j->k->softmax(row + lo - low, hi - lo, s->scale);
+        memset(row, 0, (size_t)(lo - low) * sizeof *row);
+        memset(row + hi - low, 0, (size_t)(high - hi) * sizeof *row);
+    }
+}
+
+static void forward_task(void *arg, int64_t first, int64_t last, int thread) {
+    const attn_job *j = arg;
+    const attn_spec *s = &j->a->s;
+    float *p = j->scratch + (size_t)thread * j->scratch_task;
+    for (int64_t t = first; t < last; t++) {
+        const block *b = &j->a->blocks[t / s->head_count];
+        const attn_seg *g = &j->a->segs[b->seg];
+        int head = (int)(t % s->head_count), low, high;
+        block_range(j->a, b, &low, &high);
+        probabilities(j, b, head, low, high, p);
+        int64_t ldo = tensor_cols(j->n->out), ldv = tensor_cols(j->n->in[2]);
+        float *out = tensor_f32(j->n->out) + (int64_t)(g->q_first + b->q) * ldo + head * s->head_dim;
+        const float *v = tensor_f32(j->n->in[2]) + head / (s->head_count / s->kv_head_count) * s->head_dim;
+        for (int r = 0; r < b->rows; r++) memset(out + r * ldo, 0, (size_t)s->head_dim * sizeof *out);
+        span spans[2];
+        key_spans(g, low, high, spans);
+        for (int i = 0; i < 2; i++)
+            if (spans[i].count)
+                j->k->gemm_nn(out, ldo, p + spans[i].at - low, high - low, v + spans[i].row * ldv, ldv, KT_F32, b->rows, s->head_dim, spans[i].count);
+    }
+}
+
+static attn_job job_make(cx *c, const node *n, size_t per_thread) {
+    return (attn_job){c->k, n->args, n, n->scratch, per_thread};
+}
+
+static size_t forward_scratch(const attn_args *a) { return (size_t)Q_BLOCK * (size_t)((a->key_max + 15) & ~15); }
+
+static void attn_forward(cx *c, node *n) {
+    const attn_args *a = n->args;
+    attn_job j = job_make(c, n, forward_scratch(a));
+    parallel_for(c->pool, (int64_t)a->block_count * a->s.head_count, 1, forward_task, &j);
+}
+
+/* ---- backward ---- */
+
+/* ds = p (dp - sum(p dp)) scale, row by row, over `p` in place of dp. */
+static void softmax_backward(const kernels *k, const float *p, float *dp, int rows, int64_t width, float scale) {
+    for (int r = 0; r < rows; r++, p += width, dp += width) {
+        float s = k->dot(p, dp, (int)width);
+        for (int64_t i = 0; i < width; i++) dp[i] = p[i] * (dp[i] - s) * scale;
+    }
+}
+
+static void backward_block(const attn_job *j, const block *b, int head, float *p, float *dp) {
+    const attn_spec *s = &j->a->s;
+    const attn_seg *g = &j->a->segs[b->seg];
+    tensor *q = j->n->in[0], *k = j->n->in[1], *v = j->n->in[2];
+    int64_t ldq = tensor_cols(q), ldk = tensor_cols(k), ko = head / (s->head_count / s->kv_head_count) * s->head_dim;
+    int64_t qo = (int64_t)(g->q_first + b->q) * ldq + head * s->head_dim;
+    const float *dy = j->n->out->grad + qo;
+    int low, high, d = s->head_dim;
+    block_range(j->a, b, &low, &high);
+    int64_t width = high - low;
+    probabilities(j, b, head, low, high, p);
+    span spans[2];
+    key_spans(g, low, high, spans);
+    for (int i = 0; i < 2; i++) {
+        if (!spans[i].count) continue;
+        int64_t at = spans[i].at - low, row = spans[i].row * ldk + ko;
+        j->k->gemm_nt(dp + at, width, dy, ldq, tensor_f32(v) + row, ldk, KT_F32, b->rows, spans[i].count, d, false);
+        if (v->wants_grad) j->k->gemm_tn(v->grad + row, ldk, p + at, width, dy, ldq, spans[i].count, d, b->rows);
+    }
+    softmax_backward(j->k, p, dp, b->rows, width, s->scale);
+    for (int i = 0; i < 2; i++) {
+        if (!spans[i].count) continue;
+        int64_t at = spans[i].at - low, row = spans[i].row * ldk + ko;
+        if (q->wants_grad) j->k->gemm_nn(q->grad + qo, ldq, dp + at, width, tensor_f32(k) + row, ldk, KT_F32, b->rows, d, spans[i].count);
+        if (k->wants_grad) j->k->gemm_tn(k->grad + row, ldk, dp + at, width, tensor_f32(q) + qo, ldq, spans[i].count, d, b->rows);
+    }
+}
+
+/* One task per (cluster, kv head): all that adds into the same key rows happens on one thread, in order. */
+static void backward_task(void *arg, int64_t first, int64_t last, int thread) {
+    const attn_job *j = arg;
+    const attn_args *a = j->a;
+    int K = a->s.kv_head_count, group = a->s.head_count / K;
+    float *p = j->scratch + (size_t)thread * j->scratch_task, *dp = p + j->scratch_task / 2;
+    for (int64_t t = first; t < last; t++) {
+        int cl = (int)(t / K), kv = (int)(t % K);
+        for (int i = 0; i < a->block_count; i++) {
+            const block *b = &a->blocks[i];
+            if (b->seg < a->cluster[cl] || b->seg >= a->cluster[cl + 1]) continue;
+            for (int h = kv * group; h < (kv + 1) * group; h++) backward_block(j, b, h, p, dp);
+        }
+    }
+}
+
+static void attn_backward(cx *c, node *n) {
+    const attn_args *a = n->args;
+    attn_job j = job_make(c, n, 2 * forward_scratch(a));
+    parallel_for(c->pool, (int64_t)a->cluster_count * a->s.kv_head_count, 1, backward_task, &j);
+}
+
+static const op OP_ATTN = {"attn", attn_forward, attn_backward, false};
+
+/* ---- setting up ---- */
+
+static void find_clusters(attn_args *a) {
+    int64_t low = 0, high = -1;
+    for (int i = 0; i < a->s.seg_count; i++) {
+        const attn_seg *g = &a->segs[i];
+        int64_t lo = g->key_first, hi = g->key_first + g->key_count;
+        if (g->prefix_count) {
+            lo = min_i64(lo, g->prefix_first);
+            hi = hi > g->prefix_first + g->prefix_count ? hi : g->prefix_first + g->prefix_count;
+        }
+        if (i == 0 || lo >= high || hi <= low) {
+            a->cluster[a->cluster_count++] = i;
+            low = lo, high = hi;
+        } else {
+            low = min_i64(low, lo), high = high > hi ? high : hi;
+        }
+    }
+    a->cluster[a->cluster_count] = a->s.seg_count;
+}
+
+static attn_args *args_make(cx *c, const attn_spec *s) {
+    attn_args *a = slab_alloc(&c->meta, sizeof *a);
+    a->s = *s;
+    a->segs = slab_alloc(&c->meta, (size_t)s->seg_count * sizeof *a->segs);
+    memcpy(a->segs, s->segs, (size_t)s->seg_count * sizeof *a->segs);
+    a->s.segs = a->segs;
+    a->cluster = slab_alloc(&c->meta, (size_t)(s->seg_count + 1) * sizeof *a->cluster);
+    int blocks = 0;
+    for (int i = 0; i < s->seg_count; i++) blocks += (a->segs[i].q_count + Q_BLOCK - 1) / Q_BLOCK;
+    a->blocks = slab_alloc(&c->meta, (size_t)blocks * sizeof *a->blocks + 1);
+    for (int i = 0; i < s->seg_count; i++) {
+        for (int q = 0; q < a->segs[i].q_count; q += Q_BLOCK)
+            a->blocks[a->block_count++] = (block){i, q, min_int(Q_BLOCK, a->segs[i].q_count - q)};
+        a->key_max = max_int(a->key_max, seg_keys(&a->segs[i]));
+        if (s->causal) c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * (seg_keys(&a->segs[i]) - a->segs[i].q_count / 2.0);
+        else c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * seg_keys(&a->segs[i]);
+    }
+    find_clusters(a);
+    return a;
+}
+
+tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s) {
+    LMM_ASSERT(tensor_cols(q) == (int64_t)s->head_count * s->head_dim && tensor_cols(k) == (int64_t)s->kv_head_count * s->head_dim,
+               "attn: %" PRId64 " and %" PRId64 " columns", tensor_cols(q), tensor_cols(k));
+    LMM_ASSERT(tensor_same_shape(k, v) && s->head_count % s->kv_head_count == 0, "attn: %d heads over %d", s->head_count, s->kv_head_count);
+    for (int i = 0; i < s->seg_count; i++) {
+        const attn_seg *g = &s->segs[i];
+        LMM_ASSERT(g->q_first + g->q_count <= tensor_rows(q) && g->key_first + g->key_count <= tensor_rows(k) &&
+                       g->prefix_first + g->prefix_count <= tensor_rows(k) && (!s->causal || g->key_count >= g->q_count),
+                   "attn: segment %d", i);
+    }
+    attn_args *a = args_make(c, s);
+    size_t threads = (size_t)(c->pool ? pool_thread_count(c->pool) : 1), bytes = forward_scratch(a) * threads * sizeof(float);
+    return cx_apply(c, (node){.op = &OP_ATTN, .out = cx_new(c, q->nd, q->ne), .in = {q, k, v}, .args = a,
+                              .scratch_forward = bytes, .scratch_backward = 2 * bytes});
+}

@@ -1,0 +1,195 @@
+/* op_elem.c - elementwise ops: add, scale, SwiGLU and the activations. */
+#include <math.h>
+#include <string.h>
+
+#include "tensor/tensor_int.h"
+
+enum { GRAIN = 16384 };                                    /* elements a task */
+
+/* One record serves every loop here; which fields count depends on the function. */
+typedef struct {
+    const kernels *k;
+    float *y, *z;
+    const float *a, *b, *d;
+    float s;
+    int64_t n, cols, rows_b;
+    void (*unary)(float *, const float *, int64_t);
+    void (*unary_grad)(float *, const float *, const float *, int64_t);
+} job;
+
+/* ---- add ---- */
+
+static void add_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    for (int64_t r = first; r < last; r++)
+        j->k->add(j->y + r * j->cols, j->a + r * j->cols, j->b + r % j->rows_b * j->cols, j->cols);
+}
+
+static void add_forward(cx *c, node *n) {
+    tensor *a = n->in[0], *b = n->in[1];
+    job j = {.k = c->k, .y = n->out->data, .a = a->data, .b = b->data, .cols = tensor_cols(a), .rows_b = tensor_rows(b)};
+    parallel_for(c->pool, tensor_rows(a), grain_rows(j.cols), add_rows, &j);
+}
+
+static void axpy_range(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    j->k->axpy(j->y + first, j->s, j->d + first, last - first);
+}
+
+static void axpy_all(cx *c, float *y, float s, const float *d, int64_t n) {
+    parallel_for(c->pool, n, GRAIN, axpy_range, &(job){.k = c->k, .y = y, .s = s, .d = d});
+}
+
+/* db row r = sum of dy rows r, r + rows_b, ... in that order. */
+static void add_b_grad_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    for (int64_t r = first; r < last; r++)
+        for (int64_t q = r; q < j->n; q += j->rows_b) j->k->axpy(j->y + r * j->cols, 1.0f, j->d + q * j->cols, j->cols);
+}
+
+static void add_backward(cx *c, node *n) {
+    tensor *a = n->in[0], *b = n->in[1];
+    const float *dy = n->out->grad;
+    if (a->wants_grad) axpy_all(c, a->grad, 1.0f, dy, tensor_count(a));
+    if (!b->wants_grad) return;
+    job j = {.k = c->k, .y = b->grad, .d = dy, .n = tensor_rows(a), .cols = tensor_cols(a), .rows_b = tensor_rows(b)};
+    parallel_for(c->pool, j.rows_b, grain_rows(j.cols * (j.n / j.rows_b)), add_b_grad_rows, &j);
+}
+
+static const op OP_ADD = {"add", add_forward, add_backward, false};
+
+tensor *op_add(cx *c, tensor *a, tensor *b) {
+    LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && tensor_rows(a) % tensor_rows(b) == 0, "add: (%" PRId64 ",%" PRId64 ") and (%" PRId64 ",%" PRId64 ")",
+               tensor_rows(a), tensor_cols(a), tensor_rows(b), tensor_cols(b));
+    return cx_apply(c, (node){.op = &OP_ADD, .out = cx_new(c, a->nd, a->ne), .in = {a, b}});
+}
+
+/* ---- scale ---- */
+
+static void scale_range(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    j->k->scale(j->y + first, j->s, j->a + first, last - first);
+}
+
+static void scale_by(cx *c, node *n, float s) {
+    tensor *x = n->in[0];
+    parallel_for(c->pool, tensor_count(x), GRAIN, scale_range, &(job){.k = c->k, .y = n->out->data, .a = x->data, .s = s});
+}
+
+static void scale_forward(cx *c, node *n) { scale_by(c, n, *(float *)n->args); }
+static void scale_backward(cx *c, node *n) { axpy_all(c, n->in[0]->grad, *(float *)n->args, n->out->grad, tensor_count(n->out)); }
+static const op OP_SCALE = {"scale", scale_forward, scale_backward, false};
+
+tensor *op_scale(cx *c, tensor *x, float s) {
+    float *args = slab_alloc(&c->meta, sizeof *args);
+    *args = s;
+    return cx_apply(c, (node){.op = &OP_SCALE, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = args});
+}
+
+static void scale_exp_forward(cx *c, node *n) { scale_by(c, n, expf(tensor_f32(n->in[1])[0])); }
+
+static void scale_exp_backward(cx *c, node *n) {
+    tensor *x = n->in[0], *s = n->in[1];
+    if (x->wants_grad) axpy_all(c, x->grad, expf(tensor_f32(s)[0]), n->out->grad, tensor_count(x));
+    if (!s->wants_grad) return;
+    double sum = 0.0;                                      /* d/ds (x e^s) = y */
+    for (int64_t i = 0; i < tensor_count(x); i++) sum += (double)n->out->grad[i] * (double)tensor_f32(n->out)[i];
+    s->grad[0] += (float)sum;
+}
+
+static const op OP_SCALE_EXP = {"scale_exp", scale_exp_forward, scale_exp_backward, false};
+
+tensor *op_scale_exp(cx *c, tensor *x, tensor *log_scale) {
+    LMM_ASSERT(tensor_count(log_scale) == 1, "scale_exp: %" PRId64 " scales", tensor_count(log_scale));
+    return cx_apply(c, (node){.op = &OP_SCALE_EXP, .out = cx_new(c, x->nd, x->ne), .in = {x, log_scale}});
+}
+
+/* ---- SwiGLU ---- */
+
+static void swiglu_range(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    j->k->swiglu(j->y + first, j->a + first, j->b + first, last - first);
+}
+
+static void swiglu_forward(cx *c, node *n) {
+    parallel_for(c->pool, tensor_count(n->out), GRAIN / 4, swiglu_range,
+                 &(job){.k = c->k, .y = n->out->data, .a = n->in[0]->data, .b = n->in[1]->data});
+}
+
+static void swiglu_grad_range(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    j->k->swiglu_grad(j->y + first, j->z + first, j->d + first, j->a + first, j->b + first, last - first);
+}
+
+static void swiglu_backward(cx *c, node *n) {
+    tensor *g = n->in[0], *u = n->in[1];
+    LMM_ASSERT(g->wants_grad && u->wants_grad, "swiglu: %s", "one input without gradient");
+    parallel_for(c->pool, tensor_count(n->out), GRAIN / 4, swiglu_grad_range,
+                 &(job){.k = c->k, .y = g->grad, .z = u->grad, .d = n->out->grad, .a = g->data, .b = u->data});
+}
+
+static const op OP_SWIGLU = {"swiglu", swiglu_forward, swiglu_backward, false};
+
+tensor *op_swiglu(cx *c, tensor *gate, tensor *up) {
+    LMM_ASSERT(tensor_same_shape(gate, up), "swiglu: %" PRId64 " and %" PRId64 " columns", tensor_cols(gate), tensor_cols(up));
+    return cx_apply(c, (node){.op = &OP_SWIGLU, .out = cx_new(c, gate->nd, gate->ne), .in = {gate, up}});
+}
+
+/* ---- activations ---- */
+
+static void act_range(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    j->unary(j->y + first, j->a + first, last - first);
+}
+
+static void act_grad_range(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    j->unary_grad(j->y + first, j->d + first, j->a + first, last - first);
+}
+
+static void act_pick(const kernels *k, activation a, job *j) {
+    switch (a) {
+    case ACT_GELU_ERF: j->unary = k->gelu_erf, j->unary_grad = k->gelu_erf_grad; break;
+    case ACT_GELU_TANH: j->unary = k->gelu_tanh, j->unary_grad = k->gelu_tanh_grad; break;
+    case ACT_GELU_QUICK: j->unary = k->gelu_quick, j->unary_grad = k->gelu_quick_grad; break;
+    default: LMM_ASSERT(false, "activation %d stands alone in no model", (int)a);
+    }
+}
+
+static void act_forward(cx *c, node *n) {
+    job j = {.y = n->out->data, .a = n->in[0]->data};
+    act_pick(c->k, *(activation *)n->args, &j);
+    parallel_for(c->pool, tensor_count(n->out), GRAIN / 4, act_range, &j);
+}
+
+static void act_backward(cx *c, node *n) {
+    job j = {.y = n->in[0]->grad, .d = n->out->grad, .a = n->in[0]->data};
+    act_pick(c->k, *(activation *)n->args, &j);
+    parallel_for(c->pool, tensor_count(n->out), GRAIN / 4, act_grad_range, &j);
+}
+
+static const op OP_ACT = {"act", act_forward, act_backward, false};
+
+tensor *op_act(cx *c, tensor *x, activation a) {
+    activation *args = slab_alloc(&c->meta, sizeof *args);
+    *args = a;
+    return cx_apply(c, (node){.op = &OP_ACT, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = args});
+}
+
+bool activation_find(const char *name, activation *out) {
+    static const struct { const char *name; activation a; } row[] = {
+        {"silu", ACT_SILU}, {"swish", ACT_SILU}, {"gelu", ACT_GELU_ERF}, {"gelu_python", ACT_GELU_ERF}, {"gelu_new", ACT_GELU_TANH},
+        {"gelu_pytorch_tanh", ACT_GELU_TANH}, {"gelu_fast", ACT_GELU_TANH}, {"quick_gelu", ACT_GELU_QUICK},
+    };
+    for (size_t i = 0; i < COUNT_OF(row); i++)
+        if (!strcmp(name, row[i].name)) return *out = row[i].a, true;
+    return false;
+}

@@ -1,0 +1,54 @@
+/* op_linear.c - the matrix product of every layer; with op_rows_get the only op that knows weight formats. */
+#include <string.h>
+
+#include "tensor/tensor_int.h"
+
+typedef struct { const kernels *k; float *y; const float *b; int64_t cols; } bias_job;
+
+static void bias_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const bias_job *j = arg;
+    (void)thread;
+    for (int64_t r = first; r < last; r++) j->k->add(j->y + r * j->cols, j->y + r * j->cols, j->b, j->cols);
+}
+
+static void linear_forward(cx *c, node *n) {
+    tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    int64_t rows = tensor_rows(x), in = tensor_cols(x), out = w->ne[0];
+    float *y = n->out->data;
+    gemm_nt(c->k, c->pool, y, out, x->data, in, w->data, in, dtype_kernel(w->type), (int)rows, (int)out, (int)in, false);
+    if (b) parallel_for(c->pool, rows, grain_rows(out), bias_rows, &(bias_job){c->k, y, b->data, out});
+}
+
+/* Column sums of dy, in row order, cut over columns. */
+typedef struct { const float *dy; float *db; int64_t rows, cols; const kernels *k; } bias_grad_job;
+
+static void bias_grad_cols(void *arg, int64_t first, int64_t last, int thread) {
+    const bias_grad_job *j = arg;
+    (void)thread;
+    for (int64_t r = 0; r < j->rows; r++) j->k->axpy(j->db + first, 1.0f, j->dy + r * j->cols + first, last - first);
+}
+
+static void linear_backward(cx *c, node *n) {
+    tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
+    int64_t rows = tensor_rows(x), in = tensor_cols(x), out = w->ne[0];
+    const float *dy = n->out->grad;
+    if (x->wants_grad)
+        gemm_nn(c->k, c->pool, x->grad, in, dy, out, w->data, in, dtype_kernel(w->type), (int)rows, (int)in, (int)out);
+    if (w->wants_grad) gemm_tn(c->k, c->pool, w->grad, in, dy, out, x->data, in, (int)out, (int)in, (int)rows);
+    if (b && b->wants_grad)
+        parallel_for(c->pool, out, 256, bias_grad_cols, &(bias_grad_job){dy, b->grad, rows, out, c->k});
+}
+
+static const op OP_LINEAR = {"linear", linear_forward, linear_backward, false};
+
+tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b) {
+    LMM_ASSERT(w->nd == 2 && x->type == DT_F32 && tensor_cols(x) == w->ne[1], "linear: %" PRId64 " columns, weight takes %" PRId64,
+               tensor_cols(x), w->ne[1]);
+    LMM_ASSERT(!w->wants_grad || w->type == DT_F32, "linear: gradients of %s weights do not exist", dtype_name(w->type));
+    LMM_ASSERT(!b || (b->type == DT_F32 && tensor_count(b) == w->ne[0]), "linear: bias has %" PRId64 " values", tensor_count(b));
+    int64_t ne[TENSOR_ND_MAX];
+    memcpy(ne, x->ne, sizeof ne);
+    ne[x->nd - 1] = w->ne[0];
+    c->flops += 2.0 * (double)tensor_rows(x) * (double)w->ne[0] * (double)w->ne[1];
+    return cx_apply(c, (node){.op = &OP_LINEAR, .out = cx_new(c, x->nd, ne), .in = {x, w, b}});
+}

@@ -1,0 +1,158 @@
+/* op_loss.c - cross entropy of the output layer, fused with its matrix product in chunks of rows: no (n, V) buffer exists.
+ *
+ * A chunk's logits are made, reduced and, in backward, made again; the sum over rows is in f64 and in row order. */
+#include <math.h>
+#include <string.h>
+
+#include "tensor/tensor_int.h"
+
+enum { CHUNK_ROWS = 256 };
+
+typedef struct {
+    int n;                     /* rows that count: label >= 0 */
+    int *row, *label;
+    float *weight;
+    float *token_logprob;      /* (rows of h), borrowed, may be NULL */
+} xent_args;
+
+static xent_args *args_make(cx *c, const int *label, const float *weight, int n, float *token_logprob) {
+    xent_args *a = slab_alloc(&c->meta, sizeof *a);
+    a->row = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
+    a->label = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
+    a->weight = slab_alloc(&c->meta, (size_t)n * sizeof(float) + 1);
+    a->token_logprob = token_logprob;
+    for (int r = 0; r < n; r++) {
+        if (label[r] < 0) continue;
+        a->row[a->n] = r;
+        a->label[a->n] = label[r];
+        a->weight[a->n++] = weight[r];
+    }
+    return a;
+}
+
+/* ---- one chunk ---- */
+
+/* Turns logits (rows, V) into probabilities and nll; with grad != 0 into d loss / d logits. */
+typedef struct { const kernels *k; const xent_args *a; float *z; double *nll; int64_t V; int first; float seed; } rows_job;
+
+static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const rows_job *j = arg;
+    (void)thread;
+    for (int64_t i = first; i < last; i++) {
+        float *z = j->z + i * j->V;
+        int label = j->a->label[j->first + i];
+        float at = z[label], lse = j->k->softmax(z, (int)j->V, 1.0f);
+        if (j->nll) j->nll[i] = (double)lse - (double)at;
+        if (j->seed == 0.0f) continue;
+        z[label] -= 1.0f;
+        j->k->scale(z, j->seed * j->a->weight[j->first + i], z, j->V);
+    }
+}
+
+static void chunk_rows(cx *c, const xent_args *a, int first, int rows, float *z, int64_t V, double *nll, float seed) {
+    rows_job j = {c->k, a, z, nll, V, first, seed};
+    parallel_for(c->pool, rows, grain_rows(V * 4), xent_rows, &j);
+}
+
+static double chunk_sum(const xent_args *a, int first, int rows, const double *nll) {
+    double loss = 0.0;
+    for (int i = 0; i < rows; i++) {
+        loss += (double)a->weight[first + i] * nll[i];
+        if (a->token_logprob) a->token_logprob[a->row[first + i]] = (float)-nll[i];
+    }
+    return loss;
+}
+
+/* ---- fused with the output layer: in = h, w ---- */
+
+static void pick_rows(const tensor *h, const xent_args *a, int first, int rows, float *x) {
+    int64_t D = tensor_cols(h);
+    for (int i = 0; i < rows; i++) memcpy(x + i * D, tensor_f32(h) + a->row[first + i] * D, (size_t)D * sizeof(float));
+}
+
+static void chunk_logits(cx *c, node *n, int first, int rows, float *x, float *z) {
+    tensor *w = n->in[1];
+    int64_t D = tensor_cols(n->in[0]), V = w->ne[0];
+    pick_rows(n->in[0], n->args, first, rows, x);
+    gemm_nt(c->k, c->pool, z, V, x, D, w->data, D, dtype_kernel(w->type), rows, (int)V, (int)D, false);
+}
+
+static void linear_xent_forward(cx *c, node *n) {
+    const xent_args *a = n->args;
+    int64_t D = tensor_cols(n->in[0]), V = n->in[1]->ne[0];
+    float *x = n->scratch, *z = x + CHUNK_ROWS * D;
+    double loss = 0.0, nll[CHUNK_ROWS];
+    for (int first = 0; first < a->n; first += CHUNK_ROWS) {
+        int rows = min_int(CHUNK_ROWS, a->n - first);
+        chunk_logits(c, n, first, rows, x, z);
+        chunk_rows(c, a, first, rows, z, V, nll, 0.0f);
+        loss += chunk_sum(a, first, rows, nll);
+    }
+    tensor_f32(n->out)[0] = (float)loss;
+}
+
+static void linear_xent_backward(cx *c, node *n) {
+    const xent_args *a = n->args;
+    tensor *h = n->in[0], *w = n->in[1];
+    int64_t D = tensor_cols(h), V = w->ne[0];
+    float *x = n->scratch, *dx = x + CHUNK_ROWS * D, *z = dx + CHUNK_ROWS * D;
+    for (int first = 0; first < a->n; first += CHUNK_ROWS) {
+        int rows = min_int(CHUNK_ROWS, a->n - first);
+        chunk_logits(c, n, first, rows, x, z);
+        chunk_rows(c, a, first, rows, z, V, NULL, n->out->grad[0]);
+        if (w->wants_grad) gemm_tn(c->k, c->pool, w->grad, D, z, V, x, D, (int)V, (int)D, rows);
+        if (!h->wants_grad) continue;
+        memset(dx, 0, (size_t)(rows * D) * sizeof *dx);
+        gemm_nn(c->k, c->pool, dx, D, z, V, w->data, D, dtype_kernel(w->type), rows, (int)D, (int)V);
+        for (int i = 0; i < rows; i++) c->k->axpy(h->grad + a->row[first + i] * D, 1.0f, dx + i * D, D);
+    }
+}
+
+static const op OP_LINEAR_XENT = {"linear_xent", linear_xent_forward, linear_xent_backward, false};
+
+tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, float *token_logprob) {
+    LMM_ASSERT(tensor_rows(h) == n && tensor_cols(h) == tensor_cols(w), "xent: %d labels for %" PRId64 " rows", n, tensor_rows(h));
+    for (int r = 0; r < n; r++) LMM_ASSERT(label[r] < w->ne[0], "xent: label %d of %" PRId64, label[r], w->ne[0]);
+    xent_args *a = args_make(c, label, weight, n, token_logprob);
+    size_t x = (size_t)(CHUNK_ROWS * tensor_cols(h)) * sizeof(float), z = (size_t)(CHUNK_ROWS * w->ne[0]) * sizeof(float);
+    c->flops += 2.0 * a->n * (double)w->ne[0] * (double)tensor_cols(h);
+    return cx_apply(c, (node){.op = &OP_LINEAR_XENT, .out = cx_new(c, 0, NULL), .in = {h, w}, .args = a,
+                              .scratch_forward = x + z, .scratch_backward = 2 * x + z});
+}
+
+/* ---- from ready logits ---- */
+
+static void copy_logits(node *n, int first, int rows, float *z) { pick_rows(n->in[0], n->args, first, rows, z); }
+
+static void xent_forward(cx *c, node *n) {
+    const xent_args *a = n->args;
+    double loss = 0.0, nll[CHUNK_ROWS];
+    for (int first = 0; first < a->n; first += CHUNK_ROWS) {
+        int rows = min_int(CHUNK_ROWS, a->n - first);
+        copy_logits(n, first, rows, n->scratch);
+        chunk_rows(c, a, first, rows, n->scratch, tensor_cols(n->in[0]), nll, 0.0f);
+        loss += chunk_sum(a, first, rows, nll);
+    }
+    tensor_f32(n->out)[0] = (float)loss;
+}
+
+static void xent_backward(cx *c, node *n) {
+    const xent_args *a = n->args;
+    int64_t V = tensor_cols(n->in[0]);
+    float *z = n->scratch;
+    for (int first = 0; first < a->n; first += CHUNK_ROWS) {
+        int rows = min_int(CHUNK_ROWS, a->n - first);
+        copy_logits(n, first, rows, z);
+        chunk_rows(c, a, first, rows, z, V, NULL, n->out->grad[0]);
+        for (int i = 0; i < rows; i++) c->k->axpy(n->in[0]->grad + a->row[first + i] * V, 1.0f, z + i * V, V);
+    }
+}
+
+static const op OP_XENT = {"xent", xent_forward, xent_backward, false};
+
+tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n) {
+    LMM_ASSERT(tensor_rows(logits) == n, "xent: %d labels for %" PRId64 " rows", n, tensor_rows(logits));
+    size_t z = (size_t)(CHUNK_ROWS * tensor_cols(logits)) * sizeof(float);
+    return cx_apply(c, (node){.op = &OP_XENT, .out = cx_new(c, 0, NULL), .in = {logits}, .args = args_make(c, label, weight, n, NULL),
+                              .scratch_forward = z, .scratch_backward = z});
+}

@@ -1,0 +1,126 @@
+/* op_rows.c - moving rows: embeddings, gathers, joins, patches, and the KV cache. */
+#include <string.h>
+
+#include "tensor/tensor_int.h"
+
+typedef struct { int n; int *index; } rows_args;
+
+static rows_args *rows_copy(cx *c, const int *index, int n) {
+    rows_args *a = slab_alloc(&c->meta, sizeof *a);
+    *a = (rows_args){n, slab_alloc(&c->meta, (size_t)n * sizeof *index + 1)};
+    memcpy(a->index, index, (size_t)n * sizeof *index);
+    return a;
+}
+
+/* Adds the rows of dy chosen by `take` into table rows, in row order; cut over columns so that equal indices never meet on two threads. */
+typedef struct { const kernels *k; const rows_args *a; const float *dy; float *grad; int64_t cols; bool second; } scatter_job;
+
+static void scatter_cols(void *arg, int64_t first, int64_t last, int thread) {
+    const scatter_job *j = arg;
+    (void)thread;
+    for (int r = 0; r < j->a->n; r++) {
+        int i = j->a->index[r];
+        if (j->second) i = -1 - i;
+        if (i >= 0) j->k->axpy(j->grad + i * j->cols + first, 1.0f, j->dy + r * j->cols + first, last - first);
+    }
+}
+
+static void scatter(cx *c, const node *n, tensor *to, bool second) {
+    scatter_job j = {c->k, n->args, n->out->grad, to->grad, tensor_cols(to), second};
+    parallel_for(c->pool, j.cols, 128, scatter_cols, &j);
+}
+
+/* ---- gather ---- */
+
+static void get_forward(cx *c, node *n) {
+    const rows_args *a = n->args;
+    tensor *t = n->in[0];
+    int64_t cols = tensor_cols(t);
+    size_t size = (size_t)cols * dtype_size(t->type);
+    for (int r = 0; r < a->n; r++)
+        c->k->to_f32(tensor_f32(n->out) + r * cols, (const char *)t->data + (size_t)a->index[r] * size, dtype_kernel(t->type), cols);
+}
+
+static void get_backward(cx *c, node *n) { scatter(c, n, n->in[0], false); }
+static const op OP_ROWS_GET = {"rows_get", get_forward, get_backward, false};
+
+tensor *op_rows_get(cx *c, tensor *table, const int *index, int n) {
+    for (int r = 0; r < n; r++)
+        LMM_ASSERT(index[r] >= 0 && index[r] < tensor_rows(table), "rows_get: index %d of %" PRId64 " rows", index[r], tensor_rows(table));
+    return cx_apply(c, (node){.op = &OP_ROWS_GET, .out = cx_new2(c, n, tensor_cols(table)), .in = {table}, .args = rows_copy(c, index, n)});
+}
+
+/* ---- join ---- */
+
+static void join_forward(cx *c, node *n) {
+    const rows_args *a = n->args;
+    int64_t cols = tensor_cols(n->out);
+    (void)c;
+    for (int r = 0; r < a->n; r++) {
+        const tensor *from = n->in[a->index[r] < 0];
+        int64_t i = a->index[r] < 0 ? -1 - a->index[r] : a->index[r];
+        memcpy(tensor_f32(n->out) + r * cols, tensor_f32(from) + i * cols, (size_t)cols * sizeof(float));
+    }
+}
+
+static void join_backward(cx *c, node *n) {
+    for (int i = 0; i < 2; i++)
+        if (n->in[i]->wants_grad) scatter(c, n, n->in[i], i == 1);
+}
+
+static const op OP_ROWS_JOIN = {"rows_join", join_forward, join_backward, false};
+
+tensor *op_rows_join(cx *c, tensor *a, tensor *b, const int *index, int n) {
+    LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && a->type == DT_F32 && b->type == DT_F32, "rows_join: %" PRId64 " and %" PRId64 " columns",
+               tensor_cols(a), tensor_cols(b));
+    for (int r = 0; r < n; r++)
+        LMM_ASSERT(index[r] < tensor_rows(a) && -1 - index[r] < tensor_rows(b), "rows_join: index %d", index[r]);
+    return cx_apply(c, (node){.op = &OP_ROWS_JOIN, .out = cx_new2(c, n, tensor_cols(a)), .in = {a, b}, .args = rows_copy(c, index, n)});
+}
+
+/* ---- patches ---- */
+
+typedef struct { int patch, channels, height, width; } patch_args;
+
+/* Calls for every run of `patch` pixels: offset in the picture, offset in the patch matrix. */
+static void patches_move(const patch_args *p, int64_t images, const float *from, float *to, bool back, const kernels *k) {
+    int rows = p->height / p->patch, cols = p->width / p->patch, P = p->patch;
+    int64_t at = 0;
+    for (int64_t b = 0; b < images; b++)
+        for (int i = 0; i < rows * cols; i++)
+            for (int ch = 0; ch < p->channels; ch++)
+                for (int y = 0; y < P; y++, at += P) {
+                    int64_t pixel = ((b * p->channels + ch) * p->height + (i / cols) * P + y) * p->width + (i % cols) * P;
+                    if (back) k->axpy(to + pixel, 1.0f, from + at, P);
+                    else memcpy(to + at, from + pixel, (size_t)P * sizeof(float));
+                }
+}
+
+static void patches_forward(cx *c, node *n) {
+    patches_move(n->args, n->in[0]->ne[0], n->in[0]->data, n->out->data, false, c->k);
+}
+
+static void patches_backward(cx *c, node *n) {
+    patches_move(n->args, n->in[0]->ne[0], n->out->grad, n->in[0]->grad, true, c->k);
+}
+
+static const op OP_PATCHES = {"patches", patches_forward, patches_backward, false};
+
+tensor *op_patches(cx *c, tensor *pixels, int patch) {
+    LMM_ASSERT(pixels->nd == 4 && patch > 0 && pixels->ne[2] >= patch && pixels->ne[3] >= patch, "patches of %d", patch);
+    patch_args *a = slab_alloc(&c->meta, sizeof *a);
+    *a = (patch_args){patch, (int)pixels->ne[1], (int)pixels->ne[2], (int)pixels->ne[3]};
+    int64_t count = (pixels->ne[2] / patch) * (pixels->ne[3] / patch);
+    tensor *out = cx_new2(c, pixels->ne[0] * count, pixels->ne[1] * patch * patch);
+    return cx_apply(c, (node){.op = &OP_PATCHES, .out = out, .in = {pixels}, .args = a});
+}
+
+/* ---- cache ---- */
+
+void op_rows_store(cx *c, tensor *cache, const int *row, tensor *x) {
+    int64_t cols = tensor_cols(x);
+    LMM_ASSERT(tensor_cols(cache) == cols && !c->tape, "rows_store: %" PRId64 " columns", cols);
+    if (c->mode != CX_RUN) return;
+    for (int64_t r = 0; r < tensor_rows(x); r++)
+        memcpy(tensor_f32(cache) + row[r] * cols, tensor_f32(x) + r * cols, (size_t)cols * sizeof(float));
+}

@@ -1,0 +1,65 @@
+/* tape.c - recording of ops and the reverse walk. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/tensor_int.h"
+
+void tape_free(tape *t) {
+    free(t->at);
+    *t = (tape){0};
+}
+
+void tape_push(tape *t, node n) {
+    vec_reserve((void **)&t->at, &t->capacity, t->count + 1, sizeof *t->at);
+    t->at[t->count++] = n;
+}
+
+static bool wants_grad(const node *n) {
+    for (int i = 0; i < NODE_IN_MAX; i++)
+        if (n->in[i] && n->in[i]->wants_grad) return true;
+    return false;
+}
+
+/* Scratch is taken from the arena for the length of one pass, so MEASURE sees it too. */
+static void run(cx *c, node *n, void (*pass)(cx *, node *), size_t scratch) {
+    size_t used = c->mem->used;
+    n->scratch = scratch ? cx_alloc(c, scratch) : NULL;
+    if ((c->mode == CX_RUN || n->op->replays) && !c->status) pass(c, n);
+    c->mem->used = used;
+}
+
+tensor *cx_apply(cx *c, node n) {
+    run(c, &n, n.op->forward, n.scratch_forward);
+    if (c->tape && wants_grad(&n)) {
+        LMM_ASSERT(n.op->backward, "op '%s' has no gradient", n.op->name);
+        n.out->wants_grad = true;
+        tape_push(c->tape, n);
+    }
+    return n.out;
+}
+
+void tensor_need_grad(cx *c, tensor *t) {
+    if (t->grad || t->grad_counted) return;
+    size_t size = (size_t)tensor_count(t) * sizeof(float);
+    t->grad = cx_alloc(c, size);
+    t->grad_counted = true;
+    if (c->mode == CX_RUN) memset(t->grad, 0, size);
+}
+
+void tape_walk(cx *c, int first) {
+    for (int i = c->tape->count - 1; i >= first; i--) {
+        node n = c->tape->at[i];                           /* a copy: a replay may move the tape */
+        if (!n.out->grad && !n.out->grad_counted) continue;        /* nothing downstream wanted it */
+        for (int j = 0; j < NODE_IN_MAX; j++)
+            if (n.in[j] && n.in[j]->wants_grad) tensor_need_grad(c, n.in[j]);
+        run(c, &n, n.op->backward, n.scratch_backward);
+    }
+}
+
+void tape_backward(cx *c, tensor *loss, float seed) {
+    LMM_ASSERT(tensor_count(loss) == 1, "loss has %" PRId64 " elements", tensor_count(loss));
+    tensor_need_grad(c, loss);
+    if (c->mode == CX_RUN) loss->grad[0] = seed;
+    tape_walk(c, 0);
+    c->tape->count = 0;
+}

@@ -1,0 +1,184 @@
+/* tensor.h - tensors, the compute context, the tape, and every op.
+ *
+ * Ops are eager functions: op_rmsnorm(cx, x, w, eps) checks shapes, takes its output from the arena, runs, and, when a tape is present and an
+ * input wants a gradient, records a node. Model code is plain C. One forward serves four readers (cx_mode, tape, trace):
+ *   RUN      computes
+ *   MEASURE  takes the same calls for shapes and arena only: exact memory before the first token, FLOP count
+ *   tape     tape_backward walks the nodes in reverse; gradients accumulate (+=) everywhere
+ *   trace    every tensor named with cx_trace is handed to a callback
+ *
+ * Tensors are contiguous, row major, ne[0] outermost as in PyTorch. Most ops see (rows, columns): all leading dimensions are rows. */
+#ifndef LMM_TENSOR_H
+#define LMM_TENSOR_H
+
+#include "base/base.h"
+#include "kernels/kernels.h"
+
+/* ---- tensor (tensor.c) ---- */
+
+typedef enum { DT_F32, DT_F16, DT_BF16, DT_I64, DT_I32, DT_I16, DT_I8, DT_U8, DT_BOOL, DT_F64, DT_COUNT } dtype;
+const char *dtype_name(dtype t);                           /* as safetensors spells it: "F32" */
+size_t dtype_size(dtype t);
+bool dtype_is_weight(dtype t);                             /* F32, F16, BF16: what op_linear and op_rows_get read */
+kernel_type dtype_kernel(dtype t);
+
+enum { TENSOR_ND_MAX = 4 };
+typedef struct tensor {
+    dtype type;
+    int nd;
+    int64_t ne[TENSOR_ND_MAX];
+    void *data;
+    float *grad;               /* same shape, f32; NULL until somebody needs it */
+    bool wants_grad;
+    bool grad_counted;         /* MEASURE: its gradient is in the count already */
+} tensor;
+
+int64_t tensor_count(const tensor *t);                     /* elements */
+int64_t tensor_cols(const tensor *t);                      /* last dimension (1 for a scalar) */
+int64_t tensor_rows(const tensor *t);                      /* product of the others */
+size_t tensor_size(const tensor *t);                       /* bytes */
+bool tensor_same_shape(const tensor *a, const tensor *b);
+tensor tensor_make(dtype type, int nd, const int64_t *ne, void *data);
+const char *tensor_shape_text(char text[96], const tensor *t);                    /* "(2,3,4)"; returns text */
+static inline float *tensor_f32(const tensor *t) { return (float *)t->data; }
+
+/* ---- compute context (cx.c) ---- */
+
+/* Small records with stable addresses (tensor heads, node arguments), released back to a mark. Real memory in every mode. */
+typedef struct slab_chunk slab_chunk;
+typedef struct { slab_chunk *first, *current; } slab;
+typedef struct { slab_chunk *chunk; size_t used; } slab_mark;
+void *slab_alloc(slab *s, size_t size);                    /* zeroed */
+slab_mark slab_here(const slab *s);
+void slab_release(slab *s, slab_mark m);
+void slab_free(slab *s);
+
+typedef enum { CX_RUN, CX_MEASURE } cx_mode;
+typedef struct tape tape;
+typedef struct cx cx;
+typedef void (*trace_fn)(void *arg, const char *name, const tensor *t);
+struct cx {
+    cx_mode mode;
+    arena *mem;                /* activations; in MEASURE only its counters are used */
+    slab meta;
+    tape *tape;                /* NULL: no gradients */
+    bool recompute;            /* with a tape: cx_block keeps only its output and replays in backward */
+    const kernels *k;
+    pool *pool;
+    lmm_status status;         /* sticky: run-time failures inside ops */
+    trace_fn trace;
+    void *trace_arg;
+    double flops;              /* counted in every mode: multiply-adds times two of the matrix products */
+};
+void cx_free(cx *c);                                       /* meta only: arena, tape and pool belong to the caller */
+
+/* MEASURE: counters only. */
+void *cx_alloc(cx *c, size_t size);                        /* NULL in MEASURE; not zeroed */
+tensor *cx_new(cx *c, int nd, const int64_t *ne);          /* an f32 activation */
+tensor *cx_new2(cx *c, int64_t rows, int64_t cols);
+tensor *cx_view(cx *c, tensor *t, int nd, const int64_t *ne);                     /* same data and gradient under another shape; not recorded: only before `t` is used or without tape */
+tensor *cx_wrap(cx *c, float *data, int64_t rows, int64_t cols);                  /* borrows outside data, no gradient */
+/* Everything allocated after cx_here is freed by cx_release. */
+typedef struct { size_t mem; slab_mark meta; } cx_mark;
+cx_mark cx_here(cx *c);
+void cx_release(cx *c, cx_mark m);
+
+/* Shows `t` under a name to the tracer; nothing when there is none. */
+void cx_trace(cx *c, const tensor *t, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Runs y = fn(c, arg, x) and keeps only y: inference frees the scratch, training with recompute replays the block in backward,
+ * else everything is kept. Models never ask which. `arg` must outlive the tape. x and y have the same shape. */
+typedef tensor *(*block_fn)(cx *c, void *arg, tensor *x);
+tensor *cx_block(cx *c, block_fn fn, void *arg, tensor *x);
+
+/* ---- tape (tape.c) ---- */
+
+enum { NODE_IN_MAX = 4 };
+typedef struct node node;
+typedef struct op {
+    const char *name;
+    void (*forward)(cx *c, node *n);                       /* not called in MEASURE */
+    void (*backward)(cx *c, node *n);                      /* adds into in[i]->grad for inputs that want it; NULL: not differentiable */
+    bool replays;              /* its backward calls ops itself, so MEASURE runs it too */
+} op;
+struct node {
+    const op *op;
+    tensor *out;
+    tensor *in[NODE_IN_MAX];
+    void *args;                /* op's own record, lives in cx.meta */
+    size_t scratch_forward, scratch_backward;              /* bytes the pass needs besides its outputs; given as `scratch` */
+    void *scratch;
+};
+struct tape { node *at; int count, capacity; };
+void tape_free(tape *t);
+/* Runs the op (RUN) or counts it (MEASURE), records it when needed, returns n.out. For op files only. */
+tensor *cx_apply(cx *c, node n);
+/* Gradients of the scalar `loss` into the grad of every tensor that wants one; seed is d(loss)/d(loss), usually 1 (1/accumulation steps).
+ * Parameters must come with grad allocated; activations get theirs from the arena. In MEASURE it counts the memory. */
+void tape_backward(cx *c, tensor *loss, float seed);
+
+/* ---- linear (op_linear.c) ---- */
+
+/* y (n, o) = x (n, i) w(o, i)^T + b (o): w of any weight type, b NULL or f32. Backward to w and b only for f32. */
+tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b);
+
+/* ---- elementwise (op_elem.c) ---- */
+
+tensor *op_add(cx *c, tensor *a, tensor *b);               /* b may have fewer rows: row r of a meets row r % rows(b) */
+tensor *op_scale(cx *c, tensor *x, float s);
+tensor *op_scale_exp(cx *c, tensor *x, tensor *log_scale); /* x * exp(log_scale), a scalar parameter (CLIP's logit_scale) */
+tensor *op_swiglu(cx *c, tensor *gate, tensor *up);        /* silu(gate) * up */
+typedef enum { ACT_SILU, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_QUICK, ACT_COUNT } activation;
+tensor *op_act(cx *c, tensor *x, activation a);            /* the gelus; ACT_SILU only inside op_swiglu */
+bool activation_find(const char *name, activation *out);   /* "gelu", "quick_gelu", "gelu_pytorch_tanh", "silu" ... as configs spell them */
+
+/* ---- normalisation (op_norm.c): statistics in f32 over the last dimension ---- */
+
+tensor *op_rmsnorm(cx *c, tensor *x, tensor *w, float eps);                       /* any number of rows per w: (.., w columns) groups, so q/k norm per head works */
+tensor *op_layernorm(cx *c, tensor *x, tensor *w, tensor *b, float eps);          /* biased variance */
+tensor *op_l2norm(cx *c, tensor *x);                                              /* every row divided by its length */
+
+/* ---- rows (op_rows.c) ---- */
+
+/* out row r = table[index[r]]: embeddings (any weight type) and gathers. `index` is copied. Out-of-range indices are programmers' mistakes. */
+tensor *op_rows_get(cx *c, tensor *table, const int *index, int n);
+/* out row r = index[r] >= 0 ? a[index[r]] : b[-1 - index[r]]: visual rows over their slots, class tokens before patches. */
+tensor *op_rows_join(cx *c, tensor *a, tensor *b, const int *index, int n);
+/* (B,3,H,W) pixels to (B * H/p * W/p, 3 p p) patches in raster order, columns (channel, y, x) as a convolution's weight; edge pixels beyond a whole patch are unused. */
+tensor *op_patches(cx *c, tensor *pixels, int patch);
+
+/* ---- rotary positions (op_rope.c) ---- */
+
+/* cos and sin for n positions: (n, head_dim) = [cos half | sin half]; angle = position * inv_freq in f32, both times `factor` (YaRN). */
+tensor *rope_table(cx *c, const int *position, int n, const float *inv_freq, int head_dim, float factor);
+/* Rotates pairs (i, i + head_dim/2) of every head, as rotate_half in transformers. */
+tensor *op_rope(cx *c, tensor *x, tensor *table);
+
+/* ---- attention (op_attn.c) ---- */
+
+/* Query rows [q_first, q_first + q_count) see key rows [prefix_first, + prefix_count), then [key_first, + key_count) of which, when causal, row r sees the first
+ * key_count - q_count + r + 1. Keys count as one list, prefix first: that is their position order. */
+typedef struct { int q_first, q_count, prefix_first, prefix_count, key_first, key_count; } attn_seg;
+typedef struct {
+    int head_count, kv_head_count, head_dim;
+    float scale;
+    bool causal;
+    int window;                /* > 0: a row sees only its last `window` visible keys */
+    const attn_seg *segs;      /* copied */
+    int seg_count;
+} attn_spec;
+/* q (n, H d), k and v (m, K d), out (n, H d). Softmax in f32, keys in order: the result of a row depends on nothing but its q and its visible keys.
+ * Backward recomputes the probabilities: no buffer of size T^2 survives the op. */
+tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s);
+/* Copies rows of x into rows [first, ..) of a cache tensor (no gradient): the KV cache grows. */
+void op_rows_store(cx *c, tensor *cache, const int *row, tensor *x);
+
+/* ---- loss (op_loss.c) ---- */
+
+/* Weighted cross entropy of the output layer, fused and in chunks so that no (n, V) buffer exists:
+ * loss = sum_r weight[r] * -log softmax(h_r w^T)[label[r]]; rows with label < 0 count nothing. token_logprob (n) may be NULL. w f32 for a gradient to it. */
+tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, float *token_logprob);
+/* The same from ready logits (n, V). */
+tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n);
+
+#endif

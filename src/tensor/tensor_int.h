@@ -1,0 +1,16 @@
+/* tensor_int.h - what the files of tensor/ share. */
+#ifndef LMM_TENSOR_INT_H
+#define LMM_TENSOR_INT_H
+
+#include "tensor/tensor.h"
+
+void tape_push(tape *t, node n);
+/* Backward over the nodes [first, count), newest first. */
+void tape_walk(cx *c, int first);
+/* Gives t a zeroed gradient from the arena when it has none. */
+void tensor_need_grad(cx *c, tensor *t);
+
+/* Runs fn over [0, n) rows with a grain that depends on the row's cost only: about 16k elements a chunk. */
+static inline int64_t grain_rows(int64_t cols) { return cols >= 16384 ? 1 : 16384 / (cols > 0 ? cols : 1) + 1; }
+
+#endif

@@ -1,0 +1,80 @@
+/* text.h - text to ids and back, and messages to prompt text. Knows no tensors: usable, testable and fuzzable alone.
+ *
+ *   tokenizer   tokenizer.json (Hugging Face `tokenizers`): normalizer -> added tokens -> pre-tokenizer -> BPE -> ids
+ *   jinja       the subset of Jinja2 that chat templates use, with limits on steps, output and depth
+ *   chat        OpenAI messages -> prompt text through the checkpoint's own template */
+#ifndef LMM_TEXT_H
+#define LMM_TEXT_H
+
+#include "base/base.h"
+
+/* ---- tokenizer (tokenizer.c, tok_load.c, bpe.c, pretok.c, normalize.c, tok_decode.c) ---- */
+
+typedef struct tokenizer tokenizer;
+typedef VEC(int) id_list;                                  /* zero-initialise; free(ids.at) */
+
+/* Reads tokenizer.json and, when it is there, tokenizer_config.json of a checkpoint folder (or the tokenizer.json itself).
+ * Supported: models BPE (byte-level, with byte fallback, ignore_merges, CLIP's </w>) and WordPiece; normalizers Sequence, NFC, NFKC, NFD, NFKD,
+ * Lowercase, StripAccents, Replace, Prepend, Strip, BertNormalizer; pre-tokenizers Sequence, ByteLevel, Split, Metaspace, Digits, Whitespace,
+ * WhitespaceSplit, Punctuation, BertPreTokenizer; post-processors TemplateProcessing, ByteLevel, RobertaProcessing, BertProcessing, Sequence;
+ * decoders ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, Sequence. Others are refused by name. */
+lmm_status tokenizer_open(tokenizer **out, const char *path);
+/* Same from memory (name for messages); config may be NULL. */
+lmm_status tokenizer_new(tokenizer **out, const tree *json, const tree *config, const char *name);
+void tokenizer_free(tokenizer *t);
+
+/* Appends the ids of text. `special`: the model's own begin/end tokens are added (post-processor), and special tokens spelled in the
+ * text are recognised. Without it special tokens in the text are plain characters; added tokens that are not special are
+ * always recognised. Never fails on any bytes: bad UTF-8 is repaired first. */
+enum { TOKENIZE_ADD_SPECIAL = 1, TOKENIZE_PARSE_SPECIAL = 2 };   /* `lmm tokenize` special:true sets both; the engine parses without adding */
+lmm_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, id_list *out);
+/* Appends the text of ids[0..n). skip_special leaves out special tokens. Invalid UTF-8 becomes U+FFFD as in the `tokenizers` library. */
+lmm_status tokenizer_decode(const tokenizer *t, const int *ids, int n, bool skip_special, buf *out);
+int tokenizer_vocab_size(const tokenizer *t);              /* largest id + 1, added tokens included */
+int tokenizer_id(const tokenizer *t, const char *token);   /* -1 when unknown */
+const char *tokenizer_token(const tokenizer *t, int id);   /* its spelling in the vocabulary, NULL when there is none */
+bool tokenizer_is_special(const tokenizer *t, int id);
+int tokenizer_bos(const tokenizer *t);                     /* from tokenizer_config.json; -1 when absent */
+int tokenizer_eos(const tokenizer *t);
+int tokenizer_pad(const tokenizer *t);
+
+/* Streaming detokenizer: gives text only when it can no longer change and never splits a UTF-8 character.
+ * The concatenation of all pieces equals tokenizer_decode of all ids. */
+typedef struct { id_list ids; size_t given; bool skip_special; } token_stream;    /* zero-initialise */
+lmm_status token_stream_push(token_stream *s, const tokenizer *t, int id, buf *out);
+lmm_status token_stream_end(token_stream *s, const tokenizer *t, buf *out);       /* what is still held back */
+void token_stream_free(token_stream *s);
+
+/* ---- regular expressions as tokenizer.json writes them (pretok.c, PCRE2 with match and heap limits) ---- */
+
+/* ---- jinja (jinja_lex.c, jinja_parse.c, jinja_eval.c, jinja_value.c, jinja_filters.c) ---- */
+
+typedef struct jinja jinja;
+typedef struct { int64_t step_count_max; size_t output_size_max; int depth_max; size_t source_size_max; } jinja_limits;  /* zeros: 1e6, 4 MiB, 64, 256 KiB */
+/* Environment as in transformers: trim_blocks, lstrip_blocks, loopcontrols, tojson(ensure_ascii=False), raise_exception,
+ * strftime_now, {% generation %} blocks. Fails with line and what was not understood. */
+lmm_status jinja_compile(jinja **out, const char *source, size_t n, const jinja_limits *limits);
+void jinja_free(jinja *j);
+/* Renders with the top-level names of the map `vars`. raise_exception(msg) fails with LMM_E_ARG and msg. `now`: seconds since the epoch for
+ * strftime_now. `spans` (may be NULL) receives begin,end byte offsets of {% generation %} blocks in the output. */
+typedef VEC(size_t) span_list;
+lmm_status jinja_render(const jinja *j, const tree *vars, int64_t now, buf *out, span_list *spans);
+
+/* ---- chat (chat.c) ---- */
+
+typedef struct {
+    const tree *messages;      /* list of {role, content: string | list of {type: text|image|image_url|video|audio, ...}} */
+    const tree *tools;         /* may be NULL */
+    const tree *kwargs;        /* further template variables (enable_thinking, ...), may be NULL */
+    bool add_generation_prompt;
+    const char *bos_token, *eos_token;                     /* may be NULL */
+    int64_t now;
+} chat_input;
+/* OpenAI parts {type: image_url} are shown to the template as {type: image}. A template that only knows string contents
+ * (`message.content` without parts) gets the text parts joined. */
+lmm_status chat_render(const jinja *template_, const chat_input *in, buf *out, span_list *spans);
+/* The template of a checkpoint folder: chat_template.jinja > chat_template.json > tokenizer_config.json:chat_template.
+ * *out is NULL and LMM_OK when there is none. free(). */
+lmm_status chat_template_find(char **out, const char *dir);
+
+#endif
