@@ -143,6 +143,22 @@ void kv_cache_close(kv_cache *c) {
 
 typedef struct { const decoder *d; const decoder_rows *rows; tensor *rope; int layer; } block_arg;
 
+/* Appends the new keys to every sequence's cache and points its segment there. */
+static const attn_seg *store_keys(cx *c, const block_arg *a, const tensor *k, const tensor *v) {
+    const decoder_rows *r = a->rows;
+    attn_seg *segs = slab_alloc(&c->meta, (size_t)r->seg_count * sizeof *segs);
+    for (int i = 0; i < r->seg_count; i++) {
+        attn_seg *g = &segs[i];
+        *g = r->segs[i];
+        int at = g->key_first + g->key_count - g->q_count;
+        op_rows_store(c, &r->caches[i]->k[a->layer], at, k, g->q_first, g->q_count);
+        op_rows_store(c, &r->caches[i]->v[a->layer], at, v, g->q_first, g->q_count);
+        g->keys = &r->caches[i]->k[a->layer];
+        g->values = &r->caches[i]->v[a->layer];
+    }
+    return segs;
+}
+
 static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     const decoder_config *f = &a->d->config;
     const decoder_layer *l = &a->d->layers[a->layer];
@@ -154,14 +170,9 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     }
     q = op_rope(c, q, a->rope);
     k = op_rope(c, k, a->rope);
-    if (r->cache) {
-        op_rows_store(c, &r->cache->k[a->layer], r->cache_row, k);
-        op_rows_store(c, &r->cache->v[a->layer], r->cache_row, v);
-        k = &r->cache->k[a->layer];
-        v = &r->cache->v[a->layer];
-    }
+    const attn_seg *segs = r->caches ? store_keys(c, a, k, v) : r->segs;
     attn_spec s = {.head_count = f->head_count, .kv_head_count = f->kv_head_count, .head_dim = f->head_dim, .causal = true,
-                   .window = a->layer >= f->window_first_layer ? f->window : 0, .segs = r->segs, .seg_count = r->seg_count};
+                   .window = a->layer >= f->window_first_layer ? f->window : 0, .segs = segs, .seg_count = r->seg_count};
     s.scale = 1.0f / sqrtf((float)f->head_dim);
     return nn_linear(c, &l->o, op_attn(c, q, k, v, &s));
 }

@@ -105,14 +105,14 @@ lmm_status kv_cache_open(kv_cache *out, const decoder_config *config, int capaci
 void kv_cache_close(kv_cache *c);
 
 /* The rows of one pass. One sequence x n rows is prefill, n sequences x 1 row is batched decoding, packed samples are training.
- * Without a cache, key rows of `segs` number the rows of this pass; with one, they number rows of the cache, and row i of the pass goes to cache_row[i]. */
+ * Without caches the key rows of `segs` number the rows of this pass. With them segment i belongs to caches[i]: its rows are stored at the end of
+ * its key range [key_first, key_first + key_count), which numbers rows of that cache. */
 typedef struct {
     int n;
     const int *position;       /* (n) */
     const attn_seg *segs;
     int seg_count;
-    kv_cache *cache;           /* NULL in training */
-    const int *cache_row;
+    kv_cache *const *caches;   /* (seg_count); NULL in training */
     int length;                /* longest position + 1, for dynamic rope scaling; 0: from position */
 } decoder_rows;
 /* x (n, D) embeddings -> (n, D) after the final norm. */

@@ -46,6 +46,10 @@ static void key_spans(const attn_seg *g, int low, int high, span out[2]) {
     out[1] = (span){g->key_first + own - g->prefix_count, own, max_int(high - own, 0)};
 }
 
+/* Keys (or values) of a segment: its own cache, or the op's input. */
+static const float *keys_of(const node *n, const attn_seg *g) { return tensor_f32(g->keys ? g->keys : n->in[1]); }
+static const float *values_of(const node *n, const attn_seg *g) { return tensor_f32(g->values ? g->values : n->in[2]); }
+
 typedef struct {
     const kernels *k;
     const attn_args *a;
@@ -60,7 +64,7 @@ static void probabilities(const attn_job *j, const block *b, int head, int low, 
     const attn_seg *g = &j->a->segs[b->seg];
     int64_t ldq = tensor_cols(j->n->in[0]), ldk = tensor_cols(j->n->in[1]), width = high - low;
     const float *q = tensor_f32(j->n->in[0]) + (int64_t)(g->q_first + b->q) * ldq + head * s->head_dim;
-    const float *keys = tensor_f32(j->n->in[1]) + head / (s->head_count / s->kv_head_count) * s->head_dim;
+    const float *keys = keys_of(j->n, g) + head / (s->head_count / s->kv_head_count) * s->head_dim;
     span spans[2];
     key_spans(g, low, high, spans);
     for (int i = 0; i < 2; i++)
@@ -88,7 +92,7 @@ static void forward_task(void *arg, int64_t first, int64_t last, int thread) {
         probabilities(j, b, head, low, high, p);
         int64_t ldo = tensor_cols(j->n->out), ldv = tensor_cols(j->n->in[2]);
         float *out = tensor_f32(j->n->out) + (int64_t)(g->q_first + b->q) * ldo + head * s->head_dim;
-        const float *v = tensor_f32(j->n->in[2]) + head / (s->head_count / s->kv_head_count) * s->head_dim;
+        const float *v = values_of(j->n, g) + head / (s->head_count / s->kv_head_count) * s->head_dim;
         for (int r = 0; r < b->rows; r++) memset(out + r * ldo, 0, (size_t)s->head_dim * sizeof *out);
         span spans[2];
         key_spans(g, low, high, spans);
@@ -220,8 +224,9 @@ tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s) {
     LMM_ASSERT(tensor_same_shape(k, v) && s->head_count % s->kv_head_count == 0, "attn: %d heads over %d", s->head_count, s->kv_head_count);
     for (int i = 0; i < s->seg_count; i++) {
         const attn_seg *g = &s->segs[i];
-        LMM_ASSERT(g->q_first + g->q_count <= tensor_rows(q) && g->key_first + g->key_count <= tensor_rows(k) &&
-                       g->prefix_first + g->prefix_count <= tensor_rows(k) && (!s->causal || g->key_count >= g->q_count),
+        int64_t keys = tensor_rows(g->keys ? g->keys : k);
+        LMM_ASSERT(g->q_first + g->q_count <= tensor_rows(q) && g->key_first + g->key_count <= keys && g->prefix_first + g->prefix_count <= keys &&
+                       (!s->causal || g->key_count >= g->q_count) && !(g->keys && c->tape),
                    "attn: segment %d", i);
     }
     attn_args *a = args_make(c, s);

@@ -117,10 +117,9 @@ tensor *op_patches(cx *c, tensor *pixels, int patch) {
 
 /* ---- cache ---- */
 
-void op_rows_store(cx *c, tensor *cache, const int *row, tensor *x) {
+void op_rows_store(cx *c, tensor *cache, int at, const tensor *x, int first, int count) {
     int64_t cols = tensor_cols(x);
-    LMM_ASSERT(tensor_cols(cache) == cols && !c->tape, "rows_store: %" PRId64 " columns", cols);
+    LMM_ASSERT(tensor_cols(cache) == cols && at + count <= tensor_rows(cache) && !c->tape, "rows_store: rows %d+%d of %" PRId64, at, count, tensor_rows(cache));
     if (c->mode != CX_RUN) return;
-    for (int64_t r = 0; r < tensor_rows(x); r++)
-        memcpy(tensor_f32(cache) + row[r] * cols, tensor_f32(x) + r * cols, (size_t)cols * sizeof(float));
+    memcpy(tensor_f32(cache) + at * cols, tensor_f32(x) + first * cols, (size_t)(count * cols) * sizeof(float));
 }

@@ -158,7 +158,10 @@ tensor *op_rope(cx *c, tensor *x, tensor *table);
 
 /* Query rows [q_first, q_first + q_count) see key rows [prefix_first, + prefix_count), then [key_first, + key_count) of which, when causal, row r sees the first
  * key_count - q_count + r + 1. Keys count as one list, prefix first: that is their position order. */
-typedef struct { int q_first, q_count, prefix_first, prefix_count, key_first, key_count; } attn_seg;
+typedef struct {
+    int q_first, q_count, prefix_first, prefix_count, key_first, key_count;
+    const tensor *keys, *values;                           /* where its keys live, when not in k and v: the KV cache of its sequence; no gradient */
+} attn_seg;
 typedef struct {
     int head_count, kv_head_count, head_dim;
     float scale;
@@ -170,8 +173,8 @@ typedef struct {
 /* q (n, H d), k and v (m, K d), out (n, H d). Softmax in f32, keys in order: the result of a row depends on nothing but its q and its visible keys.
  * Backward recomputes the probabilities: no buffer of size T^2 survives the op. */
 tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s);
-/* Copies rows of x into rows [first, ..) of a cache tensor (no gradient): the KV cache grows. */
-void op_rows_store(cx *c, tensor *cache, const int *row, tensor *x);
+/* Copies rows [first, first + count) of x into rows [at, ..) of a cache tensor (no gradient): the KV cache grows. */
+void op_rows_store(cx *c, tensor *cache, int at, const tensor *x, int first, int count);
 
 /* ---- loss (op_loss.c) ---- */
 

@@ -1,0 +1,152 @@
+/* lmm.h - the public interface of liblmm.
+ *
+ *   lmm_model    weights, tokenizer, chat template, picture processor; immutable, may be shared between threads
+ *   lmm_prompt   messages rendered: ids, media slots, positions
+ *   lmm_session  one timeline: KV cache, position; used by one thread at a time
+ *
+ * All-zero options mean defaults: lmm_generate(&s, 1, &(lmm_gen_opts){.max_tokens = 64}, ...).
+ * Functions that can fail return lmm_status, give their result through `out` (untouched on failure), and leave one sentence in lmm_message().
+ * Results are bit-identical for any number of threads, any batch, any split of the prefill, with and without a reused prefix. */
+#ifndef LMM_H
+#define LMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lmm_status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+const char *lmm_version(void);
+
+/* ---- runtime: threads and kernels, shared by all models opened with it ---- */
+
+typedef struct lmm_runtime lmm_runtime;
+/* thread_count 0: all cores. kernels NULL: the best for this processor, else "generic", "avx2", "avx512". */
+lmm_status lmm_runtime_open(lmm_runtime **out, int thread_count, const char *kernels);
+void lmm_runtime_close(lmm_runtime *r);
+const char *lmm_runtime_kernels(const lmm_runtime *r);
+int lmm_runtime_threads(const lmm_runtime *r);
+
+/* ---- model ---- */
+
+typedef struct lmm_model lmm_model;
+/* A checkpoint folder in Hugging Face layout (config.json, *.safetensors, tokenizer.json, chat template, processor config). The runtime must outlive the model. */
+lmm_status lmm_model_open(lmm_model **out, lmm_runtime *runtime, const char *path);
+void lmm_model_close(lmm_model *m);
+
+typedef struct {
+    const char *architecture;              /* family: "llava", "llm" */
+    int64_t parameter_count;
+    int context, vocab, layer_count, hidden;
+    int rows_per_image;                    /* 0: sees no pictures */
+    size_t weight_bytes, kv_bytes_per_token;
+} lmm_model_info;
+void lmm_model_describe(const lmm_model *m, lmm_model_info *out);
+/* Bytes of activations and KV cache for a session of `context` rows with prefill pieces of `batch` rows, measured without computing. */
+size_t lmm_model_memory(const lmm_model *m, int context, int batch);
+
+/* Ids of a text. special: begin and end tokens are added, and special tokens spelled in the text are recognised. free(*ids). */
+lmm_status lmm_tokenize(const lmm_model *m, const char *text, size_t size, bool special, int **ids, int *count);
+/* free(*text) */
+lmm_status lmm_detokenize(const lmm_model *m, const int *ids, int count, bool skip_special, char **text);
+
+/* ---- prompt ---- */
+
+typedef struct lmm_prompt lmm_prompt;
+typedef struct {
+    const char *media_root;                /* relative media paths start here; NULL: the working folder */
+    const char *const *images;             /* further picture files, put before the first user text (or over the <image> of a raw prompt) */
+    int image_count;
+    bool add_generation_prompt;            /* end with the assistant's opening */
+} lmm_prompt_opts;
+/* messages: OpenAI chat form as JSON, a list of {role, content: string or parts {type: text | image | image_url}}. */
+lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *messages_json, size_t size, const lmm_prompt_opts *opts);
+/* A prompt text as it is, special tokens recognised, begin token added as the tokenizer says, one placeholder (the model's image token) a picture. */
+lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *opts);
+void lmm_prompt_free(lmm_prompt *p);
+int lmm_prompt_length(const lmm_prompt *p);
+const int *lmm_prompt_ids(const lmm_prompt *p);            /* placeholders expanded to one id a row; on loan */
+const char *lmm_prompt_text(const lmm_prompt *p);          /* the rendered text; on loan */
+
+/* ---- session ---- */
+
+typedef struct lmm_session lmm_session;
+typedef struct {
+    int context;                           /* rows of the KV cache; 0: the model's, at most 4096 */
+    int batch;                             /* rows of a prefill piece; 0: 512 */
+} lmm_session_opts;
+lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_session_opts *opts);
+void lmm_session_close(lmm_session *s);
+/* Makes the session's timeline equal to the prompt, reusing the longest common prefix (pictures compared by content). *reused may be NULL. */
+lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused);
+/* A second timeline that starts as a copy of s. */
+lmm_status lmm_session_fork(lmm_session **out, const lmm_session *s);
+int lmm_session_length(const lmm_session *s);
+/* Logits (vocab) after the last row; on loan until the session changes. */
+const float *lmm_session_logits(lmm_session *s);
+
+/* ---- generation ---- */
+
+typedef struct {
+    int max_tokens;                        /* 0: 256 */
+    double temperature;                    /* 0: greedy */
+    int top_k;                             /* 0: all */
+    double top_p, min_p;                   /* 0: off */
+    double repetition_penalty;             /* 0: off; over the whole timeline, as in transformers */
+    uint64_t seed;
+    const char *const *stop;               /* texts that end the answer and are cut off */
+    int stop_count;
+    const int *eos;                        /* ids that end the answer; NULL: the model's */
+    int eos_count;
+} lmm_gen_opts;
+typedef enum { LMM_FINISH_STOP, LMM_FINISH_LENGTH, LMM_FINISH_CANCELLED } lmm_finish;
+typedef struct {
+    char *text;                            /* free with lmm_answers_free */
+    int *ids;                              /* with the end token when there was one */
+    int id_count;
+    lmm_finish finish;
+} lmm_answer;
+/* Called with every piece of text (whole UTF-8 characters); returning false stops that sequence. */
+typedef bool (*lmm_text_fn)(void *arg, int sequence, const char *text, size_t size);
+/* Continues n sessions of one model together; answers[n] are filled. Each draws from its own stream (seed, sequence). */
+lmm_status lmm_generate(lmm_session *const *sessions, int n, const lmm_gen_opts *opts, lmm_text_fn on_text, void *arg, lmm_answer *answers);
+void lmm_answers_free(lmm_answer *answers, int n);
+
+/* Sum of log-probabilities of `continuation` after the prompt, and whether greedy decoding would have said it. */
+lmm_status lmm_score(lmm_session *s, const lmm_prompt *prompt, const char *continuation, double *log_likelihood, bool *greedy);
+
+/* ---- laboratory ---- */
+
+/* Every named intermediate of one forward pass as a safetensors file (names: tensor names of docs/trace.md). generate > 0 adds that many greedy ids. */
+lmm_status lmm_trace(const lmm_model *m, const lmm_prompt *p, int generate, const char *path);
+/* Loss and the gradient of every parameter for a batch (train.input_ids, train.labels, ... as in docs/trace.md). */
+lmm_status lmm_trace_grad(const lmm_model *m, const char *batch_path, const char *path);
+
+/* Runs a training recipe: a YAML file and key=value overrides. Resumes when its output folder holds a checkpoint. */
+typedef struct { bool fresh; bool quiet; } lmm_train_opts;     /* fresh: ignore earlier checkpoints */
+lmm_status lmm_train(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, const lmm_train_opts *opts);
+/* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
+void lmm_cancel(void);
+
+/* Runs evaluation tasks on a model; see `lmm eval --help` for the fields. */
+typedef struct {
+    const char *const *tasks;
+    int task_count;
+    const char *task_dir;                  /* tasks/ of the installation when NULL */
+    const char *data_dir;                  /* where data sets lie */
+    int64_t limit;                         /* examples a task; 0: all */
+    int batch;                             /* sequences generated together; 0: 8 */
+    const char *output_dir;                /* results JSON and samples JSONL; NULL: none */
+    bool log_samples, quiet;
+} lmm_eval_opts;
+/* *report: JSON of all results; free(). */
+lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *opts, char **report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
