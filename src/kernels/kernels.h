@@ -3,9 +3,10 @@
  * No tensors, no errors, no allocation beyond the caller's scratch. k_generic.c is the specification and the tests' oracle.
  *
  * The law of equal numbers, here: the value of one output never depends on how many rows or columns are computed with it or on the
- * thread. Within one table a dot product of length k is always summed in the same order: LANES partial sums along k (LANES of that
- * table), blocks of KERNEL_K_BLOCK elements, lanes folded in a fixed tree at each block's end, blocks added in order. Between tables (generic, AVX2, AVX-512)
- * results differ in the last bits. Never -ffast-math; FMA contraction only where written. */
+ * thread. A sum over k is one chain of fused multiply-adds in the order 0, 1, .. k-1 (gemm_nt cuts it into blocks of KERNEL_K_BLOCK), for one
+ * row as for many, so all products give the same bits in every table, on every processor. Reductions and elementwise functions give
+ * the same bits in the AVX2 and AVX-512 tables; the generic table, which uses the C library, differs from them in the last bits there.
+ * Never -ffast-math; FMA contraction only where written. */
 #ifndef LMM_KERNELS_H
 #define LMM_KERNELS_H
 
@@ -18,7 +19,7 @@ typedef struct kernels {
 
     /* y[m][n] = sum_k x[m][k] * w[n][k] (+ y when accumulate): "nt", the forward product of a linear layer, w as in PyTorch (out, in).
      * x (m, k) f32 with row stride ldx, w (n, k) of type `wt` with row stride ldw (elements), y row stride ldy.
-     * y[i][j] is bit-identical for every m, n and position in them. Weights are converted exactly to f32 when loaded. */
+     * Each block of KERNEL_K_BLOCK steps is a chain from 0, blocks are added to y in order. Weights are converted exactly to f32 when loaded. */
     void (*gemm_nt)(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
                     int m, int n, int k, bool accumulate);
     /* y[m][n] += sum_k a[m][k] * b[k][n]: "nn"; lanes along n; one chain over k in order 0..k-1 starting from y.
@@ -27,13 +28,13 @@ typedef struct kernels {
     /* y[m][n] += sum_k a[k][m] * b[k][n]: "tn"; order over k as in gemm_nn. Backward to weights (a = dy, b = x). */
     void (*gemm_tn)(float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int k);
 
-    float (*dot)(const float *a, const float *b, int n);                   /* the order of gemm_nt */
+    float (*dot)(const float *a, const float *b, int n);                   /* 32 lanes, then a fixed tree: not the order of gemm_nt */
     void (*axpy)(float *y, float a, const float *x, int64_t n);            /* y += a x */
     void (*add)(float *y, const float *a, const float *b, int64_t n);      /* y = a + b */
     void (*mul)(float *y, const float *a, const float *b, int64_t n);      /* y = a b */
     void (*scale)(float *y, float a, const float *x, int64_t n);           /* y = a x */
 
-    /* Elementwise functions are computed by one polynomial per table, same value at any position in the vector (tails included). */
+    /* Elementwise functions are computed by one polynomial, same value at any position in the vector (tails included). */
     void (*exp)(float *y, const float *x, int64_t n);                      /* max error 2 ulp; exp(-inf) = 0 */
     void (*silu)(float *y, const float *x, int64_t n);
     void (*swiglu)(float *y, const float *gate, const float *up, int64_t n);       /* silu(gate) * up */
@@ -43,19 +44,19 @@ typedef struct kernels {
     void (*gelu_tanh)(float *y, const float *x, int64_t n);
     void (*gelu_tanh_grad)(float *dx, const float *dy, const float *x, int64_t n); /* += */
     void (*gelu_quick)(float *y, const float *x, int64_t n);               /* x sigmoid(1.702 x) */
-    void (*gelu_quick_grad)(float *dx, const float *dy, const float *x, int64_t n);
+    void (*gelu_quick_grad)(float *dx, const float *dy, const float *x, int64_t n); /* += */
 
     /* In place softmax of one row of n scores multiplied by `scale` first; order of the sum depends on n only. Returns log(sum) + max (of the scaled scores).
      * Appending entries of -inf at the end changes no bit of the others. */
-    float (*softmax)(float *x, int n, float scale);
-    float (*sum)(const float *x, int n);                                   /* lanes, then fixed tree */
-    float (*max)(const float *x, int n);
+    float (*softmax)(float *x, int n, float scale);                        /* all -inf: zeros, returns -inf */
+    float (*sum)(const float *x, int n);                                   /* the order of dot */
+    float (*max)(const float *x, int n);                                   /* -inf when empty; NaN entries are passed over */
 
     void (*to_f32)(float *y, const void *x, kernel_type t, int64_t n);
     void (*from_f32)(void *y, const float *x, kernel_type t, int64_t n);   /* round to nearest even */
 } kernels;
 
-enum { KERNEL_K_BLOCK = 512 };
+enum { KERNEL_K_BLOCK = 256 };
 
 extern const kernels kernels_generic, kernels_avx2, kernels_avx512;
 /* The best table for this processor (cpuid and xgetbv); `force` names one ("generic", "avx2", "avx512") or is NULL.

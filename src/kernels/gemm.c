@@ -1,0 +1,87 @@
+/* gemm.c - the products cut into tasks for a pool.
+ *
+ * A task is a rectangle of y; its size follows from m, n and k alone, so does every number in y. k is never cut. */
+#include "kernels/kernels.h"
+
+enum {
+    TASK_COLUMNS = 128,                /* what a kernel packs at once */
+    TASK_ROWS_MAX = 512, TASK_ROWS_MIN = 56,
+    TASKS_WANTED = 16,                 /* enough for balance on 8 threads */
+};
+static const int64_t INLINE_MAX = 50000;                   /* multiply-adds that are done sooner than a team wakes up */
+
+typedef struct { int rows, columns, row_tasks, column_tasks; } cut;
+
+static int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/* Wide tasks first (packing B pays by the rows that use it), then shorter ones until there are enough. */
+static cut make_cut(int m, int n) {
+    cut c = {.rows = min_int(m, TASK_ROWS_MAX), .columns = min_int(n, TASK_COLUMNS)};
+    c.column_tasks = ceil_div(n, c.columns);
+    while (c.rows > TASK_ROWS_MIN && ceil_div(m, c.rows) * c.column_tasks < TASKS_WANTED) c.rows = ceil_div(c.rows, 2);
+    c.row_tasks = ceil_div(m, c.rows);
+    return c;
+}
+
+typedef enum { PRODUCT_NT, PRODUCT_NN, PRODUCT_TN } product;
+
+typedef struct {
+    const kernels *k;
+    product product;
+    cut cut;
+    float *y;
+    int64_t ldy;
+    const float *a;
+    int64_t lda;
+    const void *b;
+    int64_t ldb;
+    kernel_type bt;
+    int m, n, kk;
+    bool accumulate;
+} job;
+
+static void run_task(const job *j, int64_t task) {
+    int64_t row = task % j->cut.row_tasks * j->cut.rows, col = task / j->cut.row_tasks * j->cut.columns;
+    int rows = min_int(j->cut.rows, j->m - (int)row), columns = min_int(j->cut.columns, j->n - (int)col);
+    float *y = j->y + row * j->ldy + col;
+    const char *b = j->b;
+    size_t size = kernel_type_size(j->bt);
+    switch (j->product) {
+    case PRODUCT_NT:
+        j->k->gemm_nt(y, j->ldy, j->a + row * j->lda, j->lda, b + (size_t)(col * j->ldb) * size, j->ldb, j->bt, rows, columns, j->kk, j->accumulate);
+        break;
+    case PRODUCT_NN:
+        j->k->gemm_nn(y, j->ldy, j->a + row * j->lda, j->lda, b + (size_t)col * size, j->ldb, j->bt, rows, columns, j->kk);
+        break;
+    case PRODUCT_TN:
+        j->k->gemm_tn(y, j->ldy, j->a + row, j->lda, (const float *)j->b + col, j->ldb, rows, columns, j->kk);
+        break;
+    }
+}
+
+static void run_tasks(void *arg, int64_t first, int64_t last, int thread) {
+    (void)thread;
+    for (int64_t t = first; t < last; t++) run_task(arg, t);
+}
+
+static void run(pool *p, job *j) {
+    if (j->m == 0 || j->n == 0) return;
+    j->cut = make_cut(j->m, j->n);
+    bool small = (int64_t)j->m * j->n * j->kk < INLINE_MAX;
+    parallel_for(small ? NULL : p, (int64_t)j->cut.row_tasks * j->cut.column_tasks, 1, run_tasks, j);
+}
+
+void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
+             int m, int n, int kk, bool accumulate) {
+    run(p, &(job){.k = k, .product = PRODUCT_NT, .y = y, .ldy = ldy, .a = x, .lda = ldx, .b = w, .ldb = ldw, .bt = wt, .m = m, .n = n, .kk = kk,
+                  .accumulate = accumulate});
+}
+
+void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt,
+             int m, int n, int kk) {
+    run(p, &(job){.k = k, .product = PRODUCT_NN, .y = y, .ldy = ldy, .a = a, .lda = lda, .b = b, .ldb = ldb, .bt = bt, .m = m, .n = n, .kk = kk});
+}
+
+void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int kk) {
+    run(p, &(job){.k = k, .product = PRODUCT_TN, .y = y, .ldy = ldy, .a = a, .lda = lda, .b = b, .ldb = ldb, .bt = KT_F32, .m = m, .n = n, .kk = kk});
+}
