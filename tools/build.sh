@@ -1,0 +1,38 @@
+# build.sh - sourced by dev: configures and builds one preset of CMakePresets.json in $build/PRESET.
+
+# build_preset PRESET [CMAKE-OPTION...]. Two ./dev in one tree take turns: Ninja cannot share a folder.
+build_preset() {
+    mkdir -p "$build/$1"
+    (
+        flock 9
+        build_configure "$@" && build_compile "$1"
+    ) 9>"$build/$1/.lock"
+}
+
+build_configure() {
+    preset=$1
+    shift
+    case $preset in asan|tsan) set -- "$@" -DCMAKE_C_COMPILER="$(build_sanitizing_compiler)" ;; esac
+    [ -z "${LMM_SHARED:-}" ] || set -- "$@" -DLMM_SHARED="$LMM_SHARED"
+    cmake --preset "$preset" -B "$build/$preset" "$@" >"$build/$preset/configure.log" 2>&1 || {
+        cat "$build/$preset/configure.log" >&2
+        say "dev: cannot configure the build '$preset'"
+        return 1
+    }
+}
+
+build_compile() {
+    quiet=--quiet
+    [ ! -t 2 ] || quiet=
+    cmake --build "$build/$1" -- -k 0 -j "$(nproc)" $quiet >&2 || {
+        say "dev: the build '$1' failed"
+        return 1
+    }
+}
+
+# clang when its run-time library is here (a second compiler sees the tests that way), else gcc.
+build_sanitizing_compiler() {
+    try=$(mktemp)
+    if echo 'int main(void) { return 0; }' | clang -fsanitize=address,undefined -x c - -o "$try" 2>/dev/null; then echo clang; else echo gcc; fi
+    rm -f "$try"
+}
