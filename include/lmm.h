@@ -123,8 +123,8 @@ lmm_status lmm_score(lmm_session *s, const lmm_prompt *prompt, const char *conti
 
 /* Every named intermediate of one forward pass as a safetensors file (names: tensor names of docs/trace.md). generate > 0 adds that many greedy ids. */
 lmm_status lmm_trace(const lmm_model *m, const lmm_prompt *p, int generate, const char *path);
-/* Loss and the gradient of every parameter for a batch (train.input_ids, train.labels, ... as in docs/trace.md). */
-lmm_status lmm_trace_grad(const lmm_model *m, const char *batch_path, const char *path);
+/* Loss and the gradient of every parameter, for a batch file (input_ids, train.labels, ... as in docs/trace.md). */
+lmm_status lmm_trace_grad(lmm_model *m, const char *batch_path, const char *path);
 
 /* Runs a training recipe: a YAML file and key=value overrides. Resumes when its output folder holds a checkpoint. */
 typedef struct { bool fresh; bool quiet; } lmm_train_opts;     /* fresh: ignore earlier checkpoints */

@@ -1,0 +1,85 @@
+/* engine.h - behind lmm.h: what models, prompts and sessions are made of. For engine/ and train/; everybody else uses lmm.h.
+ *
+ * The straight road: messages -> chat_render -> ids with placeholders -> media rows over them -> decoder -> logits -> ids -> text. */
+#ifndef LMM_ENGINE_H
+#define LMM_ENGINE_H
+
+#include "base/base.h"
+#include "lmm.h"
+#include "models/models.h"
+#include "text/text.h"
+
+struct lmm_runtime {
+    pool *pool;
+    const kernels *k;
+};
+
+struct lmm_model {
+    lmm_runtime *runtime;
+    net *net;
+    char *path;
+    tokenizer *tok;            /* NULL: a tower alone */
+    jinja *chat_template;      /* NULL: raw prompts only */
+    VEC(int) eos;              /* ids that end an answer */
+    const char *image_text;    /* spelling of the placeholder, NULL when there is none */
+    uint64_t version;          /* counts optimizer steps: a session that sees another one drops its cache */
+};
+/* Opens the text side of a folder around a network (taken over, also on failure). */
+lmm_status model_wrap(lmm_model **out, lmm_runtime *runtime, net *n, const char *text_dir);
+
+/* One picture of a prompt: its pixels are ready for the tower. */
+typedef struct {
+    uint64_t hash;             /* of the decoded picture */
+    media_plan plan;
+    float *pixels;             /* (tile_count, 3, S, S) */
+} prompt_media;
+
+struct lmm_prompt {
+    const lmm_model *model;
+    char *text;
+    id_list ids;               /* placeholders expanded */
+    VEC(prompt_media) media;   /* in order of appearance */
+};
+/* The road's first half, used by prompts and by training samples: text with placeholders and picture files to ids and media. */
+lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *image_paths, int image_count, bool add_special);
+/* Renders messages with the model's template; image paths (owned strings) are appended to `images` in order. */
+typedef VEC(char *) string_list;
+lmm_status messages_render(buf *text, string_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);
+void string_list_free(string_list *s);
+lmm_status picture_load(image *out, const lmm_model *m, const char *path);
+/* Whether the begin token must be added: not when the text spells it already. */
+bool prompt_adds_special(const lmm_model *m, const char *text);
+
+/* Identity of one row of a timeline: two rows with equal keys and equal prefixes have equal KV rows. */
+uint64_t row_key_text(int id);
+uint64_t row_key_media(uint64_t hash, int offset);
+
+struct lmm_session {
+    const lmm_model *model;
+    int context, batch;
+    kv_cache cache;
+    uint64_t version;
+    VEC(uint64_t) keys;        /* of every row in the cache */
+    VEC(int) ids;
+    arena mem;
+    cx cx;
+    float *logits;             /* (vocab), of the last row */
+    bool logits_valid;
+};
+/* Appends n text rows in one pass per session: batched decoding. */
+lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n);
+
+/* Arena bytes a pass of `rows` rows over `context` keys needs, and one picture's tower pass; by MEASURE. */
+size_t measure_decoder(const lmm_model *m, int rows, int context);
+size_t measure_picture(const lmm_model *m);
+
+/* ---- sampler.c ---- */
+typedef struct { int *id; float *logit; int count; } candidates;
+/* The next id from logits (vocab); history counts for the repetition penalty; scratch (vocab) is overwritten. */
+int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *scratch);
+
+/* ---- cancel.c ---- */
+bool lmm_cancelled(void);
+void lmm_cancel_reset(void);
+
+#endif

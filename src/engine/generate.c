@@ -1,0 +1,179 @@
+/* generate.c - answers of several sessions together: sample, stream, stop, step. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+/* One sequence being answered. */
+typedef struct {
+    lmm_session *s;
+    int index;
+    rng r;
+    token_stream stream;
+    buf text;                  /* all text so far, stop text cut off */
+    size_t given;              /* bytes of it already handed out */
+    id_list ids;
+    lmm_finish finish;
+    bool done;
+} sequence;
+
+typedef struct {
+    const lmm_gen_opts *o;
+    lmm_text_fn on_text;
+    void *arg;
+    int max_tokens;
+} generation;
+
+static bool is_eos(const lmm_model *m, const lmm_gen_opts *o, int id) {
+    if (o->eos) {
+        for (int i = 0; i < o->eos_count; i++)
+            if (o->eos[i] == id) return true;
+        return false;
+    }
+    for (int i = 0; i < m->eos.count; i++)
+        if (m->eos.at[i] == id) return true;
+    return false;
+}
+
+/* Where the first stop text begins, or the size of the text. */
+static size_t find_stop(const buf *text, const lmm_gen_opts *o, bool *found) {
+    size_t at = text->size;
+    for (int i = 0; i < o->stop_count && text->size; i++) {
+        const char *hit = o->stop[i][0] ? strstr(text->data, o->stop[i]) : NULL;
+        if (hit && (size_t)(hit - text->data) < at) at = (size_t)(hit - text->data), *found = true;
+    }
+    return at;
+}
+
+/* Bytes at the end that may be the beginning of a stop text and must wait. */
+static size_t held_back(const buf *text, const lmm_gen_opts *o) {
+    size_t held = 0;
+    for (int i = 0; i < o->stop_count; i++)
+        for (size_t n = strlen(o->stop[i]); n > held; n--)
+            if (n <= text->size && !memcmp(text->data + text->size - n, o->stop[i], n)) held = n;
+    return held;
+}
+
+static bool deliver(const generation *g, sequence *q, size_t upto) {
+    bool more = true;
+    if (g->on_text && upto > q->given) more = g->on_text(g->arg, q->index, q->text.data + q->given, upto - q->given);
+    if (upto > q->given) q->given = upto;
+    return more;
+}
+
+static void finish(const generation *g, sequence *q, lmm_finish why) {
+    bool stopped = false;
+    if (!token_stream_end(&q->stream, q->s->model->tok, &q->text)) q->text.size = find_stop(&q->text, g->o, &stopped);
+    if (q->text.data) q->text.data[q->text.size] = '\0';
+    deliver(g, q, q->text.size);
+    q->finish = stopped ? LMM_FINISH_STOP : why;
+    q->done = true;
+}
+
+/* Takes one sampled id into the answer; decides whether the sequence goes on. */
+static lmm_status accept(const generation *g, sequence *q, int id) {
+    VEC_PUSH(&q->ids, id);
+    if (is_eos(q->s->model, g->o, id)) return finish(g, q, LMM_FINISH_STOP), LMM_OK;
+    lmm_status st = token_stream_push(&q->stream, q->s->model->tok, id, &q->text);
+    if (st) return st;
+    bool stopped = false;
+    size_t end = find_stop(&q->text, g->o, &stopped);
+    if (stopped) q->text.size = end, q->text.data[end] = '\0';
+    size_t ready = stopped ? end : q->text.size - held_back(&q->text, g->o);
+    if (!deliver(g, q, ready)) finish(g, q, LMM_FINISH_CANCELLED);
+    else if (stopped) q->finish = LMM_FINISH_STOP, q->done = true;
+    else if (q->ids.count >= g->max_tokens || q->s->keys.count + 1 >= q->s->context) finish(g, q, LMM_FINISH_LENGTH);
+    return LMM_OK;
+}
+
+static lmm_status run(const generation *g, sequence *q, int n, int vocab) {
+    candidates scratch = {mem_new((size_t)vocab, sizeof(int)), mem_new((size_t)vocab, sizeof(float)), 0};
+    lmm_session **live = mem_new((size_t)n, sizeof *live);
+    int *next = mem_new((size_t)n, sizeof *next);
+    lmm_status st = LMM_OK;
+    for (;;) {
+        int count = 0;
+        for (int i = 0; i < n && !st; i++) {
+            if (q[i].done) continue;
+            int id = sample_next(q[i].s->logits, vocab, g->o, q[i].s->ids.at, q[i].s->ids.count, &q[i].r, &scratch);
+            st = accept(g, &q[i], id);
+            if (!q[i].done && lmm_cancelled()) finish(g, &q[i], LMM_FINISH_CANCELLED);
+            if (!q[i].done) live[count] = q[i].s, next[count++] = id;
+        }
+        if (st || count == 0) break;
+        if ((st = sessions_step(live, next, count))) break;
+    }
+    free(scratch.id);
+    free(scratch.logit);
+    free(live);
+    free(next);
+    return st;
+}
+
+static lmm_status check(lmm_session *const *sessions, int n, const lmm_gen_opts *o) {
+    if (o->max_tokens < 0 || o->temperature < 0 || o->temperature > 100 || o->top_p < 0 || o->top_p > 1 || o->min_p < 0 || o->min_p > 1 ||
+        o->repetition_penalty < 0 || o->top_k < 0)
+        return LMM_FAIL(LMM_E_ARG, "sampling: max_tokens, top_k, repetition_penalty >= 0, temperature in [0, 100], top_p and min_p in [0, 1]");
+    for (int i = 0; i < n; i++) {
+        if (!sessions[i]->logits_valid) return LMM_FAIL(LMM_E_ARG, "session %d has no prompt yet", i);
+        LMM_ASSERT(sessions[i]->model == sessions[0]->model, "%s", "sessions of different models");
+    }
+    return LMM_OK;
+}
+
+lmm_status lmm_generate(lmm_session *const *sessions, int n, const lmm_gen_opts *opts, lmm_text_fn on_text, void *arg, lmm_answer *answers) {
+    lmm_gen_opts o = opts ? *opts : (lmm_gen_opts){0};
+    lmm_status st = check(sessions, n, &o);
+    if (st || n == 0) return st;
+    generation g = {&o, on_text, arg, o.max_tokens ? o.max_tokens : 256};
+    sequence *q = mem_new((size_t)n, sizeof *q);
+    for (int i = 0; i < n; i++) q[i] = (sequence){.s = sessions[i], .index = i, .r = rng_make(o.seed, (uint64_t)i), .stream.skip_special = true};
+    st = run(&g, q, n, sessions[0]->model->net->dec.config.vocab);
+    for (int i = 0; i < n; i++) {
+        if (!st) answers[i] = (lmm_answer){buf_take(&q[i].text), q[i].ids.at, q[i].ids.count, q[i].finish};
+        else free(q[i].ids.at);
+        buf_free(&q[i].text);
+        token_stream_free(&q[i].stream);
+    }
+    free(q);
+    return st;
+}
+
+void lmm_answers_free(lmm_answer *answers, int n) {
+    for (int i = 0; i < n; i++) {
+        free(answers[i].text);
+        free(answers[i].ids);
+        answers[i] = (lmm_answer){0};
+    }
+}
+
+/* ---- scoring ---- */
+
+static double log_softmax_at(const kernels *k, const float *logits, int vocab, int id, float *scratch) {
+    memcpy(scratch, logits, (size_t)vocab * sizeof *logits);
+    return (double)logits[id] - (double)k->softmax(scratch, vocab, 1.0f);
+}
+
+lmm_status lmm_score(lmm_session *s, const lmm_prompt *p, const char *continuation, double *log_likelihood, bool *greedy) {
+    lmm_status st = lmm_session_sync(s, p, NULL);
+    if (st) return st;
+    const lmm_model *m = s->model;
+    int vocab = m->net->dec.config.vocab;
+    id_list ids = {0};
+    if ((st = tokenizer_encode(m->tok, continuation, strlen(continuation), 0, &ids))) return free(ids.at), st;
+    if (s->keys.count + ids.count >= s->context) st = LMM_FAIL(LMM_E_LIMIT, "prompt and continuation have %d tokens, the context holds %d", s->keys.count + ids.count, s->context);
+    float *scratch = mem_new((size_t)vocab, sizeof *scratch);
+    double sum = 0;
+    bool all_greedy = true;
+    for (int i = 0; i < ids.count && !st; i++) {
+        sum += log_softmax_at(m->runtime->k, s->logits, vocab, ids.at[i], scratch);
+        for (int v = 0; v < vocab; v++) all_greedy &= s->logits[v] <= s->logits[ids.at[i]];
+        if (i + 1 < ids.count) st = sessions_step(&s, &ids.at[i], 1);
+    }
+    free(scratch);
+    free(ids.at);
+    if (st) return st;
+    *log_likelihood = sum;
+    if (greedy) *greedy = all_greedy;
+    return LMM_OK;
+}

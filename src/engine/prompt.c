@@ -1,0 +1,192 @@
+/* prompt.c - messages and pictures to ids with every placeholder expanded to the rows of its picture. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/engine.h"
+
+void string_list_free(string_list *s) {
+    for (int i = 0; i < s->count; i++) free(s->at[i]);
+    free(s->at);
+    *s = (string_list){0};
+}
+
+uint64_t row_key_text(int id) { return (uint64_t)(uint32_t)id; }
+uint64_t row_key_media(uint64_t hash, int offset) { return (hash + (uint64_t)offset * 0x9e3779b97f4a7c15u) | (uint64_t)1 << 63; }
+
+/* ---- pictures ---- */
+
+lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
+    (void)m;                                               /* transformers' behaviour: EXIF orientation applied, alpha dropped */
+    return image_load(out, path, IMAGE_EXIF, NULL);
+}
+
+static lmm_status media_add(lmm_prompt *p, const char *path) {
+    const net *n = p->model->net;
+    if (!n->arch->media_plan) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' was given", p->model->path, path);
+    image im = {0};
+    lmm_status st = picture_load(&im, p->model, path);
+    if (st) return st;
+    prompt_media media = {0};
+    int tiles = 0;
+    media.hash = hash_u64(im.data, (size_t)im.width * (size_t)im.height * (size_t)im.channels, (uint64_t)im.width << 32 | (uint64_t)im.height);
+    st = n->arch->media_plan(n, &im, &media.plan);
+    if (!st) st = n->arch->media_pixels(n, &im, &media.pixels, &tiles);
+    image_free(&im);
+    if (st) return free(media.pixels), st;
+    VEC_PUSH(&p->media, media);
+    return LMM_OK;
+}
+
+/* ---- ids ---- */
+
+bool prompt_adds_special(const lmm_model *m, const char *text) {
+    int bos = tokenizer_bos(m->tok);
+    const char *spelled = bos >= 0 ? tokenizer_token(m->tok, bos) : NULL;
+    return !spelled || strncmp(text, spelled, strlen(spelled));
+}
+
+static lmm_status expand(lmm_prompt *p, const id_list *ids) {
+    int token = p->model->net->image_token, next = 0;
+    for (int i = 0; i < ids->count; i++) {
+        if (token < 0 || ids->at[i] != token) {
+            VEC_PUSH(&p->ids, ids->at[i]);
+            continue;
+        }
+        if (next == p->media.count) break;
+        for (int r = p->media.at[next++].plan.row_count; r > 0; r--) VEC_PUSH(&p->ids, token);
+    }
+    int slots = 0;
+    for (int i = 0; i < ids->count; i++) slots += token >= 0 && ids->at[i] == token;
+    if (slots != p->media.count)
+        return LMM_FAIL(LMM_E_ARG, "the prompt has %d picture placeholder%s ('%s') for %d picture%s", slots, slots == 1 ? "" : "s",
+                        p->model->image_text ? p->model->image_text : "none", p->media.count, p->media.count == 1 ? "" : "s");
+    return LMM_OK;
+}
+
+lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *paths, int count, bool add_special) {
+    if (!m->tok || !m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) takes no prompts", m->path, m->net->arch->name);
+    lmm_prompt *p = mem_new(1, sizeof *p);
+    *p = (lmm_prompt){.model = m, .text = mem_strndup(text, size)};
+    id_list ids = {0};
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < count && !st; i++) st = media_add(p, paths[i]);
+    if (!st) st = tokenizer_encode(m->tok, text, size, TOKENIZE_PARSE_SPECIAL | (add_special ? TOKENIZE_ADD_SPECIAL : 0), &ids);
+    if (!st) st = expand(p, &ids);
+    if (!st && p->ids.count == 0) st = LMM_FAIL(LMM_E_ARG, "the prompt is empty");
+    free(ids.at);
+    if (st) return lmm_prompt_free(p), st;
+    return *out = p, LMM_OK;
+}
+
+lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *o) {
+    return prompt_build(out, m, text, size, o ? o->images : NULL, o ? o->image_count : 0, m->tok && prompt_adds_special(m, text));
+}
+
+/* ---- messages ---- */
+
+static const char *part_path(const tree *part) {
+    const tree *url = tree_get(part, "image_url");
+    if (url && url->type == TREE_MAP) return tree_str(url, "url", NULL);
+    if (url && url->type == TREE_STRING) return url->text;
+    const char *path = tree_str(part, "image", NULL);
+    if (!path) path = tree_str(part, "path", NULL);
+    return path ? path : tree_str(part, "url", NULL);
+}
+
+static bool is_picture(const tree *part) {
+    const char *type = tree_str(part, "type", "");
+    return !strcmp(type, "image") || !strcmp(type, "image_url");
+}
+
+static lmm_status collect_pictures(string_list *images, const tree *messages, const char *root) {
+    for (int i = 0; i < messages->count; i++) {
+        const tree *content = tree_get(messages->items[i], "content");
+        for (int k = 0; content && content->type == TREE_LIST && k < content->count; k++) {
+            const tree *part = content->items[k];
+            if (!is_picture(part)) continue;
+            const char *path = part_path(part);
+            if (!path) return LMM_FAIL(LMM_E_ARG, "message %d: picture part %d names no file (image_url.url, image or path)", i + 1, k + 1);
+            if (strstr(path, "://") && strncmp(path, "file://", 7)) return LMM_FAIL(LMM_E_UNSUPPORTED, "message %d: '%s' is remote; give a file", i + 1, path);
+            if (!strncmp(path, "file://", 7)) path += 7;
+            VEC_PUSH(images, root ? path_join(root, path) : mem_strdup(path));
+        }
+    }
+    return LMM_OK;
+}
+
+/* A copy of the messages in which the first user message begins with `count` picture parts. */
+static tree *with_pictures(const tree *messages, const char *const *paths, int count) {
+    tree *copy = tree_copy(messages);
+    for (int i = 0; i < copy->count; i++) {
+        if (strcmp(tree_str(copy->items[i], "role", ""), "user")) continue;
+        const tree *content = tree_get(copy->items[i], "content");
+        tree *parts = tree_new(TREE_LIST);
+        for (int k = 0; k < count; k++) {
+            tree *part = tree_new(TREE_MAP);
+            tree_put(part, "type", tree_new_string("image"));
+            tree_put(part, "image", tree_new_string(paths[k]));
+            tree_add(parts, part);
+        }
+        if (content && content->type == TREE_LIST)
+            for (int k = 0; k < content->count; k++) tree_add(parts, tree_copy(content->items[k]));
+        else if (content) {
+            tree *part = tree_new(TREE_MAP);
+            tree_put(part, "type", tree_new_string("text"));
+            tree_put(part, "text", tree_copy(content));
+            tree_add(parts, part);
+        }
+        tree_put(copy->items[i], "content", parts);
+        break;
+    }
+    return copy;
+}
+
+static lmm_status check_messages(const tree *messages) {
+    if (messages->type != TREE_LIST || messages->count == 0) return LMM_FAIL(LMM_E_ARG, "messages must be a list of {role, content}, and not empty");
+    for (int i = 0; i < messages->count; i++)
+        if (!tree_str(messages->items[i], "role", NULL)) return LMM_FAIL(LMM_E_ARG, "message %d has no role", i + 1);
+    return LMM_OK;
+}
+
+lmm_status messages_render(buf *text, string_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *o) {
+    if (!m->chat_template) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no chat template; use a raw prompt", m->path);
+    lmm_status st = check_messages(messages);
+    if (st) return st;
+    tree *full = with_pictures(messages, o->images, o->image_count);
+    const char *bos = m->tok && tokenizer_bos(m->tok) >= 0 ? tokenizer_token(m->tok, tokenizer_bos(m->tok)) : NULL;
+    const char *eos = m->tok && tokenizer_eos(m->tok) >= 0 ? tokenizer_token(m->tok, tokenizer_eos(m->tok)) : NULL;
+    chat_input in = {.messages = full, .add_generation_prompt = o->add_generation_prompt, .bos_token = bos, .eos_token = eos, .now = (int64_t)time(NULL)};
+    st = collect_pictures(images, full, o->media_root);
+    if (!st) st = chat_render(m->chat_template, &in, text, NULL);
+    tree_free(full);
+    return st;
+}
+
+lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *json, size_t size, const lmm_prompt_opts *opts) {
+    lmm_prompt_opts o = opts ? *opts : (lmm_prompt_opts){.add_generation_prompt = true};
+    tree *messages;
+    lmm_status st = tree_parse_json(&messages, json, size, "messages");
+    if (st) return st;
+    buf text = {0};
+    string_list images = {0};
+    st = messages_render(&text, &images, m, messages, &o);
+    if (!st) st = prompt_build(out, m, text.data, text.size, (const char *const *)images.at, images.count, prompt_adds_special(m, text.data));
+    string_list_free(&images);
+    buf_free(&text);
+    tree_free(messages);
+    return st;
+}
+
+void lmm_prompt_free(lmm_prompt *p) {
+    if (!p) return;
+    for (int i = 0; i < p->media.count; i++) free(p->media.at[i].pixels);
+    free(p->media.at);
+    free(p->ids.at);
+    free(p->text);
+    free(p);
+}
+
+int lmm_prompt_length(const lmm_prompt *p) { return p->ids.count; }
+const int *lmm_prompt_ids(const lmm_prompt *p) { return p->ids.at; }
+const char *lmm_prompt_text(const lmm_prompt *p) { return p->text; }

@@ -1,0 +1,94 @@
+/* sampler.c - logits to the next id, in transformers' order: repetition penalty, temperature, top-k, top-p, min-p, draw.
+ *
+ * Greedy takes the first of equal maxima, as argmax does. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+static int argmax(const float *x, int n) {
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (x[i] > x[best]) best = i;
+    return best;
+}
+
+static int compare_candidates(const void *a, const void *b) {
+    const struct { float logit; int id; } *x = a, *y = b;
+    return x->logit != y->logit ? (x->logit < y->logit ? 1 : -1) : x->id - y->id;
+}
+
+/* Sorted by logit, best first; ties by id, so the order is one. */
+static void sort_candidates(candidates *c) {
+    struct { float logit; int id; } *pair = mem_new((size_t)c->count, sizeof *pair);
+    for (int i = 0; i < c->count; i++) pair[i].logit = c->logit[i], pair[i].id = c->id[i];
+    qsort(pair, (size_t)c->count, sizeof *pair, compare_candidates);
+    for (int i = 0; i < c->count; i++) c->logit[i] = pair[i].logit, c->id[i] = pair[i].id;
+    free(pair);
+}
+
+/* CTRL's rule (arXiv 1909.05858): each id of the history once, whatever its count. */
+static void penalise(float *logits, int vocab, double penalty, const int *history, int n) {
+    bool *seen = mem_new((size_t)vocab, sizeof *seen);
+    for (int i = 0; i < n; i++) {
+        int id = history[i];
+        if (id < 0 || id >= vocab || seen[id]) continue;
+        seen[id] = true;
+        logits[id] = (float)(logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty);
+    }
+    free(seen);
+}
+
+static double probabilities(const candidates *c, double *p) {
+    double sum = 0;
+    for (int i = 0; i < c->count; i++) sum += p[i] = exp((double)c->logit[i] - (double)c->logit[0]);
+    return sum;
+}
+
+/* Keeps the smallest set of most likely ids whose probabilities reach top_p. */
+static void keep_top_p(candidates *c, double *p, double top_p) {
+    double sum = probabilities(c, p), reached = 0;
+    for (int i = 0; i < c->count; i++) {
+        reached += p[i] / sum;
+        if (reached >= top_p) {
+            c->count = i + 1;
+            return;
+        }
+    }
+}
+
+static void keep_min_p(candidates *c, double *p, double min_p) {
+    probabilities(c, p);                                   /* p[0] is 1: the rest is relative to the best */
+    int n = 1;
+    while (n < c->count && p[n] >= min_p) n++;
+    c->count = n;
+}
+
+static int draw(const candidates *c, double *p, rng *r) {
+    double at = rng_unit(r) * probabilities(c, p);
+    for (int i = 0; i < c->count; i++)
+        if ((at -= p[i]) < 0) return c->id[i];
+    return c->id[c->count - 1];
+}
+
+int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *c) {
+    bool penalty = o->repetition_penalty > 0 && o->repetition_penalty != 1.0;
+    if (o->temperature <= 0 && !penalty) return argmax(logits, vocab);
+    memcpy(c->logit, logits, (size_t)vocab * sizeof *logits);
+    if (penalty) penalise(c->logit, vocab, o->repetition_penalty, history, history_count);
+    if (o->temperature <= 0) return argmax(c->logit, vocab);
+    c->count = vocab;
+    for (int i = 0; i < vocab; i++) {
+        c->id[i] = i;
+        c->logit[i] = (float)(c->logit[i] / o->temperature);
+    }
+    sort_candidates(c);
+    if (o->top_k > 0) c->count = min_int(c->count, o->top_k);
+    double *p = mem_new((size_t)vocab, sizeof *p);
+    if (o->top_p > 0 && o->top_p < 1) keep_top_p(c, p, o->top_p);
+    if (o->min_p > 0) keep_min_p(c, p, o->min_p);
+    int id = draw(c, p, r);
+    free(p);
+    return id;
+}

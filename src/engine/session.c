@@ -1,0 +1,256 @@
+/* session.c - one timeline: its KV cache, the prefix it shares with the next prompt, and the passes that make it grow. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+/* ---- memory, by MEASURE ---- */
+
+static cx measure_cx(const lmm_model *m, arena *count) {
+    return (cx){.mode = CX_MEASURE, .mem = count, .k = m->runtime->k, .pool = m->runtime->pool};
+}
+
+size_t measure_decoder(const lmm_model *m, int rows, int context) {
+    const decoder *d = &m->net->dec;
+    arena count = {0};
+    cx c = measure_cx(m, &count);
+    kv_cache cache = {.layer_count = d->config.layer_count, .capacity = context};
+    int64_t ne[2] = {context, (int64_t)d->config.kv_head_count * d->config.head_dim};
+    cache.k = cache.v = mem_new((size_t)d->config.layer_count, sizeof(tensor));
+    for (int i = 0; i < d->config.layer_count; i++) cache.k[i] = tensor_make(DT_F32, 2, ne, NULL);
+    kv_cache *caches[1] = {&cache};
+    int *position = mem_new((size_t)rows, sizeof *position);
+    attn_seg seg = {.q_count = rows, .key_count = context};
+    decoder_rows r = {.n = rows, .position = position, .segs = &seg, .seg_count = 1, .caches = caches};
+    tensor *x = net_embed(&c, m->net, position, rows, NULL);
+    if (m->net->arch->media_embed) cx_new(&c, 2, x->ne);   /* the joined rows of pictures */
+    x = decoder_forward(&c, d, x, &r);
+    decoder_logits(&c, d, cx_new2(&c, 1, d->config.hidden));
+    cx_free(&c);
+    free(position);
+    free(cache.k);
+    return count.peak;
+}
+
+size_t measure_picture(const lmm_model *m) {
+    const net *n = m->net;
+    if (!n->arch->media_embed) return 0;
+    arena count = {0};
+    cx c = measure_cx(m, &count);
+    int S = n->tower.config.image_size;
+    tensor *pixels = slab_alloc(&c.meta, sizeof *pixels);
+    *pixels = tensor_make(DT_F32, 4, (int64_t[]){1, 3, S, S}, NULL);
+    n->arch->media_embed(&c, n, pixels, &(media_plan){1, vit_tokens(&n->tower.config)}, 1);
+    cx_free(&c);
+    return count.peak;
+}
+
+size_t lmm_model_memory(const lmm_model *m, int context, int batch) {
+    if (!m->net->has_decoder) return measure_picture(m);
+    lmm_model_info info;
+    lmm_model_describe(m, &info);
+    size_t pass = measure_decoder(m, min_int(batch, context), context), picture = measure_picture(m);
+    return (pass > picture ? pass : picture) + (size_t)context * info.kv_bytes_per_token;
+}
+
+/* ---- opening ---- */
+
+lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_session_opts *opts) {
+    lmm_session_opts o = opts ? *opts : (lmm_session_opts){0};
+    if (!m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) generates no text", m->path, m->net->arch->name);
+    const decoder_config *d = &m->net->dec.config;
+    if (o.context < 0 || o.context > 1 << 24 || o.batch < 0) return LMM_FAIL(LMM_E_ARG, "a context of %d rows in pieces of %d is out of range", o.context, o.batch);
+    if (!o.context) o.context = min_int(d->context, 4096);
+    if (!o.batch) o.batch = 512;
+    o.batch = min_int(o.batch, o.context);
+    lmm_session *s = mem_new(1, sizeof *s);
+    *s = (lmm_session){.model = m, .context = o.context, .batch = o.batch, .version = m->version};
+    s->cx = (cx){.mem = &s->mem, .k = m->runtime->k, .pool = m->runtime->pool};
+    size_t pass = measure_decoder(m, o.batch, o.context), picture = measure_picture(m);
+    lmm_status st = kv_cache_open(&s->cache, d, o.context);
+    if (!st) st = arena_open(&s->mem, pass > picture ? pass : picture, "activations");
+    void *logits = NULL;
+    if (!st) st = mem_try(&logits, (size_t)d->vocab * sizeof(float), "logits");
+    s->logits = logits;
+    if (st) return lmm_session_close(s), st;
+    return *out = s, LMM_OK;
+}
+
+void lmm_session_close(lmm_session *s) {
+    if (!s) return;
+    kv_cache_close(&s->cache);
+    cx_free(&s->cx);
+    arena_close(&s->mem);
+    free(s->keys.at);
+    free(s->ids.at);
+    free(s->logits);
+    free(s);
+}
+
+lmm_status lmm_session_fork(lmm_session **out, const lmm_session *s) {
+    lmm_session *f;
+    lmm_status st = lmm_session_open(&f, s->model, &(lmm_session_opts){s->context, s->batch});
+    if (st) return st;
+    size_t used = (size_t)s->keys.count * (size_t)tensor_cols(&s->cache.k[0]) * sizeof(float);
+    for (int i = 0; i < s->cache.layer_count; i++) {
+        memcpy(f->cache.k[i].data, s->cache.k[i].data, used);
+        memcpy(f->cache.v[i].data, s->cache.v[i].data, used);
+    }
+    for (int i = 0; i < s->keys.count; i++) {
+        VEC_PUSH(&f->keys, s->keys.at[i]);
+        VEC_PUSH(&f->ids, s->ids.at[i]);
+    }
+    memcpy(f->logits, s->logits, (size_t)s->model->net->dec.config.vocab * sizeof(float));
+    f->logits_valid = s->logits_valid;
+    f->version = s->version;
+    return *out = f, LMM_OK;
+}
+
+int lmm_session_length(const lmm_session *s) { return s->keys.count; }
+const float *lmm_session_logits(lmm_session *s) { return s->logits_valid ? s->logits : NULL; }
+
+/* ---- sync ---- */
+
+static void truncate_to(lmm_session *s, int rows) {
+    s->keys.count = s->ids.count = rows;
+    s->logits_valid = false;
+}
+
+static int common_prefix(const lmm_session *s, const uint64_t *keys, int n) {
+    int i = 0;
+    while (i < n && i < s->keys.count && s->keys.at[i] == keys[i]) i++;
+    return i;
+}
+
+static uint64_t *prompt_keys(const lmm_prompt *p) {
+    uint64_t *keys = mem_new((size_t)p->ids.count, sizeof *keys);
+    int token = p->model->net->image_token, media = 0, offset = 0;
+    for (int i = 0; i < p->ids.count; i++) {
+        if (token < 0 || p->ids.at[i] != token) {
+            keys[i] = row_key_text(p->ids.at[i]);
+            continue;
+        }
+        const prompt_media *pm = &p->media.at[media];
+        keys[i] = row_key_media(pm->hash, offset);
+        if (++offset == pm->plan.row_count) media++, offset = 0;
+    }
+    return keys;
+}
+
+/* Rows of the pictures from the `first` one on, (rows, D), computed one picture at a time. free(). */
+static lmm_status embed_pictures(lmm_session *s, const lmm_prompt *p, int first, float **out) {
+    const net *n = p->model->net;
+    size_t rows = 0, at = 0, D = (size_t)n->dec.config.hidden;
+    for (int i = first; i < p->media.count; i++) rows += (size_t)p->media.at[i].plan.row_count;
+    void *data;
+    lmm_status st = mem_try(&data, rows * D * sizeof(float), "picture rows");
+    if (st) return st;
+    for (int i = first; i < p->media.count && !st; i++) {
+        const prompt_media *m = &p->media.at[i];
+        cx_mark mark = cx_here(&s->cx);
+        int S = n->tower.config.image_size;
+        tensor *pixels = slab_alloc(&s->cx.meta, sizeof *pixels);
+        *pixels = tensor_make(DT_F32, 4, (int64_t[]){m->plan.tile_count, 3, S, S}, m->pixels);
+        tensor *y = n->arch->media_embed(&s->cx, n, pixels, &m->plan, 1);
+        memcpy((float *)data + at, y->data, tensor_size(y));
+        at += (size_t)tensor_count(y);
+        cx_release(&s->cx, mark);
+        st = s->cx.status;
+    }
+    if (st) return free(data), st;
+    return *out = data, LMM_OK;
+}
+
+/* One prefill piece: rows [first, first + n) of the prompt; media holds the rows of their slots. */
+static lmm_status prefill_piece(lmm_session *s, const lmm_prompt *p, int first, int n, float *media, bool last) {
+    const net *net_ = p->model->net;
+    cx *c = &s->cx;
+    cx_mark mark = cx_here(c);
+    const int *ids = p->ids.at + first;
+    int slots = 0, *position = slab_alloc(&c->meta, (size_t)n * sizeof *position);
+    for (int i = 0; i < n; i++) position[i] = first + i, slots += ids[i] == net_->image_token;
+    tensor *rows = slots ? cx_wrap(c, media, slots, net_->dec.config.hidden) : NULL;
+    attn_seg seg = {.q_count = n, .key_count = first + n};
+    kv_cache *caches[1] = {&s->cache};
+    decoder_rows r = {.n = n, .position = position, .segs = &seg, .seg_count = 1, .caches = caches, .length = p->ids.count};
+    tensor *h = decoder_forward(c, &net_->dec, net_embed(c, net_, ids, n, rows), &r);
+    if (last) {
+        tensor *logits = decoder_logits(c, &net_->dec, cx_wrap(c, tensor_f32(h) + (int64_t)(n - 1) * tensor_cols(h), 1, tensor_cols(h)));
+        memcpy(s->logits, logits->data, tensor_size(logits));
+        s->logits_valid = true;
+    }
+    cx_release(c, mark);
+    return c->status;
+}
+
+static lmm_status prefill(lmm_session *s, const lmm_prompt *p, const uint64_t *keys, int from) {
+    int token = p->model->net->image_token, D = p->model->net->dec.config.hidden, media_first = 0, offset = 0;
+    float *media = NULL;
+    for (int i = 0; i < from; i++)                         /* pictures wholly in the prefix are not computed again */
+        if (token >= 0 && p->ids.at[i] == token && ++offset == p->media.at[media_first].plan.row_count) media_first++, offset = 0;
+    lmm_status st = media_first < p->media.count ? embed_pictures(s, p, media_first, &media) : LMM_OK;
+    int64_t next = (int64_t)offset * D;
+    for (int at = from, n; at < p->ids.count && !st; at += n) {
+        n = min_int(s->batch, p->ids.count - at);
+        st = prefill_piece(s, p, at, n, media ? media + next : NULL, at + n == p->ids.count);
+        for (int i = at; i < at + n && !st; i++) {
+            if (token >= 0 && p->ids.at[i] == token) next += D;
+            VEC_PUSH(&s->keys, keys[i]);
+            VEC_PUSH(&s->ids, p->ids.at[i]);
+        }
+    }
+    free(media);
+    return st;
+}
+
+lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused) {
+    LMM_ASSERT(p->model == s->model, "%s", "prompt and session belong to different models");
+    if (p->ids.count >= s->context)
+        return LMM_FAIL(LMM_E_LIMIT, "the prompt has %d tokens, the context holds %d and needs room for an answer: shorten it or open a larger context",
+                        p->ids.count, s->context);
+    if (s->version != s->model->version) {
+        truncate_to(s, 0);
+        s->version = s->model->version;
+    }
+    uint64_t *keys = prompt_keys(p);
+    int from = common_prefix(s, keys, p->ids.count);
+    if (s->model->net->dec.config.rope.type == ROPE_DYNAMIC) from = 0;     /* its angles depend on the whole length */
+    bool ready = from == p->ids.count && from == s->keys.count && s->logits_valid;
+    if (!ready && from == p->ids.count) from--;            /* the last row must run to give logits */
+    lmm_status st = LMM_OK;
+    if (!ready) {
+        truncate_to(s, from);
+        st = prefill(s, p, keys, from);
+    }
+    free(keys);
+    if (reused) *reused = from;
+    return st;
+}
+
+/* ---- decoding ---- */
+
+lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n) {
+    lmm_session *s0 = sessions[0];
+    const net *net_ = s0->model->net;
+    cx *c = &s0->cx;
+    cx_mark mark = cx_here(c);
+    int *position = slab_alloc(&c->meta, (size_t)n * sizeof *position);
+    attn_seg *segs = slab_alloc(&c->meta, (size_t)n * sizeof *segs);
+    kv_cache **caches = slab_alloc(&c->meta, (size_t)n * sizeof *caches);
+    for (int i = 0; i < n; i++) {
+        position[i] = sessions[i]->keys.count;
+        segs[i] = (attn_seg){.q_first = i, .q_count = 1, .key_count = position[i] + 1};
+        caches[i] = &sessions[i]->cache;
+    }
+    decoder_rows r = {.n = n, .position = position, .segs = segs, .seg_count = n, .caches = caches};
+    tensor *h = decoder_forward(c, &net_->dec, net_embed(c, net_, ids, n, NULL), &r);
+    tensor *logits = decoder_logits(c, &net_->dec, h);
+    for (int i = 0; i < n; i++) {
+        memcpy(sessions[i]->logits, tensor_f32(logits) + (int64_t)i * tensor_cols(logits), (size_t)tensor_cols(logits) * sizeof(float));
+        sessions[i]->logits_valid = true;
+        VEC_PUSH(&sessions[i]->keys, row_key_text(ids[i]));
+        VEC_PUSH(&sessions[i]->ids, ids[i]);
+    }
+    cx_release(c, mark);
+    return c->status;
+}

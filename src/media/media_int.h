@@ -1,0 +1,64 @@
+/* media_int.h - what the picture readers share. */
+#ifndef LMM_MEDIA_INT_H
+#define LMM_MEDIA_INT_H
+
+#include "media/media.h"
+
+/* One picture file in memory, with the caller's wishes. The reader writes the orientation it found (0: none). */
+typedef struct {
+    const unsigned char *bytes;
+    size_t size;
+    int flags;                 /* IMAGE_EXIF, IMAGE_ALPHA_WHITE */
+    image_limits limits;       /* no zeros left in it */
+    const char *name;          /* for messages */
+    int orientation;
+} image_source;
+
+/* Each gives RGB, untransposed, and leaves `out` untouched on failure. */
+lmm_status png_decode(image *out, image_source *in);
+lmm_status jpeg_decode(image *out, image_source *in);
+lmm_status webp_decode(image *out, image_source *in);
+lmm_status bmp_decode(image *out, image_source *in);
+lmm_status gif_decode(image *out, image_source *in);
+
+/* Refuses a size over the limits; to be called before anything is allocated from it. */
+lmm_status image_check_size(const image_source *in, int64_t width, int64_t height);
+lmm_status image_truncated(const image_source *in);
+lmm_status image_damaged(const image_source *in, const char *what);
+
+/* EXIF's orientation (tag 0x0112 of the first directory), 0 when there is none; the "Exif\0\0" prefix may be there. */
+int exif_orientation(const unsigned char *bytes, size_t n);
+/* XMP's tiff:Orientation, 0 when there is none. Pillow looks there when EXIF says nothing. */
+int xmp_orientation(const unsigned char *bytes, size_t n);
+
+/* The part (left, top, part_width, part_height) of what image_resize(in, width, height, filter, box) would give,
+ * without the rest of it. */
+typedef struct { int left, top, width, height; } image_part;
+lmm_status image_resize_part(image *out, const image *in, int width, int height, resize_filter filter,
+                             const resize_box *box, const image_part *part);
+
+static inline void put_rgb(unsigned char *to, unsigned char r, unsigned char g, unsigned char b) {
+    to[0] = r;
+    to[1] = g;
+    to[2] = b;
+}
+
+/* Pillow's alpha_composite over opaque white: 7 extra bits, rounded division by 255. */
+static inline unsigned char over_white(unsigned colour, unsigned alpha) {
+    unsigned sum = (colour * alpha + 255 * (255 - alpha)) * 128 + (0x80 << 7);
+    return (unsigned char)(((sum >> 8) + sum) >> 8 >> 7);
+}
+
+/* The alpha is dropped, or counts when `white` is set. */
+static inline void put_rgba(unsigned char *to, const unsigned char rgba[4], bool white) {
+    for (int c = 0; c < 3; c++)
+        to[c] = white ? over_white(rgba[c], rgba[3]) : rgba[c];
+}
+
+static inline unsigned read_le16(const unsigned char *p) { return p[0] | (unsigned)p[1] << 8; }
+static inline unsigned read_le24(const unsigned char *p) { return read_le16(p) | (unsigned)p[2] << 16; }
+static inline uint32_t read_le32(const unsigned char *p) { return read_le24(p) | (uint32_t)p[3] << 24; }
+static inline unsigned read_be16(const unsigned char *p) { return (unsigned)p[0] << 8 | p[1]; }
+static inline uint32_t read_be32(const unsigned char *p) { return (uint32_t)read_be16(p) << 16 | read_be16(p + 2); }
+
+#endif

@@ -1,0 +1,182 @@
+/* recipe.c - a training recipe: YAML with overrides, every key known, every number bounded. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train.h"
+
+static char *resolve(const recipe *r, const char *path) { return path ? path_join(r->folder, path) : NULL; }
+
+static lmm_status bad(const recipe *r, const char *key, const char *what) { return LMM_FAIL(LMM_E_ARG, "%s: '%s' %s", r->path, key, what); }
+
+/* A number within bounds; absent gives the fallback. */
+static lmm_status number(const recipe *r, const tree *map, const char *key, double fallback, double low, double high, double *out) {
+    const tree *t = tree_get(map, key);
+    *out = tree_real(map, key, fallback);
+    if (t && t->type != TREE_INT && t->type != TREE_REAL) return bad(r, key, "must be a number");
+    if (!(*out >= low && *out <= high)) return LMM_FAIL(LMM_E_ARG, "%s: '%s' is %g, must lie in [%g, %g]", r->path, key, *out, low, high);
+    return LMM_OK;
+}
+
+static lmm_status integer(const recipe *r, const tree *map, const char *key, int fallback, int low, int high, int *out) {
+    double x;
+    lmm_status st = number(r, map, key, fallback, low, high, &x);
+    if (!st && x != floor(x)) st = bad(r, key, "must be a whole number");
+    *out = (int)x;
+    return st;
+}
+
+static lmm_status keys(const recipe *r, const tree *map, const char *section, const char *const *known) {
+    if (!map) return LMM_OK;
+    if (map->type != TREE_MAP) return bad(r, section, "must be a section of keys");
+    char name[512];
+    snprintf(name, sizeof name, "%s%s%s", r->path, *section ? ": " : "", section);
+    return tree_check_keys(map, known, name);
+}
+
+static lmm_status read_model(recipe *r, const tree *t) {
+    static const char *const known[] = {"open", "new", NULL};
+    const tree *m = tree_get(t, "model");
+    lmm_status st = keys(r, m, "model", known);
+    if (st) return st;
+    r->model_open = resolve(r, tree_str(m, "open", NULL));
+    r->model_new = resolve(r, tree_str(m, "new", NULL));
+    return !r->model_open == !r->model_new ? bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)") : LMM_OK;
+}
+
+static lmm_status read_parts(recipe *r, const tree *t) {
+    const tree *train = tree_get(t, "train");
+    static const char *const known[] = {"vision", "projector", "decoder", "newline", NULL};
+    if (!train) {
+        for (int p = 0; p < PART_COUNT; p++) r->train[p] = true;
+        return LMM_OK;
+    }
+    if (train->type != TREE_LIST) return bad(r, "train", "must list parts: vision, projector, decoder, newline");
+    for (int i = 0; i < train->count; i++) {
+        int p = 0;
+        while (p < PART_COUNT && (train->items[i]->type != TREE_STRING || strcmp(train->items[i]->text, known[p]))) p++;
+        if (p == PART_COUNT) return bad(r, "train", "may list vision, projector, decoder and newline only");
+        r->train[p] = true;
+    }
+    return LMM_OK;
+}
+
+static lmm_status read_one_data(recipe *r, const tree *d) {
+    static const char *const known[] = {"path", "images", "format", "turns", "repeat", NULL};
+    lmm_status st = keys(r, d, "data", known);
+    if (st) return st;
+    recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)), .images = resolve(r, tree_str(d, "images", ".")),
+                     .format = mem_strdup(tree_str(d, "format", "chat"))};
+    const char *turns = tree_str(d, "turns", "sequence");
+    x.turns = !strcmp(turns, "independent") ? TURNS_INDEPENDENT : TURNS_SEQUENCE;
+    st = number(r, d, "repeat", 1.0, 0.0, 1000.0, &x.repeat);
+    VEC_PUSH(&r->data, x);
+    if (!x.path) return bad(r, "data", "needs a 'path'");
+    if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return bad(r, "format", "must be chat or plain");
+    if (strcmp(turns, "independent") && strcmp(turns, "sequence")) return bad(r, "turns", "must be sequence or independent");
+    return st;
+}
+
+static lmm_status read_data(recipe *r, const tree *t) {
+    const tree *data = tree_get(t, "data");
+    if (!data || data->type != TREE_LIST || !data->count) return bad(r, "data", "must list at least one data set: - path: FILE");
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < data->count && !st; i++) st = read_one_data(r, data->items[i]);
+    return st;
+}
+
+static lmm_status read_augment(recipe *r, const tree *t) {
+    static const char *const known[] = {"flip", "turn", "shift", NULL};
+    const tree *a = tree_get(t, "augment");
+    lmm_status st = keys(r, a, "augment", known);
+    if (st) return st;
+    r->augment.flip = tree_bool(a, "flip", false);
+    r->augment.turn = tree_bool(a, "turn", false);
+    return integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
+}
+
+static lmm_status read_optimizer(recipe *r, const tree *t) {
+    static const char *const known[] = {"lr", "lr_vision", "lr_projector", "lr_decoder", "lr_newline", "beta1", "beta2", "eps", "weight_decay", "clip", NULL};
+    const tree *o = tree_get(t, "optimizer");
+    lmm_status st = keys(r, o, "optimizer", known);
+    if (!st) st = number(r, o, "lr", 1e-4, 0, 10, &r->lr);
+    for (int p = 0; p < PART_COUNT && !st; p++) st = number(r, o, known[1 + p], 0, 0, 10, &r->lr_part[p]);
+    if (!st) st = number(r, o, "beta1", 0.9, 0, 0.9999, &r->beta1);
+    if (!st) st = number(r, o, "beta2", 0.999, 0, 0.99999, &r->beta2);
+    if (!st) st = number(r, o, "eps", 1e-8, 0, 1, &r->eps);
+    if (!st) st = number(r, o, "weight_decay", 0, 0, 10, &r->weight_decay);
+    return st ? st : number(r, o, "clip", 1.0, 0, 1e9, &r->clip);
+}
+
+static lmm_status read_schedule(recipe *r, const tree *t) {
+    static const char *const known[] = {"kind", "warmup", "floor", NULL};
+    const tree *s = tree_get(t, "schedule");
+    lmm_status st = keys(r, s, "schedule", known);
+    if (st) return st;
+    r->schedule = mem_strdup(tree_str(s, "kind", "cosine"));
+    if (!schedule_known(r->schedule)) return bad(r, "kind", "must be cosine, linear or constant");
+    st = number(r, s, "warmup", 0.03, 0, 1e9, &r->warmup);
+    return st ? st : number(r, s, "floor", 0, 0, 1, &r->floor);
+}
+
+static lmm_status read_loop(recipe *r, const tree *t) {
+    double seed, steps;
+    lmm_status st = number(r, t, "seed", 0, 0, 9007199254740992.0, &seed);
+    if (!st) st = integer(r, t, "batch", 1, 1, 1 << 20, &r->batch);
+    if (!st) st = integer(r, t, "accumulate", 1, 1, 1 << 20, &r->accumulate);
+    if (!st) st = number(r, t, "steps", 0, 0, 1e12, &steps);
+    if (!st) st = number(r, t, "epochs", 1, 0, 1e6, &r->epochs);
+    if (!st) st = integer(r, t, "max_length", 1 << 20, 1, 1 << 24, &r->max_length);
+    if (!st) st = integer(r, t, "save_every", 500, 1, 1 << 30, &r->save_every);
+    if (!st) st = integer(r, t, "log_every", 10, 1, 1 << 30, &r->log_every);
+    if (!st) st = integer(r, t, "keep", 2, 1, 1000, &r->keep);
+    if (st) return st;
+    r->seed = (uint64_t)seed;
+    r->steps = (int64_t)steps;
+    r->recompute = tree_bool(t, "recompute", false);
+    return LMM_OK;
+}
+
+static lmm_status read_all(recipe *r) {
+    static const char *const known[] = {"run", "seed", "model", "train", "data", "augment", "batch", "accumulate", "steps", "epochs", "max_length", "recompute",
+                                        "optimizer", "schedule", "save_every", "log_every", "keep", NULL};
+    const tree *t = r->source;
+    if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
+    lmm_status st = keys(r, t, "", known);
+    if (st) return st;
+    r->run = resolve(r, tree_str(t, "run", NULL));
+    if (!r->run) return bad(r, "run", "must name the output folder");
+    if (!st) st = read_model(r, t);
+    if (!st) st = read_parts(r, t);
+    if (!st) st = read_data(r, t);
+    if (!st) st = read_augment(r, t);
+    if (!st) st = read_optimizer(r, t);
+    if (!st) st = read_schedule(r, t);
+    return st ? st : read_loop(r, t);
+}
+
+lmm_status recipe_open(recipe *out, const char *path, const char *const *overrides, int n) {
+    recipe r = {.path = mem_strdup(path), .folder = mem_strdup(".")};
+    lmm_status st = tree_load(&r.source, path);
+    for (int i = 0; i < n && !st; i++) st = tree_override(r.source, overrides[i]);
+    if (!st) st = read_all(&r);
+    if (st) return recipe_free(&r), st;
+    return *out = r, LMM_OK;
+}
+
+void recipe_free(recipe *r) {
+    for (int i = 0; i < r->data.count; i++) {
+        free(r->data.at[i].path);
+        free(r->data.at[i].images);
+        free(r->data.at[i].format);
+    }
+    free(r->data.at);
+    free(r->schedule);
+    free(r->model_open);
+    free(r->model_new);
+    free(r->run);
+    free(r->folder);
+    free(r->path);
+    tree_free(r->source);
+    *r = (recipe){0};
+}

@@ -1,0 +1,287 @@
+/* samples.c - LLaVA conversations as ids and labels (llava.md 6.1, 6.2).
+ *
+ * A record: {id, image: "a.png" | ["a.png", ...], conversations: [{from: human | gpt, value}, ...]}; role / content are read too.
+ * Targets are found by rendering: the ids of a conversation up to an answer are a prefix of the ids with it, what follows, through the end token, is
+ * trained. "plain" (stage 1) is the picture, the caption and a newline, the caption and newline trained. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train.h"
+
+static void sample_free(sample *s) {
+    for (int i = 0; i < s->images.count; i++) free(s->images.at[i]);
+    free(s->images.at);
+    free(s->ids.at);
+    free(s->labels.at);
+    free(s->segs.at);
+}
+
+void sample_set_free(sample_set *s) {
+    for (int i = 0; i < s->list.count; i++) sample_free(&s->list.at[i]);
+    free(s->list.at);
+    *s = (sample_set){0};
+}
+
+/* ---- records as messages ---- */
+
+static const char *turn_role(const tree *turn) {
+    const char *from = tree_str(turn, "from", tree_str(turn, "role", ""));
+    if (!strcmp(from, "human") || !strcmp(from, "user")) return "user";
+    if (!strcmp(from, "gpt") || !strcmp(from, "assistant")) return "assistant";
+    return !strcmp(from, "system") ? "system" : NULL;
+}
+
+static const char *turn_text(const tree *turn) { return tree_str(turn, "value", tree_str(turn, "content", NULL)); }
+
+static void add_text_part(tree *parts, const char *s, size_t n) {
+    if (!n) return;
+    tree *part = tree_new(TREE_MAP);
+    tree_put(part, "type", tree_new_string("text"));
+    tree_put(part, "text", tree_new_text(s, n));
+    tree_add(parts, part);
+}
+
+/* "<image>\nWhat?" becomes a picture part and a text part; templates write their own newline after a picture. */
+static tree *turn_message(const char *role, const char *text, int *pictures) {
+    static const char mark[] = "<image>";
+    tree *message = tree_new(TREE_MAP), *parts = tree_new(TREE_LIST);
+    tree_put(message, "role", tree_new_string(role));
+    for (const char *at; (at = strstr(text, mark)); ) {
+        add_text_part(parts, text, (size_t)(at - text));
+        tree *part = tree_new(TREE_MAP);
+        tree_put(part, "type", tree_new_string("image"));
+        tree_put(part, "image", tree_new_string(""));
+        tree_add(parts, part);
+        ++*pictures;
+        text = at + sizeof mark - 1;
+        if (*text == '\n') text++;
+    }
+    add_text_part(parts, text, strlen(text));
+    tree_put(message, "content", parts);
+    return message;
+}
+
+/* All turns as messages; NULL when the record makes no sense. A first turn that is not human is dropped. */
+static tree *record_messages(const tree *record, int *pictures) {
+    const tree *turns = tree_get(record, "conversations");
+    if (!turns || turns->type != TREE_LIST) return NULL;
+    tree *messages = tree_new(TREE_LIST);
+    *pictures = 0;
+    for (int i = 0; i < turns->count; i++) {
+        const char *role = turn_role(turns->items[i]), *text = turn_text(turns->items[i]);
+        if (!role || !text) return tree_free(messages), NULL;
+        if (i == 0 && !strcmp(role, "assistant")) continue;
+        tree_add(messages, turn_message(role, text, pictures));
+    }
+    return messages;
+}
+
+static void record_images(sample *s, const tree *record, const char *root) {
+    const tree *image_ = tree_get(record, "image");
+    if (image_ && image_->type == TREE_STRING) VEC_PUSH(&s->images, path_join(root, image_->text));
+    for (int i = 0; image_ && image_->type == TREE_LIST && i < image_->count; i++)
+        if (image_->items[i]->type == TREE_STRING) VEC_PUSH(&s->images, path_join(root, image_->items[i]->text));
+}
+
+/* ---- messages as ids ---- */
+
+typedef struct { const lmm_model *m; const recipe_data *d; } source;
+
+static bool is_assistant(const tree *message) { return !strcmp(tree_str(message, "role", ""), "assistant"); }
+
+/* Ids of messages [0, count), with the assistant's opening when `open`. */
+static lmm_status render_ids(id_list *out, const source *src, const tree *messages, int count, bool open) {
+    tree *part = tree_new(TREE_LIST);
+    for (int i = 0; i < count; i++) tree_add(part, tree_copy(messages->items[i]));
+    buf text = {0};
+    string_list images = {0};
+    lmm_status st = messages_render(&text, &images, src->m, part, &(lmm_prompt_opts){.add_generation_prompt = open});
+    int flags = TOKENIZE_PARSE_SPECIAL | (!st && prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0);
+    if (!st) st = tokenizer_encode(src->m->tok, text.data, text.size, flags, out);
+    string_list_free(&images);
+    buf_free(&text);
+    tree_free(part);
+    return st;
+}
+
+static int common(const id_list *a, const id_list *b) {
+    int i = 0;
+    while (i < a->count && i < b->count && a->at[i] == b->at[i]) i++;
+    return i;
+}
+
+static bool is_eos(const lmm_model *m, int id) {
+    for (int i = 0; i < m->eos.count; i++)
+        if (m->eos.at[i] == id) return true;
+    return false;
+}
+
+/* Labels of one answer: ids [from, to) up to and including its end token. */
+static void label_range(sample *s, const lmm_model *m, int offset, int from, int to) {
+    int end = to;
+    for (int i = from; i < to; i++)
+        if (is_eos(m, s->ids.at[offset + i])) {
+            end = i + 1;
+            break;
+        }
+    for (int i = from; i < end; i++) s->labels.at[offset + i] = s->ids.at[offset + i];
+    s->label_count += end - from;
+}
+
+/* Appends the ids of messages from `skip` on, with the answers labelled. */
+static lmm_status append_conversation(sample *s, const source *src, const tree *messages, int skip) {
+    id_list all = {0};
+    lmm_status st = render_ids(&all, src, messages, messages->count, false);
+    if (st) return free(all.at), st;
+    int offset = s->ids.count - skip;
+    for (int i = skip; i < all.count; i++) {
+        VEC_PUSH(&s->ids, all.at[i]);
+        VEC_PUSH(&s->labels, -1);
+    }
+    for (int i = 0; i < messages->count && !st; i++) {
+        if (!is_assistant(messages->items[i])) continue;
+        id_list before = {0}, after = {0};
+        st = render_ids(&before, src, messages, i, true);
+        if (!st) st = render_ids(&after, src, messages, i + 1, false);
+        if (!st) label_range(s, src->m, offset, common(&before, &all), common(&after, &all));
+        free(before.at);
+        free(after.at);
+    }
+    free(all.at);
+    return st;
+}
+
+static int last_picture(const id_list *ids, int token) {
+    for (int i = ids->count - 1; i >= 0; i--)
+        if (ids->at[i] == token) return i + 1;
+    return 0;
+}
+
+/* Messages of one question alone: leading system turns, the pictures of the first user turn, the question, its answer. */
+static tree *question_alone(const tree *messages, int question) {
+    tree *one = tree_new(TREE_LIST);
+    int first = 0;
+    for (; first < question && !strcmp(tree_str(messages->items[first], "role", ""), "system"); first++) tree_add(one, tree_copy(messages->items[first]));
+    tree *user = tree_copy(messages->items[question]);
+    if (question > first) {
+        tree *parts = tree_new(TREE_LIST);
+        const tree *head = tree_get(messages->items[first], "content"), *own = tree_get(user, "content");
+        for (int i = 0; i < head->count; i++)
+            if (!strcmp(tree_str(head->items[i], "type", ""), "image")) tree_add(parts, tree_copy(head->items[i]));
+        for (int i = 0; i < own->count; i++) tree_add(parts, tree_copy(own->items[i]));
+        tree_put(user, "content", parts);
+    }
+    tree_add(one, user);
+    tree_add(one, tree_copy(messages->items[question + 1]));
+    return one;
+}
+
+static lmm_status build_independent(sample *s, const source *src, const tree *messages) {
+    lmm_status st = LMM_OK;
+    for (int i = 0; i + 1 < messages->count && !st; i++) {
+        if (!is_assistant(messages->items[i + 1]) || is_assistant(messages->items[i])) continue;
+        tree *one = question_alone(messages, i);
+        id_list ids = {0};
+        st = render_ids(&ids, src, one, one->count, false);
+        if (!st && s->segs.count == 0) {
+            s->prefix = last_picture(&ids, src->m->net->image_token);
+            for (int k = 0; k < s->prefix; k++) {
+                VEC_PUSH(&s->ids, ids.at[k]);
+                VEC_PUSH(&s->labels, -1);
+            }
+        }
+        if (!st && memcmp(ids.at, s->ids.at, (size_t)s->prefix * sizeof *ids.at))
+            st = LMM_FAIL(LMM_E_UNSUPPORTED, "turns: independent needs questions that begin alike up to the picture");
+        int first = s->ids.count;
+        if (!st) st = append_conversation(s, src, one, s->prefix);
+        if (!st) VEC_PUSH(&s->segs, ((sample_seg){first, s->ids.count - first}));
+        free(ids.at);
+        tree_free(one);
+    }
+    return st;
+}
+
+static lmm_status build_plain(sample *s, const source *src, const tree *messages) {
+    const tree *parts = messages->count == 2 && is_assistant(messages->items[1]) ? tree_get(messages->items[1], "content") : NULL;
+    if (!parts || parts->count != 1) return LMM_FAIL(LMM_E_FORMAT, "format plain needs one question and one caption");
+    buf text = {0};
+    if (src->m->image_text) buf_puts(&text, src->m->image_text);
+    lmm_status st = tokenizer_encode(src->m->tok, text.data, text.size, TOKENIZE_PARSE_SPECIAL | TOKENIZE_ADD_SPECIAL, &s->ids);
+    int trained = s->ids.count;
+    buf_reset(&text);
+    buf_printf(&text, "%s\n", tree_str(parts->items[0], "text", ""));
+    if (!st) st = tokenizer_encode(src->m->tok, text.data, text.size, 0, &s->ids);
+    buf_free(&text);
+    for (int i = 0; i < s->ids.count; i++) VEC_PUSH(&s->labels, i >= trained ? s->ids.at[i] : -1);
+    s->label_count = s->ids.count - trained;
+    VEC_PUSH(&s->segs, ((sample_seg){0, s->ids.count}));
+    return st;
+}
+
+static lmm_status build(sample *s, const source *src, const tree *messages) {
+    if (!strcmp(src->d->format, "plain")) return build_plain(s, src, messages);
+    if (src->d->turns == TURNS_INDEPENDENT) return build_independent(s, src, messages);
+    lmm_status st = append_conversation(s, src, messages, 0);
+    VEC_PUSH(&s->segs, ((sample_seg){0, s->ids.count}));
+    return st;
+}
+
+/* ---- loading ---- */
+
+static lmm_status add_record(sample_set *set, const recipe *r, const source *src, const tree *record) {
+    int pictures = 0;
+    tree *messages = record_messages(record, &pictures);
+    sample s = {0};
+    lmm_status st = messages ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
+    record_images(&s, record, src->d->images);
+    if (!st && pictures != s.images.count) st = LMM_FAIL(LMM_E_FORMAT, "it names %d pictures and has %d <image> marks", s.images.count, pictures);
+    if (!st) st = build(&s, src, messages);
+    tree_free(messages);
+    if (!st && s.label_count > 0 && s.ids.count <= r->max_length) return VEC_PUSH(&set->list, s), LMM_OK;
+    sample_free(&s);
+    if (!st) set->skipped++;
+    return st;
+}
+
+static lmm_status parse_lines(tree **out, const char *text, size_t size, const char *path) {
+    tree *list = tree_new(TREE_LIST);
+    int line = 0;
+    for (const char *at = text, *end = text + size; at < end; line++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        if (!stop) stop = end;
+        tree *record = NULL;
+        lmm_status st = stop > at ? tree_parse_json(&record, at, (size_t)(stop - at), path) : LMM_OK;
+        if (st) return tree_free(list), LMM_CONTEXT(st, "line %d", line + 1);
+        if (record) tree_add(list, record);
+        at = stop + 1;
+    }
+    return *out = list, LMM_OK;
+}
+
+static lmm_status load_records(tree **out, const char *path) {
+    size_t size, n = strlen(path);
+    char *text = NULL;
+    lmm_status st = file_read(&text, &size, path, (size_t)1 << 31);
+    if (st) return st;
+    bool lines = n > 6 && !strcmp(path + n - 6, ".jsonl");
+    st = lines ? parse_lines(out, text, size, path) : tree_parse_json(out, text, size, path);
+    free(text);
+    if (!st && (*out)->type != TREE_LIST) {
+        tree_free(*out);
+        st = LMM_FAIL(LMM_E_FORMAT, "'%s': training data must be a list of records", path);
+    }
+    return st;
+}
+
+lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
+    tree *records = NULL;
+    lmm_status st = load_records(&records, d->path);
+    if (st) return st;
+    source src = {m, d};
+    for (int i = 0; i < records->count && !st; i++) {
+        st = LMM_CONTEXT(add_record(out, r, &src, records->items[i]), "'%s': record %d", d->path, i + 1);
+        if (bar) progress_set(bar, i + 1, d->path);
+    }
+    tree_free(records);
+    return st;
+}

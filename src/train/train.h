@@ -1,0 +1,108 @@
+/* train.h - the training laboratory: recipe -> samples -> packed batches -> loss with a tape -> optimizer -> checkpoint.
+ *
+ * The one laboratory that may look inside the engine. An algorithm (sft.c, later dpo.c, grpo.c) is a function from a batch to a scalar; trainer.c owns
+ * accumulation, clipping, schedule, logging, checkpoints and seeds once. Everything random is a function of (seed, epoch, sample), and the
+ * order of data of (seed, step), so a resumed run needs no cursor and ends in the same bits as one that never stopped. */
+#ifndef LMM_TRAIN_H
+#define LMM_TRAIN_H
+
+#include "base/base.h"
+#include "engine/engine.h"
+
+/* ---- recipe (recipe.c): a YAML file, every key checked ---- */
+
+typedef enum { TURNS_SEQUENCE, TURNS_INDEPENDENT } turn_mode;
+typedef struct {
+    char *path, *images;       /* LLaVA JSON or JSONL; the folder its picture names start in */
+    char *format;              /* "chat": the model's template; "plain": <image>caption\n (stage 1) */
+    turn_mode turns;           /* INDEPENDENT: every question of a conversation sees the picture and itself, not the other answers */
+    double repeat;             /* passes over it in one epoch */
+} recipe_data;
+
+typedef struct { bool flip, turn; int shift; } recipe_augment;   /* label-preserving moves of the picture; shift in pixels */
+
+typedef struct {
+    tree *source;              /* the recipe with overrides applied, for the record */
+    char *path, *folder;       /* the YAML file and where relative paths start */
+    char *run;                 /* output folder */
+    char *model_open, *model_new;                          /* one of them: a checkpoint, or a folder with config and tokenizer to start from nothing */
+    bool train[PART_COUNT];
+    VEC(recipe_data) data;
+    recipe_augment augment;
+    uint64_t seed;
+    int batch, accumulate;     /* samples a micro batch; micro batches a step */
+    int64_t steps;             /* 0: from epochs */
+    double epochs;
+    double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip;         /* lr_part 0: lr */
+    char *schedule;            /* cosine | linear | constant */
+    double warmup, floor;      /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
+    bool recompute;
+    int max_length;            /* longer samples are skipped and counted */
+    int save_every, log_every, keep;
+} recipe;
+lmm_status recipe_open(recipe *out, const char *path, const char *const *overrides, int override_count);
+void recipe_free(recipe *r);
+
+/* ---- samples (samples.c): conversations as ids and labels ---- */
+
+/* One question and its answer after the shared prefix, or a whole conversation with an empty prefix. */
+typedef struct { int first, count; } sample_seg;           /* ids [first, first + count) of the sample */
+typedef struct {
+    VEC(char *) images;        /* full paths */
+    id_list ids;               /* placeholders not expanded: one id a picture */
+    id_list labels;            /* per id: itself when it is trained, -1 else */
+    int prefix;                /* the first `prefix` ids are shared by all segments */
+    VEC(sample_seg) segs;
+    int label_count;
+} sample;
+typedef struct { VEC(sample) list; int skipped; } sample_set;
+lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
+void sample_set_free(sample_set *s);
+
+/* ---- batches (batch.c): samples packed into rows ---- */
+
+typedef struct {
+    int rows;
+    id_list ids, position, label;                          /* (rows); label[i] is what row i predicts, -1 none */
+    VEC(float) weight;         /* (rows) of the loss */
+    VEC(attn_seg) segs;
+    VEC(media_plan) plans;
+    float *pixels;
+    int tile_count, label_count;
+} batch;
+/* Adds one sample; its pictures are read, moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
+lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);
+void batch_free(batch *b);
+
+/* ---- algorithms ---- */
+
+/* sft.c: sum over labelled rows of weight * cross entropy. */
+tensor *sft_loss(cx *c, const net *n, const batch *b);
+
+/* ---- optimizer (optim.c): AdamW (arXiv 1711.05101) on f32 ---- */
+
+typedef struct { param *p; float *m, *v; double lr_scale, weight_decay; } optim_slot;
+typedef struct { VEC(optim_slot) slots; double beta1, beta2, eps; int64_t step; pool *pool; } optim;
+lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps);
+lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay);   /* the parameter must own its values and gradient */
+void optim_close(optim *o);
+double optim_grad_norm(const optim *o);                    /* L2 over all gradients; fixed order */
+void optim_step(optim *o, double lr, double grad_scale);   /* then zeroes the gradients */
+
+/* ---- schedule (schedule.c) ---- */
+
+/* Learning rate of step `step` (0-based) of `total`; warm-up steps rise linearly from 0 as transformers' schedulers do. */
+double schedule_lr(const char *kind, double lr, int64_t step, int64_t total, int64_t warmup, double floor);
+bool schedule_known(const char *kind);
+
+/* ---- checkpoints (train_checkpoint.c) ---- */
+
+/* run/step-N: a loadable model folder plus optimizer.safetensors and state.json, committed with MANIFEST.json; run/LATEST names the newest good one. */
+lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step);
+/* The folder of the newest checkpoint whose manifest holds, NULL when there is none; damaged ones are reported on stderr and left alone. */
+char *train_latest(const char *run, int64_t *step);
+lmm_status train_restore(const char *dir, lmm_model *m, optim *o);
+/* A model folder alone: config, weights, tokenizer and processor files. */
+lmm_status train_export(const lmm_model *m, const char *text_dir, const char *dir);
+
+#endif

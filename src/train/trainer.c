@@ -1,0 +1,265 @@
+/* trainer.c - the loop: batches of a deterministic order, accumulation, clipping, schedule, log, checkpoints, resume. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train.h"
+
+typedef struct {
+    recipe r;
+    lmm_runtime *runtime;
+    lmm_model *model;
+    char *text_dir;            /* tokenizer and processor files to copy along */
+    sample_set samples;
+    VEC(int) epoch_samples;    /* sample numbers of one epoch, repeats included */
+    int64_t total, step, warmup;
+    optim opt;
+    arena mem;
+    tape tape;
+    cx cx;
+    FILE *log;
+    bool quiet;
+} trainer;
+
+/* ---- setting up ---- */
+
+static lmm_status open_new(trainer *t) {
+    char *path = path_join(t->r.model_new, "config.json");
+    tree *config = NULL;
+    preprocess_spec pre = {0};
+    net *n = NULL;
+    lmm_status st = tree_load(&config, path);
+    bool pictures = tree_get(config, "vision_config") != NULL;
+    if (!st && pictures) st = preprocess_open(&pre, t->r.model_new);
+    if (!st) st = net_new(&n, config, pictures ? &pre : NULL, t->r.seed, path);
+    if (!st) st = model_wrap(&t->model, t->runtime, n, t->r.model_new);
+    tree_free(config);
+    free(path);
+    return st;
+}
+
+static lmm_status open_model(trainer *t) {
+    t->text_dir = mem_strdup(t->r.model_new ? t->r.model_new : t->r.model_open);
+    lmm_status st = t->r.model_new ? open_new(t) : lmm_model_open(&t->model, t->runtime, t->r.model_open);
+    if (!st && !t->model->net->has_decoder) st = LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no decoder to train", t->text_dir);
+    return st;
+}
+
+/* Layers behind the selected one and unused norms take no part; they would only ever receive weight decay. */
+static bool takes_part(const net *n, const param *p) {
+    if (p->part != PART_VISION) return true;
+    if (strstr(p->name, "post_layernorm")) return false;
+    const char *layers = strstr(p->name, ".layers.");
+    return !layers || atoi(layers + 8) < n->vision_layer_count;
+}
+
+static lmm_status own_params(trainer *t) {
+    const recipe *r = &t->r;
+    lmm_status st = optim_open(&t->opt, t->runtime->pool, r->beta1, r->beta2, r->eps);
+    param_set *set = &t->model->net->params;
+    for (int i = 0; i < set->list.count && !st; i++) {
+        param *p = set->list.at[i];
+        if (!r->train[p->part] || !takes_part(t->model->net, p)) continue;
+        double scale = r->lr_part[p->part] > 0 && r->lr > 0 ? r->lr_part[p->part] / r->lr : 1.0;
+        st = param_own(p, true);
+        if (!st) st = optim_add(&t->opt, p, scale, param_decays(p) ? r->weight_decay : 0.0);
+    }
+    if (!st && !t->opt.slots.count) st = LMM_FAIL(LMM_E_ARG, "%s: 'train' names no part this model has", r->path);
+    return st;
+}
+
+static lmm_status load_samples(trainer *t) {
+    for (int d = 0; d < t->r.data.count; d++) {
+        const recipe_data *data = &t->r.data.at[d];
+        int first = t->samples.list.count;
+        progress *bar = t->quiet ? NULL : progress_new("reading", 0, "records");
+        lmm_status st = samples_load(&t->samples, &t->r, data, t->model, bar);
+        progress_free(bar);
+        if (st) return st;
+        int count = t->samples.list.count - first;
+        int64_t wanted = (int64_t)llround(data->repeat * count);
+        for (int64_t i = 0; i < wanted; i++) VEC_PUSH(&t->epoch_samples, first + (int)(i % count));
+    }
+    if (!t->epoch_samples.count) return LMM_FAIL(LMM_E_ARG, "%s: no usable sample (%d were longer than max_length or had nothing to learn)", t->r.path, t->samples.skipped);
+    return LMM_OK;
+}
+
+static void plan_steps(trainer *t) {
+    int64_t per_step = (int64_t)t->r.batch * t->r.accumulate;
+    t->total = t->r.steps ? t->r.steps : (int64_t)ceil(t->r.epochs * t->epoch_samples.count / (double)per_step);
+    t->warmup = t->r.warmup < 1.0 ? (int64_t)ceil(t->r.warmup * (double)t->total) : (int64_t)t->r.warmup;
+}
+
+static lmm_status resume(trainer *t, bool fresh) {
+    char *dir = fresh ? NULL : train_latest(t->r.run, &t->step);
+    if (!dir) return t->step = 0, LMM_OK;
+    lmm_status st = train_restore(dir, t->model, &t->opt);
+    if (!st && !t->quiet) fprintf(stderr, "lmm: resuming from '%s'\n", dir);
+    free(dir);
+    return st;
+}
+
+static lmm_status open_log(trainer *t) {
+    lmm_status st = dir_make(t->r.run);
+    if (st) return st;
+    char *path = path_join(t->r.run, "metrics.jsonl");
+    t->log = fopen(path, t->step ? "a" : "w");
+    if (!t->log) st = LMM_FAIL(LMM_E_IO, "cannot write '%s'", path);
+    free(path);
+    return st;
+}
+
+/* ---- one step ---- */
+
+/* Sample number k of the whole run: epoch k / n in its own shuffled order. `order` caches the epoch's permutation. */
+typedef struct { int64_t epoch; int *at; } order;
+
+static int sample_at(const trainer *t, order *o, int64_t k) {
+    int n = t->epoch_samples.count;
+    if (o->epoch != k / n) {
+        o->epoch = k / n;
+        memcpy(o->at, t->epoch_samples.at, (size_t)n * sizeof *o->at);
+        rng r = rng_make(t->r.seed, 0x6f72646572u + (uint64_t)o->epoch);
+        rng_shuffle(&r, o->at, n);
+    }
+    return o->at[k % n];
+}
+
+static lmm_status make_batch(const trainer *t, order *o, int64_t first, batch *b) {
+    const recipe_augment *a = &t->r.augment;
+    bool moves = a->flip || a->turn || a->shift;
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < t->r.batch && !st; i++) {
+        int s = sample_at(t, o, first + i);
+        st = batch_add(b, t->model, &t->samples.list.at[s], moves ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)(first + i)));
+    }
+    return st;
+}
+
+static tensor *pass(trainer *t, cx *c, const batch *b) {
+    tensor *loss = sft_loss(c, t->model->net, b);
+    tape_backward(c, loss, 1.0f);
+    return loss;
+}
+
+/* Grows the arena to what this batch needs, counted without computing. */
+static lmm_status make_room(trainer *t, const batch *b) {
+    arena count = {0};
+    cx m = {.mode = CX_MEASURE, .mem = &count, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
+    pass(t, &m, b);
+    cx_free(&m);
+    if (count.peak <= t->mem.capacity) return LMM_OK;
+    arena_close(&t->mem);
+    return arena_open(&t->mem, count.peak + count.peak / 8, "activations of a training step");
+}
+
+static lmm_status run_batch(trainer *t, batch *b, int labels, double *loss) {
+    for (int i = 0; i < b->rows; i++) b->weight.at[i] = 1.0f / (float)labels;
+    lmm_status st = make_room(t, b);
+    if (st) return st;
+    cx_mark mark = cx_here(&t->cx);
+    *loss += (double)tensor_f32(pass(t, &t->cx, b))[0];
+    cx_release(&t->cx, mark);
+    return t->cx.status;
+}
+
+typedef struct { double loss, grad_norm, lr; int64_t rows, labels; } step_report;
+
+static lmm_status train_step(trainer *t, order *o, step_report *out) {
+    int n = t->r.accumulate;
+    batch *b = mem_new((size_t)n, sizeof *b);
+    *out = (step_report){0};
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < n && !st; i++) {
+        st = make_batch(t, o, (t->step * n + i) * t->r.batch, &b[i]);
+        out->labels += b[i].label_count;
+        out->rows += b[i].rows;
+    }
+    for (int i = 0; i < n && !st; i++) st = run_batch(t, &b[i], (int)out->labels, &out->loss);
+    for (int i = 0; i < n; i++) batch_free(&b[i]);
+    free(b);
+    if (st) return st;
+    out->grad_norm = optim_grad_norm(&t->opt);
+    if (!isfinite(out->loss) || !isfinite(out->grad_norm))
+        return LMM_FAIL(LMM_E_FORMAT, "step %" PRId64 ": the loss is %g and the gradient norm %g; lower the learning rate or look at the data", t->step + 1,
+                        out->loss, out->grad_norm);
+    out->lr = schedule_lr(t->r.schedule, t->r.lr, t->step, t->total, t->warmup, t->r.floor);
+    double scale = t->r.clip > 0 && out->grad_norm > t->r.clip ? t->r.clip / (out->grad_norm + 1e-6) : 1.0;
+    optim_step(&t->opt, out->lr, scale);
+    t->model->version++;
+    t->step++;
+    return LMM_OK;
+}
+
+/* ---- the loop ---- */
+
+static void write_log(trainer *t, const step_report *s, double rate, double elapsed) {
+    fprintf(t->log, "{\"step\": %" PRId64 ", \"epoch\": %.4f, \"loss\": %.6f, \"lr\": %.6g, \"grad_norm\": %.5f, \"labels\": %" PRId64 ", \"tokens_per_s\": %.0f, \"seconds\": %.1f}\n",
+            t->step, (double)t->step * t->r.batch * t->r.accumulate / t->epoch_samples.count, s->loss, s->lr, s->grad_norm, s->labels, rate, elapsed);
+    fflush(t->log);
+}
+
+static lmm_status loop(trainer *t) {
+    order o = {-1, mem_new((size_t)t->epoch_samples.count, sizeof(int))};
+    progress *bar = t->quiet ? NULL : progress_new("training", t->total, "steps");
+    double start = time_now(), smooth = 0;
+    int64_t rows = 0, saved = t->step;
+    lmm_status st = LMM_OK;
+    while (t->step < t->total && !st && !lmm_cancelled()) {
+        step_report s;
+        if ((st = train_step(t, &o, &s))) break;
+        rows += s.rows;
+        smooth = smooth > 0 ? 0.95 * smooth + 0.05 * s.loss : s.loss;
+        double elapsed = time_now() - start, rate = (double)rows / elapsed;
+        char note[96];
+        snprintf(note, sizeof note, "loss %.4f  lr %.2e  %.0f tokens/s", smooth, s.lr, rate);
+        if (bar) progress_set(bar, t->step, note);
+        if (t->step % t->r.log_every == 0 || t->step == t->total) write_log(t, &s, rate, elapsed);
+        if (t->step % t->r.save_every == 0) st = train_save(&t->r, t->model, &t->opt, t->text_dir, t->step), saved = t->step;
+    }
+    progress_free(bar);
+    free(o.at);
+    if (!st && saved != t->step) st = train_save(&t->r, t->model, &t->opt, t->text_dir, t->step);
+    if (!st && t->step < t->total) return LMM_FAIL(LMM_E_CANCELLED, "stopped after step %" PRId64 " of %" PRId64 "; the same command resumes", t->step, t->total);
+    return st;
+}
+
+static lmm_status finish(trainer *t) {
+    char *final = path_join(t->r.run, "final");
+    lmm_status st = train_export(t->model, t->text_dir, final);
+    if (!st && !t->quiet) fprintf(stderr, "lmm: trained %" PRId64 " steps; the model is in '%s'\n", t->step, final);
+    free(final);
+    return st;
+}
+
+static void trainer_close(trainer *t) {
+    if (t->log) fclose(t->log);
+    cx_free(&t->cx);
+    tape_free(&t->tape);
+    arena_close(&t->mem);
+    optim_close(&t->opt);
+    sample_set_free(&t->samples);
+    free(t->epoch_samples.at);
+    lmm_model_close(t->model);
+    free(t->text_dir);
+    recipe_free(&t->r);
+}
+
+lmm_status lmm_train(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count, const lmm_train_opts *opts) {
+    trainer t = {.runtime = runtime, .quiet = opts && opts->quiet};
+    lmm_cancel_reset();
+    lmm_status st = recipe_open(&t.r, path, overrides, override_count);
+    if (!st) st = open_model(&t);
+    if (!st) st = load_samples(&t);
+    if (!st) st = own_params(&t);
+    if (!st) st = resume(&t, opts && opts->fresh);
+    if (!st) st = open_log(&t);
+    if (!st) {
+        plan_steps(&t);
+        t.cx = (cx){.mem = &t.mem, .tape = &t.tape, .recompute = t.r.recompute, .k = runtime->k, .pool = runtime->pool};
+        st = loop(&t);
+    }
+    if (!st) st = finish(&t);
+    trainer_close(&t);
+    return st;
+}
