@@ -8,8 +8,9 @@ rank[$1] > rank[state[$2]] { state[$2] = $1 }
 END {
     for (name in state) {
         count[state[name]]++
-        if (state[name] == "fail") print "failed: " name
+        if (state[name] == "fail") print "failed: " name | "sort"
     }
+    close("sort")
     printf "%d passed, %d failed%s\n", count["pass"], count["fail"], count["skip"] ? ", " count["skip"] " skipped" : ""
     exit count["fail"] > 0 || count["pass"] == 0
 }

@@ -38,8 +38,7 @@ static int replay_folder(const char *folder) {
         if (n < 0 || (size_t)n >= sizeof path || stat(path, &st) || !S_ISREG(st.st_mode) || !replay_file(path, (size_t)st.st_size)) {
             printf("# cannot read '%s/%s'\n", folder, e->d_name);
             count = -1;
-        } else
-            count++;
+        } else count++;
     }
     closedir(dir);
     return count;
@@ -48,7 +47,7 @@ static int replay_folder(const char *folder) {
 int main(int argc, char **argv) {
     if (argc < 3) return fprintf(stderr, "usage: %s NAME FOLDER...\n", argv[0]), 2;
     int total = 0;
-    LLVMFuzzerTestOneInput((const uint8_t *)"", 0);        /* every target must take nothing at all */
+    LLVMFuzzerTestOneInput((const uint8_t *)"", 0); /* every target must take nothing at all */
     for (int i = 2; i < argc; i++) {
         int count = replay_folder(argv[i]);
         if (count < 0) return printf("not ok %s: cannot read the corpus '%s'\n", argv[1], argv[i]), 1;
