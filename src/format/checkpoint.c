@@ -27,15 +27,16 @@ static lmm_status align(checkpoint *c, named_tensor *n) {
     return LMM_OK;
 }
 
-/* Adds a file's tensors; with a map only those that it places in `shard`. */
-static lmm_status add_file(checkpoint *c, const char *path, const tree *map, const char *shard) {
+/* Adds a file's tensors; with `places` (name -> shard number) only those that belong into this shard. */
+static lmm_status add_file(checkpoint *c, const char *path, const strmap *places, int shard) {
     safetensors *s;
     lmm_status st = safetensors_open(&s, path);
     if (st) return st;
     VEC_PUSH(&c->files, s);
     for (int i = 0; i < safetensors_count(s) && !st; i++) {
         named_tensor n = *safetensors_at(s, i);
-        if (map && strcmp(tree_str(map, n.name, ""), shard)) continue;
+        int place;
+        if (places && (!strmap_get(places, n.name, strlen(n.name), &place) || place != shard)) continue;
         st = align(c, &n);
         if (st) break;
         strmap_put(c->index, n.name, strlen(n.name), c->list.count);
@@ -50,26 +51,33 @@ static bool is_plain_name(const char *s, size_t n) {
     return n > 0 && n < 256 && n == strlen(s) && s[0] != '.' && !strpbrk(s, "/\\") && n > 12 && !strcmp(s + n - 12, ".safetensors");
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+/* places: tensor name -> number of its shard in `files`, the distinct names in order of appearance, on loan from the map. */
+typedef struct { VEC(const char *) files; strmap *places; } layout;
 
-/* The distinct shard names of an index, sorted; on loan from the map. */
-static lmm_status shard_names(const tree *map, const char ***out, int *count) {
-    const char **names = mem_new((size_t)map->count + 1, sizeof *names);
-    for (int i = 0; i < map->count; i++) {
+static void layout_free(layout *l) {
+    free(l->files.at);
+    strmap_free(l->places);
+}
+
+static lmm_status layout_read(layout *l, const tree *map) {
+    if (!map || map->type != TREE_MAP || map->count == 0) return LMM_FAIL(LMM_E_FORMAT, "it has no \"weight_map\" from tensors to files");
+    lmm_status st = LMM_OK;
+    strmap *numbers = strmap_new();
+    for (int i = 0; i < map->count && !st; i++) {
         const tree *f = map->items[i];
-        if (f->type == TREE_STRING && is_plain_name(f->text, f->text_size)) {
-            names[i] = f->text;
-            continue;
+        const char *name = map->keys[i];
+        int number = l->files.count;
+        if (f->type != TREE_STRING || !is_plain_name(f->text, f->text_size)) {
+            st = LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is placed in '%s', which is no plain name of a .safetensors file in this folder", name_shown(name).text,
+                          f->type == TREE_STRING ? name_shown(f->text).text : "");
+            break;
         }
-        free(names);
-        return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is placed in '%s', which is no plain name of a .safetensors file in this folder",
-                        name_shown(map->keys[i]).text, f->type == TREE_STRING ? name_shown(f->text).text : "");
+        if (strmap_put(numbers, f->text, f->text_size, number)) VEC_PUSH(&l->files, f->text);
+        else strmap_get(numbers, f->text, f->text_size, &number);
+        strmap_put(l->places, name, strlen(name), number);
     }
-    qsort(names, (size_t)map->count, sizeof *names, by_text);
-    *count = 0;
-    for (int i = 0; i < map->count; i++)
-        if (*count == 0 || strcmp(names[*count - 1], names[i])) names[(*count)++] = names[i];
-    return *out = names, LMM_OK;
+    strmap_free(numbers);
+    return st;
 }
 
 static lmm_status check_complete(const checkpoint *c, const tree *map) {
@@ -80,23 +88,32 @@ static lmm_status check_complete(const checkpoint *c, const tree *map) {
     return LMM_OK;
 }
 
+static lmm_status index_load(tree **out, const char *path) {
+    char *text;
+    size_t size;
+    lmm_status st = file_read(&text, &size, path, HEADER_SIZE_MAX);
+    if (st) return st;
+    st = json_check_size(text, size);
+    st = st ? LMM_CONTEXT(st, "cannot read '%s'", path) : tree_parse_json(out, text, size, path);
+    free(text);
+    return st;
+}
+
 static lmm_status add_shards(checkpoint *c, const char *index_path) {
     tree *index;
-    lmm_status st = tree_load(&index, index_path);
+    lmm_status st = index_load(&index, index_path);
     if (st) return st;
+    layout l = {.places = strmap_new()};
     const tree *map = tree_get(index, "weight_map");
-    const char **names = NULL;
-    int count = 0;
-    if (!map || map->type != TREE_MAP || map->count == 0) st = LMM_FAIL(LMM_E_FORMAT, "it has no \"weight_map\" of tensors to files");
-    if (!st) st = shard_names(map, &names, &count);
+    st = layout_read(&l, map);
     if (st) st = LMM_CONTEXT(st, "cannot read '%s'", index_path);
-    for (int i = 0; i < count && !st; i++) {
-        char *path = path_join(c->path, names[i]);
-        st = add_file(c, path, map, names[i]);
+    for (int i = 0; i < l.files.count && !st; i++) {
+        char *path = path_join(c->path, l.files.at[i]);
+        st = add_file(c, path, l.places, i);
         free(path);
     }
     if (!st && (st = check_complete(c, map))) st = LMM_CONTEXT(st, "cannot read '%s'", index_path);
-    free(names);
+    layout_free(&l);
     tree_free(index);
     return st;
 }
@@ -113,7 +130,7 @@ static lmm_status no_weights(const char *dir) {
 
 static lmm_status add_folder(checkpoint *c) {
     char *single = path_join(c->path, CHECKPOINT_FILE), *index = path_join(c->path, CHECKPOINT_INDEX);
-    lmm_status st = file_exists(single) ? add_file(c, single, NULL, NULL) : file_exists(index) ? add_shards(c, index) : no_weights(c->path);
+    lmm_status st = file_exists(single) ? add_file(c, single, NULL, 0) : file_exists(index) ? add_shards(c, index) : no_weights(c->path);
     free(single);
     free(index);
     return st;
@@ -123,7 +140,7 @@ lmm_status checkpoint_open(checkpoint **out, const char *path) {
     checkpoint *c = mem_new(1, sizeof *c);
     c->path = mem_strdup(path);
     c->index = strmap_new();
-    lmm_status st = file_is_dir(path) ? add_folder(c) : add_file(c, path, NULL, NULL);
+    lmm_status st = file_is_dir(path) ? add_folder(c) : add_file(c, path, NULL, 0);
     if (st) checkpoint_close(c);
     else *out = c;
     return st;

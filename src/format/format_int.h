@@ -18,6 +18,9 @@ enum {
 typedef struct { char text[100]; } shown;
 shown name_shown(const char *name);
 
+/* A hostile JSON text can make a tree many times its size; depth and number of values are known without building it. */
+lmm_status json_check_size(const char *text, size_t size);
+
 /* Bytes of a tensor of this type and shape; false when the element count or the size does not fit. */
 bool shape_size(dtype type, int nd, const int64_t *ne, size_t *size);
 

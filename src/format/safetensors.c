@@ -38,6 +38,30 @@ bool shape_size(dtype type, int nd, const int64_t *ne, size_t *size) {
     return size_mul((size_t)count, dtype_size(type), size);
 }
 
+lmm_status json_check_size(const char *text, size_t size) {
+    int depth = 0;
+    int64_t values = 0;
+    for (size_t i = 0; i < size; i++) {
+        switch (text[i]) {
+        case '"':
+            for (i++; i < size && text[i] != '"'; i++) i += text[i] == '\\';
+            break;
+        case '{': case '[':
+            if (++depth > HEADER_DEPTH_MAX)
+                return LMM_FAIL(LMM_E_FORMAT, "nested deeper than %d at byte %zu, as no header or index of a weight file is", HEADER_DEPTH_MAX, i);
+            values++;
+            break;
+        case '}': case ']': depth--; break;
+        case ',': values++; break;
+        default: break;
+        }
+    }
+    /* A tensor of four dimensions has ten values. */
+    if (values > 10 * (int64_t)HEADER_TENSORS_MAX)
+        return LMM_FAIL(LMM_E_LIMIT, "more values than %d tensors need, which is the limit", HEADER_TENSORS_MAX);
+    return LMM_OK;
+}
+
 /* ---- one tensor of the header ---- */
 
 static lmm_status read_dtype(const tree *t, const char *name, dtype *out) {
@@ -82,11 +106,11 @@ static lmm_status read_tensor(const tree *t, const char *name, size_t data_size,
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is described by something that is no map", name_shown(name).text);
     lmm_status st = tree_check_keys(t, known, "a tensor");
     if (st) return LMM_CONTEXT(st, "tensor '%s'", name_shown(name).text);
-    dtype type;
+    dtype type = DT_F32;
     int64_t ne[TENSOR_ND_MAX];
-    int nd;
+    int nd = 0;
     size_t size;
-    if (!st) st = read_dtype(t, name, &type);
+    st = read_dtype(t, name, &type);
     if (!st) st = read_shape(t, name, ne, &nd);
     if (!st) st = read_offsets(t, name, data_size, where);
     if (st) return st;
@@ -163,31 +187,6 @@ static lmm_status read_tensors(safetensors *s, const unsigned char *data, size_t
     return st;
 }
 
-/* A hostile header can make a JSON tree many times its size. Depth and the number of values are known without building it. */
-static lmm_status check_structure(const char *text, size_t size) {
-    int depth = 0;
-    int64_t values = 0;
-    for (size_t i = 0; i < size; i++) {
-        switch (text[i]) {
-        case '"':
-            for (i++; i < size && text[i] != '"'; i++) i += text[i] == '\\';
-            break;
-        case '{': case '[':
-            if (++depth > HEADER_DEPTH_MAX)
-                return LMM_FAIL(LMM_E_FORMAT, "the header nests deeper than %d at byte %zu, as no safetensors header does", HEADER_DEPTH_MAX, i);
-            values++;
-            break;
-        case '}': case ']': depth--; break;
-        case ',': values++; break;
-        default: break;
-        }
-    }
-    /* A tensor of four dimensions has ten values. */
-    if (values > 10 * (int64_t)HEADER_TENSORS_MAX)
-        return LMM_FAIL(LMM_E_LIMIT, "the header holds more than the limit of %d tensors", HEADER_TENSORS_MAX);
-    return LMM_OK;
-}
-
 static lmm_status read_header(safetensors *s, const unsigned char *bytes, size_t n) {
     if (n >= 8 && !memcmp(bytes, "version ", 8))
         return LMM_FAIL(LMM_E_FORMAT, "it is a Git LFS pointer, not the weights: fetch them with `git lfs pull`");
@@ -201,8 +200,9 @@ static lmm_status read_header(safetensors *s, const unsigned char *bytes, size_t
         return LMM_FAIL(LMM_E_FORMAT, "its first 8 bytes give a header of %" PRIu64 " bytes, the file has %zu more (is the download complete?)", size, n - 8);
     const char *text = (const char *)bytes + 8;
     if (size < 2 || text[0] != '{') return LMM_FAIL(LMM_E_FORMAT, "its header of %" PRIu64 " bytes does not begin with '{'", size);
-    lmm_status st = check_structure(text, (size_t)size);
-    if (!st) st = tree_parse_json(&s->header, text, (size_t)size, "header");
+    lmm_status st = json_check_size(text, (size_t)size);
+    if (st) return LMM_CONTEXT(st, "header");
+    st = tree_parse_json(&s->header, text, (size_t)size, "header");
     if (!st && s->header->type != TREE_MAP) st = LMM_FAIL(LMM_E_FORMAT, "its header is no map of tensors");
     if (!st) st = read_tensors(s, bytes + 8 + size, n - 8 - (size_t)size);
     return st;
