@@ -5,6 +5,7 @@
 # EXCEPTIONS: lines "OBJECT SYMBOL why".
 set -u
 library=$1 exceptions=$2
+[ -r "$library" ] || { echo "no library '$library'"; exit 1; }
 {
     # Symbols in writable sections. Constant tables with pointers are in .data.rel.ro and not meant.
     objdump -t "$library" | awk '

@@ -1,11 +1,12 @@
 # sizes.awk - usage: awk -f sizes.awk SOURCE...   The longest files and functions. It informs; the reader decides.
-# A function starts on a line that begins in column 0 and opens a brace, and ends at a brace in column 0.
+# A function starts on a line with a parenthesis that begins in column 0, and ends at a brace in column 0.
 
-FNR == 1 { if (file != "") size[file] = last; file = FILENAME; begun = 0 }
+FNR == 1 { if (file != "") size[file] = last; file = FILENAME; begun = head = 0 }
 { last = FNR }
-/^[a-zA-Z].*\(/ && !/;[ \t]*$/ { head = $0 }
-/^[a-zA-Z ].*\{[ \t]*$/ && head != "" { begun = FNR; name = head; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name) }
-/^}/ && begun { length_of[FILENAME ":" begun " " name] = FNR - begun + 1; begun = 0; head = "" }
+/^[a-zA-Z].*\(/ { head = FNR; name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name) }
+head && !begun && /\{[^}]*$/ { begun = head }
+!begun && /;/ { head = 0 }
+/^}/ && begun { length_of[FILENAME ":" begun " " name] = FNR - begun + 1; begun = head = 0 }
 END {
     size[file] = last
     top(size, 8, "files (lines; at 500 look for the second story)")
