@@ -9,8 +9,8 @@
 struct checkpoint {
     char *path;
     VEC(safetensors *) files;
-    VEC(named_tensor) list;    /* names on loan from the files */
-    VEC(void *) copies;        /* of tensors that lie unaligned in their file */
+    VEC(named_tensor) list; /* names on loan from the files */
+    VEC(void *) copies;     /* of tensors that lie unaligned in their file */
     strmap *index;
 };
 
@@ -52,7 +52,10 @@ static bool is_plain_name(const char *s, size_t n) {
 }
 
 /* places: tensor name -> number of its shard in `files`, the distinct names in order of appearance, on loan from the map. */
-typedef struct { VEC(const char *) files; strmap *places; } layout;
+typedef struct {
+    VEC(const char *) files;
+    strmap *places;
+} layout;
 
 static void layout_free(layout *l) {
     free(l->files.at);
@@ -68,8 +71,8 @@ static lmm_status layout_read(layout *l, const tree *map) {
         const char *name = map->keys[i];
         int number = l->files.count;
         if (f->type != TREE_STRING || !is_plain_name(f->text, f->text_size)) {
-            st = LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is placed in '%s', which is no plain name of a .safetensors file in this folder", name_shown(name).text,
-                          f->type == TREE_STRING ? name_shown(f->text).text : "");
+            st = LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is placed in '%s', which is no plain name of a .safetensors file in this folder",
+                          name_shown(name).text, f->type == TREE_STRING ? name_shown(f->text).text : "");
             break;
         }
         if (strmap_put(numbers, f->text, f->text_size, number)) VEC_PUSH(&l->files, f->text);

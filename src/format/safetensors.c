@@ -9,15 +9,18 @@
 #include "format/format_int.h"
 
 struct safetensors {
-    file_map map;              /* empty when opened from memory */
+    file_map map; /* empty when opened from memory */
     char *name;
-    tree *header;              /* owns the tensors' names and the metadata */
+    tree *header; /* owns the tensors' names and the metadata */
     named_tensor *at;
     int count;
     strmap *index;
 };
 
-typedef struct { size_t begin, end; int key; } extent;     /* a tensor's bytes, counted from the end of the header; its place in the header */
+typedef struct {
+    size_t begin, end;
+    int key;
+} extent; /* a tensor's bytes, counted from the end of the header; its place in the header */
 
 shown name_shown(const char *name) {
     shown s;
@@ -46,12 +49,15 @@ lmm_status json_check_size(const char *text, size_t size) {
         case '"':
             for (i++; i < size && text[i] != '"'; i++) i += text[i] == '\\';
             break;
-        case '{': case '[':
+        case '{':
+        case '[':
             if (++depth > HEADER_DEPTH_MAX)
-                return LMM_FAIL(LMM_E_FORMAT, "nested deeper than %d at byte %zu, as no header or index of a weight file is", HEADER_DEPTH_MAX, i);
+                return LMM_FAIL(LMM_E_FORMAT, "nested deeper than %d at byte %zu, as no header or index of a weight file is",
+                                HEADER_DEPTH_MAX, i);
             values++;
             break;
-        case '}': case ']': depth--; break;
+        case '}':
+        case ']': depth--; break;
         case ',': values++; break;
         default: break;
         }
@@ -69,7 +75,8 @@ static lmm_status read_dtype(const tree *t, const char *name, dtype *out) {
     if (!d || d->type != TREE_STRING) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' has no \"dtype\" string", name_shown(name).text);
     for (int i = 0; i < DT_COUNT; i++)
         if (!strcmp(d->text, dtype_name((dtype)i))) return *out = (dtype)i, LMM_OK;
-    return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' has dtype '%s', supported are F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL: convert it first",
+    return LMM_FAIL(LMM_E_UNSUPPORTED,
+                    "tensor '%s' has dtype '%s', supported are F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL: convert it first",
                     name_shown(name).text, name_shown(d->text).text);
 }
 
@@ -77,7 +84,8 @@ static lmm_status read_shape(const tree *t, const char *name, int64_t ne[TENSOR_
     const tree *s = tree_get(t, "shape");
     if (!s || s->type != TREE_LIST) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' has no \"shape\" list", name_shown(name).text);
     if (s->count > TENSOR_ND_MAX)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' has %d dimensions, at most %d are supported", name_shown(name).text, s->count, TENSOR_ND_MAX);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' has %d dimensions, at most %d are supported", name_shown(name).text, s->count,
+                        TENSOR_ND_MAX);
     for (int i = 0; i < s->count; i++) {
         const tree *n = s->items[i];
         if (n->type != TREE_INT || n->i < 0)
@@ -93,7 +101,8 @@ static lmm_status read_offsets(const tree *t, const char *name, size_t data_size
         return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' has no \"data_offsets\" of two whole numbers", name_shown(name).text);
     int64_t begin = o->items[0]->i, end = o->items[1]->i;
     if (begin < 0 || end < begin)
-        return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' has data_offsets [%" PRId64 ", %" PRId64 "], which is no range", name_shown(name).text, begin, end);
+        return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' has data_offsets [%" PRId64 ", %" PRId64 "], which is no range", name_shown(name).text,
+                        begin, end);
     if ((uint64_t)end > data_size)
         return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' ends at byte %" PRId64 " of the data, the file has %zu (is the download complete?)",
                         name_shown(name).text, end, data_size);
@@ -117,7 +126,8 @@ static lmm_status read_tensor(const tree *t, const char *name, size_t data_size,
     *out = tensor_make(type, nd, ne, NULL);
     char text[96];
     if (!shape_size(type, nd, ne, &size))
-        return LMM_FAIL(LMM_E_FORMAT, "tensor '%s': a shape of %s holds more than any file", name_shown(name).text, tensor_shape_text(text, out));
+        return LMM_FAIL(LMM_E_FORMAT, "tensor '%s': a shape of %s holds more than any file", name_shown(name).text,
+                        tensor_shape_text(text, out));
     if (size != where->end - where->begin)
         return LMM_FAIL(LMM_E_FORMAT, "tensor '%s': %s of %s takes %zu bytes, its data_offsets span %zu", name_shown(name).text,
                         tensor_shape_text(text, out), dtype_name(type), size, where->end - where->begin);
@@ -129,7 +139,7 @@ static lmm_status read_tensor(const tree *t, const char *name, size_t data_size,
 static int by_place(const void *a, const void *b) {
     const extent *x = a, *y = b;
     if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
-    if (x->end != y->end) return x->end < y->end ? -1 : 1;         /* empty tensors before the one that starts there */
+    if (x->end != y->end) return x->end < y->end ? -1 : 1; /* empty tensors before the one that starts there */
     return x->key < y->key ? -1 : x->key > y->key;
 }
 
@@ -139,10 +149,11 @@ static lmm_status check_cover(const safetensors *s, const extent *where, size_t 
     for (int i = 0; i < s->count; i++) {
         const char *name = s->header->keys[where[i].key];
         if (where[i].begin > at)
-            return LMM_FAIL(LMM_E_FORMAT, "bytes %zu to %zu of the data, before tensor '%s', belong to no tensor", at, where[i].begin, name_shown(name).text);
+            return LMM_FAIL(LMM_E_FORMAT, "bytes %zu to %zu of the data, before tensor '%s', belong to no tensor", at, where[i].begin,
+                            name_shown(name).text);
         if (where[i].begin < at)
-            return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' begins at byte %zu of the data, inside '%s', which ends at %zu", name_shown(name).text, where[i].begin,
-                            name_shown(s->header->keys[where[i - 1].key]).text, at);
+            return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' begins at byte %zu of the data, inside '%s', which ends at %zu",
+                            name_shown(name).text, where[i].begin, name_shown(s->header->keys[where[i - 1].key]).text, at);
         at = where[i].end;
     }
     if (at < data_size) return LMM_FAIL(LMM_E_FORMAT, "%zu bytes after the last tensor belong to no tensor", data_size - at);
@@ -179,7 +190,7 @@ static lmm_status read_tensors(safetensors *s, const unsigned char *data, size_t
     for (int i = 0; i < s->count && !st; i++) {
         const char *name = h->keys[where[i].key];
         s->at[i] = (named_tensor){name, in_header[where[i].key]};
-        s->at[i].t.data = (void *)(uintptr_t)(data + where[i].begin);      /* tensors carry no const; the map itself is read-only */
+        s->at[i].t.data = (void *)(uintptr_t)(data + where[i].begin); /* tensors carry no const; the map itself is read-only */
         strmap_put(s->index, name, strlen(name), i);
     }
     free(in_header);
@@ -194,10 +205,13 @@ static lmm_status read_header(safetensors *s, const unsigned char *bytes, size_t
     uint64_t size = 0;
     for (int i = 7; i >= 0; i--) size = size << 8 | bytes[i];
     if (size > HEADER_SIZE_MAX)
-        return LMM_FAIL(LMM_E_FORMAT, "its first 8 bytes give a header of %" PRIu64 " bytes, at most %d are allowed (is it a safetensors file?)", size,
+        return LMM_FAIL(LMM_E_FORMAT,
+                        "its first 8 bytes give a header of %" PRIu64 " bytes, at most %d are allowed (is it a safetensors file?)", size,
                         HEADER_SIZE_MAX);
     if (size > n - 8)
-        return LMM_FAIL(LMM_E_FORMAT, "its first 8 bytes give a header of %" PRIu64 " bytes, the file has %zu more (is the download complete?)", size, n - 8);
+        return LMM_FAIL(LMM_E_FORMAT,
+                        "its first 8 bytes give a header of %" PRIu64 " bytes, the file has %zu more (is the download complete?)", size,
+                        n - 8);
     const char *text = (const char *)bytes + 8;
     if (size < 2 || text[0] != '{') return LMM_FAIL(LMM_E_FORMAT, "its header of %" PRIu64 " bytes does not begin with '{'", size);
     lmm_status st = json_check_size(text, (size_t)size);

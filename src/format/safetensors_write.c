@@ -99,8 +99,14 @@ lmm_status safetensors_save(const char *path, const named_tensor *at, int n, con
 
 /* ---- a folder ---- */
 
-typedef struct { int first, count; char *file; } shard;    /* tensors [first, first + count), its file name */
-typedef struct { VEC(shard) list; uint64_t size; } plan;   /* size: bytes of all tensors */
+typedef struct {
+    int first, count;
+    char *file;
+} shard; /* tensors [first, first + count), its file name */
+typedef struct {
+    VEC(shard) list;
+    uint64_t size;
+} plan; /* size: bytes of all tensors */
 
 /* Tensors in the given order fill one shard after the other; one that alone exceeds the limit gets a shard of its own. */
 static plan plan_shards(const named_tensor *at, int n, size_t shard_size_max) {
@@ -180,10 +186,12 @@ static lmm_status remove_stale(const char *dir, const plan *p) {
     if (st) return st;
     for (int i = 0; i < count; i++) {
         bool single = p && !strcmp(names[i], CHECKPOINT_FILE);
-        if (!single && !(p ? is_shard_name(names[i]) && !plan_has(p, names[i]) : is_shard_name(names[i]) || !strcmp(names[i], CHECKPOINT_INDEX)))
+        if (!single &&
+            !(p ? is_shard_name(names[i]) && !plan_has(p, names[i]) : is_shard_name(names[i]) || !strcmp(names[i], CHECKPOINT_INDEX)))
             continue;
         char *path = path_join(dir, names[i]);
-        if (unlink(path) && single) st = LMM_FAIL(LMM_E_IO, "cannot remove the old '%s', which hides the new shards: %s", path, strerror(errno));
+        if (unlink(path) && single)
+            st = LMM_FAIL(LMM_E_IO, "cannot remove the old '%s', which hides the new shards: %s", path, strerror(errno));
         free(path);
     }
     names_free(names, count);
@@ -227,7 +235,7 @@ static lmm_status save_single(const char *dir, const named_tensor *at, int n, co
 
 lmm_status safetensors_save_dir(const char *dir, const named_tensor *at, int n, const tree *metadata, size_t shard_size_max) {
     plan p = plan_shards(at, n, shard_size_max);
-    lmm_status st = check_tensors(at, n);                  /* names must be unique across shards too */
+    lmm_status st = check_tensors(at, n); /* names must be unique across shards too */
     if (st) st = LMM_CONTEXT(st, "cannot write into '%s'", dir);
     else st = p.list.count <= 1 ? save_single(dir, at, n, metadata) : save_shards(dir, &p, at, metadata);
     plan_free(&p);

@@ -31,10 +31,17 @@ int exif_orientation(const unsigned char *bytes, size_t n);
 /* XMP's tiff:Orientation, 0 when there is none. Pillow looks there when EXIF says nothing. */
 int xmp_orientation(const unsigned char *bytes, size_t n);
 
-/* The part (left, top, part_width, part_height) of what image_resize(in, width, height, filter, box) would give,
- * without the rest of it. */
+/* A picture at (left, top) of a larger one of one colour; of the same size when nothing is padded. */
+typedef struct {
+    const image *im;
+    int width, height, left, top;
+    unsigned char colour[4];
+} image_frame;
+image_frame image_unframed(const image *im);
+
+/* The part of what image_resize(in, width, height, filter, box) would give, without computing the rest of it. */
 typedef struct { int left, top, width, height; } image_part;
-lmm_status image_resize_part(image *out, const image *in, int width, int height, resize_filter filter,
+lmm_status image_resize_part(image *out, const image_frame *in, int width, int height, resize_filter filter,
                              const resize_box *box, const image_part *part);
 
 static inline void put_rgb(unsigned char *to, unsigned char r, unsigned char g, unsigned char b) {

@@ -3,14 +3,13 @@
  *   u8      pad to a square (LLaVA), resize, centre crop
  *   float   f64 product with the factor, rounded to f32; minus f32 mean; divided by f32 std
  *
- * Only what the crop keeps is computed, and the square is padded a strip at a time: a picture of 16384 x 1 pixels
- * costs no more memory than another. Both give the same bits as doing it whole. */
+ * Only what the crop keeps is computed, and the padded square exists a row at a time: a picture of 16384 x 1 pixels
+ * costs no more memory than another. The bits are those of doing it whole. */
 #include "media/media_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRIP_SIZE = 8 << 20 };
 static const int64_t result_pixel_max = 40000000;
 
 typedef struct { int width, height; } size2;
@@ -42,66 +41,15 @@ static image_part inside(const image_part *window, size2 of) {
     return (image_part){x0, y0, x1 - x0, y1 - y0};
 }
 
-/* HF's int(mean * 255): towards zero. */
-static void pad_colour(unsigned char rgb[3], const preprocess_spec *s) {
+/* The square around the picture, of HF's colour int(mean * 255), towards zero; an odd pixel goes right or below. */
+static image_frame square_frame(const image *in, const preprocess_spec *s) {
+    int side = max_int(in->width, in->height);
+    image_frame f = {.im = in, .width = side, .height = side, .left = (side - in->width) / 2, .top = (side - in->height) / 2};
     for (int c = 0; c < 3; c++) {
         double v = s->mean[c] * 255;
-        rgb[c] = (unsigned char)(v < 0 ? 0 : v > 255 ? 255 : (int)v);
+        f.colour[c] = (unsigned char)(v < 0 ? 0 : v > 255 ? 255 : (int)v);
     }
-}
-
-static void fill(image *im, const unsigned char rgb[3]) {
-    size_t count = (size_t)im->width * (size_t)im->height;
-    for (size_t i = 0; i < count; i++)
-        memcpy(im->data + 3 * i, rgb, 3);
-}
-
-/* Rows [y, y + strip->height) of `in`, in the middle of the strip's wider rows. */
-static void copy_to_strip(image *strip, const image *in, int y) {
-    size_t left = (size_t)(strip->width - in->width) / 2;
-    for (int i = 0; i < strip->height; i++)
-        memcpy(strip->data + ((size_t)i * (size_t)strip->width + left) * 3,
-               in->data + (size_t)(y + i) * (size_t)in->width * 3, (size_t)in->width * 3);
-}
-
-/* The horizontal pass of the padded square into `half` (part->width x side): above and below the picture it is the
- * padding's colour, whatever the weights, because they sum to one. */
-static lmm_status padded_rows(image *half, const image *in, const unsigned char rgb[3], int width, const preprocess_spec *s, const image_part *part) {
-    int side = half->height, top = (side - in->height) / 2;
-    int strip_rows = max_int(1, STRIP_SIZE / (3 * side));
-    lmm_status st = LMM_OK;
-    fill(half, rgb);
-    for (int y = 0; y < in->height && !st; y += strip_rows) {
-        image strip = {0}, done = {0};
-        int rows = min_int(strip_rows, in->height - y);
-        image_part strip_part = {part->left, 0, part->width, rows};
-        st = image_new(&strip, side, rows, 3);
-        if (!st) {
-            fill(&strip, rgb);
-            copy_to_strip(&strip, in, y);
-            st = image_resize_part(&done, &strip, width, rows, s->resample, NULL, &strip_part);
-        }
-        if (!st)
-            memcpy(half->data + (size_t)(top + y) * (size_t)half->width * 3, done.data, (size_t)rows * (size_t)half->width * 3);
-        image_free(&strip);
-        image_free(&done);
-    }
-    return st;
-}
-
-static lmm_status pad_and_resize(image *out, const image *in, size2 resized, const preprocess_spec *s, const image_part *part) {
-    unsigned char rgb[3];
-    pad_colour(rgb, s);
-    image half = {0};
-    lmm_status st = image_new(&half, part->width, max_int(in->width, in->height), 3);
-    if (!st)
-        st = padded_rows(&half, in, rgb, resized.width, s, part);
-    if (!st) {
-        image_part rows = {0, part->top, part->width, part->height};
-        st = image_resize_part(out, &half, part->width, resized.height, s->resample, NULL, &rows);
-    }
-    image_free(&half);
-    return st;
+    return f;
 }
 
 static lmm_status check(const image *in, const image_part *window) {
@@ -114,19 +62,15 @@ static lmm_status check(const image *in, const image_part *window) {
 }
 
 lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s) {
-    size2 size = {in->width, in->height};
-    bool pad = s->do_pad && size.width != size.height;
-    if (pad)
-        size.width = size.height = max_int(size.width, size.height);
-    size2 resized = resized_size(size, s);
+    image_frame frame = s->do_pad ? square_frame(in, s) : image_unframed(in);
+    size2 resized = resized_size((size2){frame.width, frame.height}, s);
     image_part window = crop_window(resized, s);
     lmm_status st = check(in, &window);
     if (st)
         return st;
     image_part part = inside(&window, resized);
     image im = {0};
-    st = pad ? pad_and_resize(&im, in, resized, s, &part)
-             : image_resize_part(&im, in, resized.width, resized.height, s->resample, NULL, &part);
+    st = image_resize_part(&im, &frame, resized.width, resized.height, s->resample, NULL, &part);
     if (!st && (part.width != window.width || part.height != window.height)) {
         image cropped = {0};
         st = image_crop(&cropped, &im, window.left - part.left, window.top - part.top, window.width, window.height);

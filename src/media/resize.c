@@ -1,10 +1,11 @@
 /* resize.c - Pillow's Image.resize on 8-bit pixels, bit for bit.
  *
- * Separable: a horizontal pass into 8 bits, then a vertical one; a pass that changes nothing is left out. Weights
- * are computed in double, normalised to sum 1 and rounded to 22 fractional bits. When a picture shrinks the kernel
- * widens with it (antialias). The box is single precision, as Pillow's C side takes it.
- * A channel is never mixed with another: RGB has no alpha to be premultiplied.
- * Source: Pillow 13's behaviour; src/libImaging/Resample.c and Geometry.c there. */
+ * Separable: two passes with 8 bits between them, the horizontal one first unless the height shrinks by more than
+ * twice as many pixels as the width (new in Pillow 13: older ones differ there by a level or two); a pass that
+ * changes nothing is left out. Weights are computed in double, normalised to sum 1 and rounded to 22 fractional
+ * bits. When a picture shrinks the kernel widens with it (antialias). The box is single precision, as on Pillow's
+ * C side. Channels are never mixed: RGB has no alpha to be premultiplied.
+ * Source: the behaviour of Pillow 13.0, src/libImaging/Resample.c and Geometry.c. */
 #include "media/media_int.h"
 
 #include <math.h>
@@ -23,6 +24,7 @@ static double kernel_bilinear(double x) {
     return x < 1.0 ? 1.0 - x : 0.0;
 }
 
+/* Its constants are single precision in Pillow. */
 static double kernel_hamming(double x) {
     x = fabs(x);
     if (x == 0.0)
@@ -30,7 +32,7 @@ static double kernel_hamming(double x) {
     if (x >= 1.0)
         return 0.0;
     x *= pi;
-    return sin(x) / x * (0.54 + 0.46 * cos(x));
+    return sin(x) / x * (0.54f + 0.46f * cos(x));
 }
 
 static double kernel_bicubic(double x) {
@@ -74,7 +76,7 @@ typedef struct {
 
 /* Output i is the sum of tap_count[i] inputs from tap_first[i], with weights from i * tap_max. */
 typedef struct {
-    int count, tap_max;
+    int count, tap_max, out_size;
     int *tap_first, *tap_count;
     int32_t *weights;
 } tap_table;
@@ -124,6 +126,7 @@ static lmm_status taps_make(tap_table *t, const axis *a, const kernel *k) {
     double stretch = scale < 1.0 ? 1.0 : scale;
     double support = k->support * stretch;
     double *w = NULL;
+    t->out_size = a->out_size;
     lmm_status st = taps_alloc(t, &w, a->count, support);
     for (int i = 0; i < a->count && !st; i++) {
         double centre = a->low + (a->first + i + 0.5) * scale;
@@ -145,9 +148,9 @@ static inline unsigned char fixed_to_u8(int32_t sum) {
     return (unsigned char)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-static void row_rgb(unsigned char *to, const unsigned char *from, const tap_table *t) {
+static void row_rgb(unsigned char *to, const unsigned char *from, const tap_table *t, int shift) {
     for (int i = 0; i < t->count; i++, to += 3) {
-        const unsigned char *p = from + 3 * (size_t)t->tap_first[i];
+        const unsigned char *p = from + 3 * (size_t)(t->tap_first[i] - shift);
         const int32_t *w = t->weights + (size_t)i * (size_t)t->tap_max;
         int32_t r = ROUND_HALF, g = ROUND_HALF, b = ROUND_HALF;
         for (int j = 0; j < t->tap_count[i]; j++, p += 3) {
@@ -159,10 +162,10 @@ static void row_rgb(unsigned char *to, const unsigned char *from, const tap_tabl
     }
 }
 
-static void row_any(unsigned char *to, const unsigned char *from, const tap_table *t, int channels) {
+static void row_any(unsigned char *to, const unsigned char *from, const tap_table *t, int shift, int channels) {
     for (int i = 0; i < t->count; i++)
         for (int c = 0; c < channels; c++) {
-            const unsigned char *p = from + (size_t)t->tap_first[i] * (size_t)channels + c;
+            const unsigned char *p = from + (size_t)(t->tap_first[i] - shift) * (size_t)channels + c;
             const int32_t *w = t->weights + (size_t)i * (size_t)t->tap_max;
             int32_t sum = ROUND_HALF;
             for (int j = 0; j < t->tap_count[i]; j++, p += channels)
@@ -171,33 +174,64 @@ static void row_any(unsigned char *to, const unsigned char *from, const tap_tabl
         }
 }
 
-/* Rows [first, first + out->height) of `in`. */
-static void pass_horizontal(image *out, const image *in, const tap_table *t, int first) {
-    size_t in_row = (size_t)in->width * (size_t)in->channels, out_row = (size_t)out->width * (size_t)in->channels;
-    for (int y = 0; y < out->height; y++) {
-        const unsigned char *from = in->data + (size_t)(first + y) * in_row;
-        if (in->channels == 3)
-            row_rgb(out->data + (size_t)y * out_row, from, t);
-        else
-            row_any(out->data + (size_t)y * out_row, from, t, in->channels);
-    }
+/* Row y of the framed picture; `scratch` holds one when it has to be put together. */
+static const unsigned char *frame_row(const image_frame *f, int y, unsigned char *scratch) {
+    size_t pixel = (size_t)f->im->channels, n = (size_t)f->im->width * pixel;
+    bool inside = y >= f->top && y - f->top < f->im->height;
+    const unsigned char *row = inside ? f->im->data + (size_t)(y - f->top) * n : NULL;
+    if (f->width == f->im->width && inside)
+        return row;
+    for (int x = 0; x < f->width; x++)
+        memcpy(scratch + (size_t)x * pixel, f->colour, pixel);
+    if (inside)
+        memcpy(scratch + (size_t)f->left * pixel, row, n);
+    return scratch;
 }
 
-/* Row `first` of the picture is row 0 of `in`; columns from `left`. Adds whole rows, which compilers vectorise. */
-static lmm_status pass_vertical(image *out, const image *in, const tap_table *t, int first, int left) {
-    size_t channels = (size_t)in->channels, n = (size_t)out->width * channels, in_row = (size_t)in->width * channels;
+static lmm_status scratch_row(unsigned char **out, const image_frame *f) {
     void *memory = NULL;
-    lmm_status st = mem_try(&memory, n * sizeof(int32_t), "a row of a resized picture");
+    lmm_status st = mem_try(&memory, (size_t)f->width * (size_t)f->im->channels, "a row of a picture");
+    if (!st)
+        *out = memory;
+    return st;
+}
+
+/* Output row y from row first_row + y of `in`, whose column 0 is column `shift` to the table. */
+static lmm_status pass_horizontal(image *out, const image_frame *in, const tap_table *t, int shift, int first_row) {
+    size_t out_row = (size_t)out->width * (size_t)out->channels;
+    unsigned char *scratch = NULL;
+    lmm_status st = scratch_row(&scratch, in);
     if (st)
         return st;
-    int32_t *sum = memory;
     for (int y = 0; y < out->height; y++) {
+        const unsigned char *from = frame_row(in, first_row + y, scratch);
+        unsigned char *to = out->data + (size_t)y * out_row;
+        if (out->channels == 3)
+            row_rgb(to, from, t, shift);
+        else
+            row_any(to, from, t, shift, out->channels);
+    }
+    free(scratch);
+    return LMM_OK;
+}
+
+/* Output column x from column first_column + x of `in`, whose row 0 is row `shift` to the table.
+ * Whole rows are added up, which compilers vectorise. */
+static lmm_status pass_vertical(image *out, const image_frame *in, const tap_table *t, int shift, int first_column) {
+    size_t channels = (size_t)out->channels, n = (size_t)out->width * channels;
+    unsigned char *scratch = NULL;
+    void *memory = NULL;
+    lmm_status st = scratch_row(&scratch, in);
+    if (!st)
+        st = mem_try(&memory, n * sizeof(int32_t), "a row of a picture");
+    int32_t *sum = memory;
+    for (int y = 0; y < out->height && !st; y++) {
         const int32_t *w = t->weights + (size_t)y * (size_t)t->tap_max;
-        const unsigned char *from = in->data + (size_t)(t->tap_first[y] - first) * in_row + (size_t)left * channels;
         unsigned char *to = out->data + (size_t)y * n;
         for (size_t i = 0; i < n; i++)
             sum[i] = ROUND_HALF;
-        for (int j = 0; j < t->tap_count[y]; j++, from += in_row) {
+        for (int j = 0; j < t->tap_count[y]; j++) {
+            const unsigned char *from = frame_row(in, t->tap_first[y] + j - shift, scratch) + (size_t)first_column * channels;
             const int32_t weight = w[j];
             for (size_t i = 0; i < n; i++)
                 sum[i] += from[i] * weight;
@@ -206,37 +240,57 @@ static lmm_status pass_vertical(image *out, const image *in, const tap_table *t,
             to[i] = fixed_to_u8(sum[i]);
     }
     free(memory);
-    return LMM_OK;
+    free(scratch);
+    return st;
 }
 
 static bool axis_changes(const axis *a) { return a->out_size != a->in_size || a->low != 0 || a->high != (float)a->in_size; }
 
-/* Both passes; only the input rows that the vertical one needs go through the horizontal one. */
-static lmm_status resample(image *out, const image *in, const axis *across, const axis *down, const kernel *k) {
+/* The inputs that the outputs of an axis look at; only those go through the first pass. */
+typedef struct { int first, count; } range;
+
+static range range_of(const axis *a, const tap_table *t) {
+    if (!t->count)
+        return (range){a->first, a->count};
+    int last = t->tap_first[t->count - 1] + t->tap_count[t->count - 1];
+    return (range){t->tap_first[0], last - t->tap_first[0]};
+}
+
+static lmm_status both_passes(image *out, const image_frame *in, const tap_table *tx, const tap_table *ty, range columns, range rows) {
+    bool tall_first = in->height > ty->out_size && in->height - ty->out_size > 2 * ((int64_t)in->width - tx->out_size);
+    image half = {0};
+    lmm_status st = image_new(&half, tall_first ? columns.count : out->width, tall_first ? out->height : rows.count, out->channels);
+    if (st)
+        return st;
+    image_frame middle = image_unframed(&half);
+    if (tall_first) {
+        st = pass_vertical(&half, in, ty, 0, columns.first);
+        if (!st)
+            st = pass_horizontal(out, &middle, tx, columns.first, 0);
+    } else {
+        st = pass_horizontal(&half, in, tx, 0, rows.first);
+        if (!st)
+            st = pass_vertical(out, &middle, ty, rows.first, 0);
+    }
+    image_free(&half);
+    return st;
+}
+
+static lmm_status resample(image *out, const image_frame *in, const axis *across, const axis *down, const kernel *k) {
     tap_table tx = {0}, ty = {0};
-    image half = {0}, im = {0};
+    image im = {0};
     bool wide = axis_changes(across), tall = axis_changes(down);
-    int row_first = down->first, row_last = down->first + down->count;
     lmm_status st = wide ? taps_make(&tx, across, k) : LMM_OK;
     if (!st && tall)
         st = taps_make(&ty, down, k);
-    if (!st && tall) {
-        row_first = ty.tap_first[0];
-        row_last = ty.tap_first[ty.count - 1] + ty.tap_count[ty.count - 1];
-    }
-    if (!st && wide) {
-        st = image_new(&half, across->count, row_last - row_first, in->channels);
-        if (!st)
-            pass_horizontal(&half, in, &tx, row_first);
-    }
-    if (!st && tall) {
-        st = image_new(&im, across->count, down->count, in->channels);
-        if (!st)
-            st = pass_vertical(&im, wide ? &half : in, &ty, wide ? row_first : 0, wide ? 0 : across->first);
-        image_free(&half);
-    } else {
-        im = half;
-    }
+    if (!st)
+        st = image_new(&im, across->count, down->count, in->im->channels);
+    if (!st && wide && tall)
+        st = both_passes(&im, in, &tx, &ty, range_of(across, &tx), range_of(down, &ty));
+    else if (!st && wide)
+        st = pass_horizontal(&im, in, &tx, 0, down->first);
+    else if (!st)
+        st = pass_vertical(&im, in, &ty, 0, across->first);
     taps_free(&tx);
     taps_free(&ty);
     if (st)
@@ -255,31 +309,38 @@ static void nearest_table(int *source, const axis *a) {
             source[i - a->first] = at >= 0 && at < a->in_size ? (int)at : -1;
 }
 
-static lmm_status nearest(image *out, const image *in, const axis *across, const axis *down) {
+static lmm_status nearest(image *out, const image_frame *in, const axis *across, const axis *down) {
     image im = {0};
     void *memory = NULL;
-    lmm_status st = image_new(&im, across->count, down->count, in->channels);
+    unsigned char *scratch = NULL;
+    lmm_status st = image_new(&im, across->count, down->count, in->im->channels);
     if (!st)
         st = mem_try(&memory, ((size_t)across->count + (size_t)down->count) * sizeof(int), "resize positions");
+    if (!st)
+        st = scratch_row(&scratch, in);
     if (st) {
+        free(memory);
         image_free(&im);
         return st;
     }
     int *columns = memory, *rows = columns + across->count;
     nearest_table(columns, across);
     nearest_table(rows, down);
-    size_t pixel = (size_t)in->channels;
+    size_t pixel = (size_t)im.channels;
     unsigned char *to = im.data;
-    for (int y = 0; y < im.height; y++)
+    for (int y = 0; y < im.height; y++) {
+        const unsigned char *row = frame_row(in, max_int(rows[y], 0), scratch);
         for (int x = 0; x < im.width; x++, to += pixel)
             if (rows[y] >= 0 && columns[x] >= 0)
-                memcpy(to, in->data + ((size_t)rows[y] * (size_t)in->width + (size_t)columns[x]) * pixel, pixel);
+                memcpy(to, row + (size_t)columns[x] * pixel, pixel);
+    }
+    free(scratch);
     free(memory);
     *out = im;
     return LMM_OK;
 }
 
-static lmm_status check(const image *in, int width, int height, resize_filter filter, const axis *across, const axis *down) {
+static lmm_status check(const image_frame *in, int width, int height, resize_filter filter, const axis *across, const axis *down) {
     if (width < 1 || height < 1)
         return LMM_FAIL(LMM_E_ARG, "cannot resize a picture to %d x %d pixels", width, height);
     if ((unsigned)filter > RESIZE_HAMMING)
@@ -292,7 +353,9 @@ static lmm_status check(const image *in, int width, int height, resize_filter fi
     return LMM_OK;
 }
 
-lmm_status image_resize_part(image *out, const image *in, int width, int height, resize_filter filter,
+image_frame image_unframed(const image *im) { return (image_frame){.im = im, .width = im->width, .height = im->height}; }
+
+lmm_status image_resize_part(image *out, const image_frame *in, int width, int height, resize_filter filter,
                              const resize_box *box, const image_part *part) {
     axis across = {in->width, width, part->left, part->width, 0, (float)in->width};
     axis down = {in->height, height, part->top, part->height, 0, (float)in->height};
@@ -307,14 +370,14 @@ lmm_status image_resize_part(image *out, const image *in, int width, int height,
         return st;
     LMM_ASSERT(part->left >= 0 && part->width > 0 && part->width <= width - part->left, "%d+%d of %d", part->left, part->width, width);
     LMM_ASSERT(part->top >= 0 && part->height > 0 && part->height <= height - part->top, "%d+%d of %d", part->top, part->height, height);
-    if (!axis_changes(&across) && !axis_changes(&down))
-        return image_crop(out, in, part->left, part->top, part->width, part->height);
-    if (filter == RESIZE_NEAREST)
+    bool same = !axis_changes(&across) && !axis_changes(&down);
+    if (same || filter == RESIZE_NEAREST)              /* of the same size, nearest is a copy */
         return nearest(out, in, &across, &down);
     return resample(out, in, &across, &down, &kernels[filter]);
 }
 
 lmm_status image_resize(image *out, const image *in, int width, int height, resize_filter filter, const resize_box *box) {
-    image_part whole = {0, 0, width, height};
-    return image_resize_part(out, in, width, height, filter, box, &whole);
+    image_frame whole = image_unframed(in);
+    image_part all = {0, 0, width, height};
+    return image_resize_part(out, &whole, width, height, filter, box, &all);
 }

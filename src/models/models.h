@@ -61,8 +61,8 @@ struct net {
 
 /* Opens the weights of a folder. */
 lmm_status net_open(net **out, const char *dir);
-/* A new network from a config alone, initialised from `seed`. config is copied. pre: picture processing, may be NULL. */
-lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, const char *name);
+/* A new network from a config alone, initialised from `seed` (fan_in: see binder). config is copied. pre: picture processing, may be NULL. */
+lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name);
 void net_free(net *n);
 /* Writes config.json and the weights (dtype F32) of n into an existing folder, under the keys it was opened with. */
 lmm_status net_save(const net *n, const char *dir);

@@ -36,9 +36,9 @@ static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
     return m;
 }
 
-static lmm_status bind_all(net *n, uint64_t seed) {
+static lmm_status bind_all(net *n, uint64_t seed, bool fan_in) {
     strmap *index = n->file ? index_names(n->arch, n->file) : NULL;
-    binder b = {.set = &n->params, .source = n->file, .index = index, .key_of = n->arch->key_of, .seed = seed};
+    binder b = {.set = &n->params, .source = n->file, .index = index, .key_of = n->arch->key_of, .seed = seed, .fan_in = fan_in};
     lmm_status st = n->arch->bind(n, n->config, &b);
     strmap_free(index);
     return st ? st : b.status;
@@ -71,20 +71,20 @@ lmm_status net_open(net **out, const char *dir) {
         st = preprocess_open(&n->pre, dir);
         n->has_pre = !st;
     }
-    if (!st) st = bind_all(n, 0);
+    if (!st) st = bind_all(n, 0, false);
     if (!st) return *out = n, LMM_OK;
     if (!n) tree_free(config);
     net_free(n);
     return LMM_CONTEXT(st, "loading '%s'", dir);
 }
 
-lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, const char *name) {
+lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name) {
     net *n = NULL;
     tree *copy = tree_copy(config);
     lmm_status st = start(&n, copy, name);
     if (st) return tree_free(copy), st;
     if (pre) n->pre = *pre, n->has_pre = true;
-    if ((st = bind_all(n, seed))) return net_free(n), LMM_CONTEXT(st, "making a model from '%s'", name);
+    if ((st = bind_all(n, seed, fan_in))) return net_free(n), LMM_CONTEXT(st, "making a model from '%s'", name);
     return *out = n, LMM_OK;
 }
 

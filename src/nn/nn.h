@@ -41,6 +41,7 @@ typedef struct {
     const strmap *index;       /* canonical name -> tensor number in source */
     char *(*key_of)(const char *name);                     /* spelling for new parameters; NULL keeps the canonical name */
     uint64_t seed;
+    bool fan_in;               /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
     model_part part;           /* of what is bound next */
     lmm_status status;         /* the first failure sticks */
 } binder;

@@ -1,6 +1,7 @@
 /* param.c - named parameters: bound from a checkpoint or initialised, made trainable on demand. */
 #include "nn/nn.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,7 +146,7 @@ linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const 
     char *base = print_name(format, args);
     va_end(args);
     linear l = {0};
-    l.w = bind(b, (init_rule){INIT_NORMAL, init_std}, 2, (int64_t[]){out, in}, "%s.weight", base);
+    l.w = bind(b, (init_rule){INIT_NORMAL, b->fan_in ? 1.0f / sqrtf((float)in) : init_std}, 2, (int64_t[]){out, in}, "%s.weight", base);
     if (bias) l.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){out}, "%s.bias", base);
     free(base);
     return l;

@@ -15,46 +15,11 @@ void batch_free(batch *b) {
     *b = (batch){0};
 }
 
-/* ---- pictures ---- */
-
-/* Shift with the border colour stretched outwards: the picture keeps its size. */
-static lmm_status shift(image *im, int dx, int dy) {
-    image out = {0};
-    lmm_status st = image_new(&out, im->width, im->height, im->channels);
-    if (st) return st;
-    for (int y = 0; y < im->height; y++)
-        for (int x = 0; x < im->width; x++) {
-            int sx = max_int(0, min_int(im->width - 1, x - dx)), sy = max_int(0, min_int(im->height - 1, y - dy));
-            memcpy(out.data + (y * im->width + x) * im->channels, im->data + (sy * im->width + sx) * im->channels, (size_t)im->channels);
-        }
-    image_free(im);
-    *im = out;
-    return LMM_OK;
-}
-
-static lmm_status turn(image *im, int exif_orientation) {
-    image out = {0};
-    lmm_status st = image_transpose(&out, im, exif_orientation);
-    if (st) return st;
-    image_free(im);
-    *im = out;
-    return LMM_OK;
-}
-
-/* EXIF orientations: 1 as it is, 2 mirrored, 3 half turn, 4 flipped, 6 and 8 quarter turns, 5 and 7 both. */
-static lmm_status move_picture(image *im, const recipe_augment *a, rng *r) {
-    static const int with_turns[] = {1, 2, 3, 4, 5, 6, 7, 8}, turns[] = {1, 3, 6, 8}, flips[] = {1, 2, 3, 4};
-    int draw = (int)rng_below(r, 8), dx = (int)rng_below(r, (uint64_t)(2 * a->shift + 1)) - a->shift, dy = (int)rng_below(r, (uint64_t)(2 * a->shift + 1)) - a->shift;
-    int orientation = a->flip && a->turn ? with_turns[draw] : a->turn ? turns[draw & 3] : a->flip ? flips[draw & 3] : 1;
-    lmm_status st = orientation == 1 ? LMM_OK : turn(im, orientation);
-    return st || (dx == 0 && dy == 0) ? st : shift(im, dx, dy);
-}
-
 static lmm_status add_picture(batch *b, const lmm_model *m, const char *path, const recipe_augment *a, rng *r) {
     image im = {0};
     media_plan plan;
     lmm_status st = picture_load(&im, m, path);
-    if (!st && a) st = move_picture(&im, a, r);
+    if (!st && a) st = augment_picture(&im, a, r);
     if (!st) st = m->net->arch->media_plan(m->net, &im, &plan);
     if (!st) st = m->net->arch->media_pixels(m->net, &im, &b->pixels, &b->tile_count);
     image_free(&im);

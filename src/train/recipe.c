@@ -35,12 +35,15 @@ static lmm_status keys(const recipe *r, const tree *map, const char *section, co
 }
 
 static lmm_status read_model(recipe *r, const tree *t) {
-    static const char *const known[] = {"open", "new", NULL};
+    static const char *const known[] = {"open", "new", "init", NULL};
     const tree *m = tree_get(t, "model");
     lmm_status st = keys(r, m, "model", known);
     if (st) return st;
     r->model_open = resolve(r, tree_str(m, "open", NULL));
     r->model_new = resolve(r, tree_str(m, "new", NULL));
+    const char *init = tree_str(m, "init", "config");
+    if (strcmp(init, "config") && strcmp(init, "fan_in")) return bad(r, "init", "must be config (initializer_range) or fan_in");
+    r->fan_in = !strcmp(init, "fan_in");
     return !r->model_open == !r->model_new ? bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)") : LMM_OK;
 }
 
@@ -86,11 +89,12 @@ static lmm_status read_data(recipe *r, const tree *t) {
 }
 
 static lmm_status read_augment(recipe *r, const tree *t) {
-    static const char *const known[] = {"flip", "turn", "shift", NULL};
+    static const char *const known[] = {"mirror", "turn", "roam", "shift", NULL};
     const tree *a = tree_get(t, "augment");
     lmm_status st = keys(r, a, "augment", known);
     if (st) return st;
-    r->augment.flip = tree_bool(a, "flip", false);
+    r->augment.mirror = tree_bool(a, "mirror", false);
+    r->augment.roam = tree_bool(a, "roam", false);
     r->augment.turn = tree_bool(a, "turn", false);
     return integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
 }

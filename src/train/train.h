@@ -19,13 +19,16 @@ typedef struct {
     double repeat;             /* passes over it in one epoch */
 } recipe_data;
 
-typedef struct { bool flip, turn; int shift; } recipe_augment;   /* label-preserving moves of the picture; shift in pixels */
+/* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
+ * foreground (what differs from the corner's colour) moved anywhere it still fits. */
+typedef struct { bool mirror, turn, roam; int shift; } recipe_augment;
 
 typedef struct {
     tree *source;              /* the recipe with overrides applied, for the record */
     char *path, *folder;       /* the YAML file and where relative paths start */
     char *run;                 /* output folder */
     char *model_open, *model_new;                          /* one of them: a checkpoint, or a folder with config and tokenizer to start from nothing */
+    bool fan_in;               /* model.init: fan_in instead of the config's initializer_range */
     bool train[PART_COUNT];
     VEC(recipe_data) data;
     recipe_augment augment;
@@ -58,6 +61,11 @@ typedef struct {
 typedef struct { VEC(sample) list; int skipped; } sample_set;
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
 void sample_set_free(sample_set *s);
+
+/* ---- augment (augment.c) ---- */
+
+/* Moves im in place as `a` allows, drawing from r. */
+lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
 
 /* ---- batches (batch.c): samples packed into rows ---- */
 

@@ -31,7 +31,7 @@ static lmm_status open_new(trainer *t) {
     lmm_status st = tree_load(&config, path);
     bool pictures = tree_get(config, "vision_config") != NULL;
     if (!st && pictures) st = preprocess_open(&pre, t->r.model_new);
-    if (!st) st = net_new(&n, config, pictures ? &pre : NULL, t->r.seed, path);
+    if (!st) st = net_new(&n, config, pictures ? &pre : NULL, t->r.seed, t->r.fan_in, path);
     if (!st) st = model_wrap(&t->model, t->runtime, n, t->r.model_new);
     tree_free(config);
     free(path);
@@ -127,7 +127,7 @@ static int sample_at(const trainer *t, order *o, int64_t k) {
 
 static lmm_status make_batch(const trainer *t, order *o, int64_t first, batch *b) {
     const recipe_augment *a = &t->r.augment;
-    bool moves = a->flip || a->turn || a->shift;
+    bool moves = a->mirror || a->turn || a->roam || a->shift;
     lmm_status st = LMM_OK;
     for (int i = 0; i < t->r.batch && !st; i++) {
         int s = sample_at(t, o, first + i);

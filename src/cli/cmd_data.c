@@ -1,0 +1,142 @@
+/* cmd_data.c - published data sets as LLaVA JSON, ready for `lmm train`.
+ *
+ * easyvqa (easy-VQA 1.0): FOLDER/train/questions.json is a list of [question, answer, picture number]. captions.json says what each picture shows, as far as its
+ * own answers tell ("a red circle"); questions.json holds all questions about a picture as one conversation. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct { VEC(int) questions; const char *shape, *color; } picture;
+typedef VEC(picture) picture_list;
+
+static lmm_status check_row(const tree *row, int i) {
+    bool ok = row->type == TREE_LIST && row->count == 3 && row->items[0]->type == TREE_STRING && row->items[1]->type == TREE_STRING &&
+              row->items[2]->type == TREE_INT && row->items[2]->i >= 0 && row->items[2]->i < 1000000;
+    return ok ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "row %d is not [question, answer, picture number]", i + 1);
+}
+
+static const char *find_word(const char *word, const char *const *list) {
+    for (; *list; list++)
+        if (!strcmp(word, *list)) return *list;
+    return NULL;
+}
+
+/* A shape or colour asked for and named by the answer. */
+static void learn(picture *p, const char *answer) {
+    static const char *const shapes[] = {"circle", "rectangle", "triangle", NULL};
+    static const char *const colors[] = {"black", "blue", "brown", "gray", "green", "red", "teal", "yellow", NULL};
+    const char *shape = find_word(answer, shapes), *color = find_word(answer, colors);
+    if (shape) p->shape = shape;
+    if (color) p->color = color;
+}
+
+static lmm_status group(picture_list *out, const tree *rows) {
+    if (rows->type != TREE_LIST) return LMM_FAIL(LMM_E_FORMAT, "the questions are no list");
+    for (int i = 0; i < rows->count; i++) {
+        lmm_status st = check_row(rows->items[i], i);
+        if (st) return st;
+        int number = (int)rows->items[i]->items[2]->i;
+        while (out->count <= number) VEC_PUSH(out, ((picture){0}));
+        VEC_PUSH(&out->at[number].questions, i);
+        learn(&out->at[number], rows->items[i]->items[1]->text);
+    }
+    return LMM_OK;
+}
+
+static void add_turn(tree *turns, const char *from, const char *value) {
+    tree *t = tree_new(TREE_MAP);
+    tree_put(t, "from", tree_new_string(from));
+    tree_put(t, "value", tree_new_string(value));
+    tree_add(turns, t);
+}
+
+static tree *record(const char *kind, int number) {
+    tree *r = tree_new(TREE_MAP);
+    char text[64];
+    snprintf(text, sizeof text, "%s-%d", kind, number);
+    tree_put(r, "id", tree_new_string(text));
+    snprintf(text, sizeof text, "%d.png", number);
+    tree_put(r, "image", tree_new_string(text));
+    tree_put(r, "conversations", tree_new(TREE_LIST));
+    return r;
+}
+
+static tree *turns_of(tree *r) { return r->items[2]; }
+
+static tree *caption_record(const picture *p, int number) {
+    tree *r = record("caption", number);
+    char caption[64];
+    snprintf(caption, sizeof caption, "a %s %s", p->color, p->shape);
+    add_turn(turns_of(r), "human", "<image>\ndescribe the image");
+    add_turn(turns_of(r), "gpt", caption);
+    return r;
+}
+
+static tree *question_record(const picture *p, const tree *rows, int number) {
+    tree *r = record("questions", number);
+    for (int k = 0; k < p->questions.count; k++) {
+        const tree *row = rows->items[p->questions.at[k]];
+        char *question = mem_printf("%s%s", k ? "" : "<image>\n", row->items[0]->text);
+        add_turn(turns_of(r), "human", question);
+        add_turn(turns_of(r), "gpt", row->items[1]->text);
+        free(question);
+    }
+    return r;
+}
+
+static lmm_status write_list(const tree *list, const char *dir, const char *name) {
+    buf b = {0};
+    tree_write_json(&b, list, 1);
+    char *path = path_join(dir, name);
+    lmm_status st = file_write(path, b.data, b.size);
+    if (!st) printf("%s: %d records\n", path, list->count);
+    free(path);
+    buf_free(&b);
+    return st;
+}
+
+static lmm_status easyvqa(const char *folder, const char *out) {
+    char *path = path_join(folder, "train/questions.json");
+    tree *rows = NULL, *captions = tree_new(TREE_LIST), *questions = tree_new(TREE_LIST);
+    picture_list pictures = {0};
+    lmm_status st = tree_load(&rows, path);
+    if (!st) st = LMM_CONTEXT(group(&pictures, rows), "'%s'", path);
+    for (int i = 0; i < pictures.count && !st; i++) {
+        const picture *p = &pictures.at[i];
+        if (p->shape && p->color) tree_add(captions, caption_record(p, i));
+        if (p->questions.count) tree_add(questions, question_record(p, rows, i));
+    }
+    if (!st) st = dir_make(out);
+    if (!st) st = write_list(captions, out, "captions.json");
+    if (!st) st = write_list(questions, out, "questions.json");
+    for (int i = 0; i < pictures.count; i++) free(pictures.at[i].questions.at);
+    free(pictures.at);
+    tree_free(captions);
+    tree_free(questions);
+    tree_free(rows);
+    free(path);
+    return st;
+}
+
+static const struct { const char *name; lmm_status (*run)(const char *folder, const char *out); } importers[] = {{"easyvqa", easyvqa}};
+
+static lmm_status run(const opt_list *words, const char *out) {
+    if (words->count != 2 || !out) return LMM_FAIL(LMM_E_ARG, "usage: lmm data easyvqa FOLDER -o OUT");
+    for (size_t i = 0; i < COUNT_OF(importers); i++)
+        if (!strcmp(words->at[0], importers[i].name)) return importers[i].run(words->at[1], out);
+    return LMM_FAIL(LMM_E_ARG, "unknown data set '%s' (easyvqa is known)", words->at[0]);
+}
+
+lmm_status cmd_data(int argc, char **argv) {
+    const char *out = NULL;
+    opt_list words = {0};
+    const opt table[] = {{"-o|--out", OPT_STRING, &out, 0, 0, "DIR", "folder for the JSON files"}, {0}};
+    bool done;
+    lmm_status st = cli_parse(table, argc, argv, &words, "lmm data easyvqa FOLDER -o OUT", "Writes a published data set as LLaVA JSON; pictures stay where they are.",
+                              "  pip download --no-deps easy-vqa==1.0 && unzip -q easy_vqa-1.0-*.whl -d easyvqa\n  lmm data easyvqa easyvqa/easy_vqa/data -o data/easyvqa\n", &done);
+    if (!st && !done) st = run(&words, out);
+    opts_free(table);
+    free(words.at);
+    return st;
+}

@@ -1,0 +1,49 @@
+/* common.c - what commands share: opening a model, finding installed files, help. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* LMM_HOME names the folder that holds models/ and tasks/; else the folder above the binary's (build/release/lmm), its share folder (PREFIX/bin/lmm), or here. */
+char *installed_path(const char *name) {
+    char exe[4096];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    const char *home = getenv("LMM_HOME");
+    exe[n > 0 ? n : 0] = '\0';
+    char *bin = path_dir(exe);
+    char *place[] = {home ? path_join(home, name) : NULL, mem_printf("%s/../../%s", bin, name), mem_printf("%s/../share/lmm/%s", bin, name), mem_strdup(name)};
+    char *found = NULL;
+    for (size_t i = 0; i < COUNT_OF(place); i++) {
+        if (!found && place[i] && file_exists(place[i])) found = place[i];
+        else free(place[i]);
+    }
+    free(bin);
+    return found ? found : mem_strdup(name);
+}
+
+lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
+    const char *kernels = a->kernels ? a->kernels : getenv("LMM_KERNELS");
+    return lmm_runtime_open(runtime, a->threads, kernels && *kernels ? kernels : NULL);
+}
+
+lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
+    lmm_status st = runtime_open(runtime, a);
+    if (st) return st;
+    char *path = a->model ? mem_strdup(a->model) : installed_path("models/mini");
+    st = lmm_model_open(model, *runtime, path);
+    free(path);
+    if (st) lmm_runtime_close(*runtime);
+    return st;
+}
+
+lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples, bool *done) {
+    *done = false;
+    lmm_status st = opts_parse(table, argc, argv, rest, done);
+    if (st || !*done) return st;
+    buf help = {0};
+    opts_help(&help, usage, summary, table, examples);
+    fputs(help.data, stdout);
+    buf_free(&help);
+    return LMM_OK;
+}

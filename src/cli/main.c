@@ -1,0 +1,58 @@
+/* main.c - the command table, help, and the one place where a failure becomes a line and an exit code. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const command commands[] = {
+    {"chat", "talk with a model about pictures", cmd_chat},
+    {"train", "train a model from a recipe (sft)", cmd_train},
+    {"eval", "measure a model on benchmark tasks", cmd_eval},
+    {"trace", "write every intermediate of a forward pass", cmd_trace},
+    {"tokenize", "text to ids and back, JSON lines", cmd_tokenize},
+    {"info", "what a checkpoint is and needs", cmd_info},
+    {"data", "bring published data sets into LLaVA form", cmd_data},
+};
+
+/* The second signal ends the program the usual way. */
+static void on_signal(int number) {
+    lmm_cancel();
+    signal(number, SIG_DFL);
+}
+
+static void usage(FILE *to) {
+    fprintf(to, "lmm %s - a laboratory for large multimodal models\n\nusage: lmm COMMAND [OPTIONS]\n\n", lmm_version());
+    for (size_t i = 0; i < COUNT_OF(commands); i++) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(to, "\n'lmm COMMAND --help' shows options and examples.\n");
+}
+
+static int unknown(const char *name) {
+    const char *names[COUNT_OF(commands) + 1] = {0};
+    for (size_t i = 0; i < COUNT_OF(commands); i++) names[i] = commands[i].name;
+    const char *near = nearest_word(name, names);
+    fprintf(stderr, "lmm: unknown command '%s'", name);
+    if (near) fprintf(stderr, " (did you mean '%s'?)", near);
+    fprintf(stderr, "; 'lmm --help' lists them\n");
+    return lmm_status_exit_code(LMM_E_ARG);
+}
+
+static int run(const command *c, int argc, char **argv) {
+    struct sigaction act = {.sa_handler = on_signal};
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    lmm_status st = c->run(argc, argv);
+    if (!st && fflush(stdout)) st = LMM_FAIL(LMM_E_IO, "cannot write the output");
+    if (st) fprintf(stderr, "lmm %s: %s\n", c->name, lmm_message());
+    return lmm_status_exit_code(st);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) return usage(stderr), lmm_status_exit_code(LMM_E_ARG);
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return usage(stdout), 0;
+    if (!strcmp(argv[1], "--version")) return printf("lmm %s\n", lmm_version()), 0;
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (!strcmp(argv[1], commands[i].name)) return run(&commands[i], argc - 2, argv + 2);
+    return unknown(argv[1]);
+}
