@@ -121,6 +121,7 @@ struct tree {
     size_t text_size;
     char **keys;               /* MAP: in source order */
     tree **items;              /* LIST, MAP */
+    strmap *index;             /* private: key -> position, of maps with more than 16 keys */
 };
 /* Strict: bad UTF-8, trailing garbage, duplicate keys, depth over 512 are refused with line and column. `name` is for messages. */
 lmm_status tree_parse_json(tree **out, const char *text, size_t size, const char *name);

@@ -59,9 +59,15 @@ static void sha_blocks_portable(uint32_t h[8], const unsigned char *p, size_t co
 }
 
 #if defined(__x86_64__)
+/* Asked once: under a hypervisor cpuid is a trap of microseconds. */
 static bool cpu_has_sha(void) {
-    unsigned a, b, c, d;
-    return __builtin_cpu_supports("sse4.1") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+    static _Atomic int known; /* 0: not asked, 1: no, 2: yes */
+    if (!known) {
+        unsigned a, b, c, d;
+        bool has = __builtin_cpu_supports("sse4.1") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+        known = has ? 2 : 1;
+    }
+    return known == 2;
 }
 
 /* The SHA extensions keep the state as (a b e f) and (c d g h); one instruction does two rounds, and msg1, msg2
@@ -176,9 +182,10 @@ uint64_t hash_u64(const void *bytes, size_t n, uint64_t seed) {
     /* odd constants with half of the bits set: fractions of the square roots of 2, 3, 5 */
     const uint64_t k1 = 0x6a09e667f3bcc909u, k2 = 0xbb67ae8584caa73bu, k3 = 0x3c6ef372fe94f82bu;
     const unsigned char *p = bytes;
-    uint64_t h = fold(seed ^ k1, n ^ k2) ^ seed;
+    /* both factors depend on the seed: a known one could be made zero by the input, and then all hashes agree */
+    uint64_t h = fold(seed ^ k1, n ^ k2) ^ seed, other = fold(seed ^ k3, k1) ^ k2;
     size_t left = n;
-    for (; left > 16; left -= 16, p += 16) h = fold(load_u64(p, 8) ^ k2 ^ h, load_u64(p + 8, 8) ^ k3) ^ h;
+    for (; left > 16; left -= 16, p += 16) h = fold(load_u64(p, 8) ^ h, load_u64(p + 8, 8) ^ other) ^ h;
     uint64_t a = 0, b = 0;
     if (left > 8) {
         a = load_u64(p, 8);
@@ -186,7 +193,7 @@ uint64_t hash_u64(const void *bytes, size_t n, uint64_t seed) {
     } else if (left > 0) {
         a = load_u64(p, left);
     }
-    h = fold(a ^ k2 ^ h, b ^ k3) ^ h;
+    h = fold(a ^ h, b ^ other) ^ h;
     return fold(h ^ k3, k1);
 }
 

@@ -3,24 +3,22 @@
  * A task is a rectangle of y; its size follows from m, n and k alone, so does every number in y. k is never cut. */
 #include "kernels/kernels.h"
 
-enum {
-    TASK_COLUMNS = 128,                /* what a kernel packs at once */
-    TASK_ROWS_MAX = 512, TASK_ROWS_MIN = 56,
-    TASKS_WANTED = 16,                 /* enough for balance on 8 threads */
-};
+enum { TASK_MAX = 256, TASK_MIN = 64, TASKS_WANTED = 8 };  /* rows and columns of a task; enough tasks for balance on a few threads */
 static const int64_t INLINE_MAX = 50000;                   /* multiply-adds that are done sooner than a team wakes up */
 
 typedef struct { int rows, columns, row_tasks, column_tasks; } cut;
 
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-/* Wide tasks first (packing B pays by the rows that use it), then shorter ones until there are enough. */
+/* What a task packs grows with rows + columns, what it computes with rows * columns: large and square is best. */
 static cut make_cut(int m, int n) {
-    cut c = {.rows = min_int(m, TASK_ROWS_MAX), .columns = min_int(n, TASK_COLUMNS)};
-    c.column_tasks = ceil_div(n, c.columns);
-    while (c.rows > TASK_ROWS_MIN && ceil_div(m, c.rows) * c.column_tasks < TASKS_WANTED) c.rows = ceil_div(c.rows, 2);
-    c.row_tasks = ceil_div(m, c.rows);
-    return c;
+    cut c = {.rows = min_int(m, TASK_MAX), .columns = min_int(n, TASK_MAX)};
+    for (;;) {
+        c.row_tasks = ceil_div(m, c.rows), c.column_tasks = ceil_div(n, c.columns);
+        int *side = c.rows > c.columns ? &c.rows : &c.columns;
+        if (c.row_tasks * c.column_tasks >= TASKS_WANTED || *side <= TASK_MIN) return c;
+        *side = ceil_div(*side, 2);
+    }
 }
 
 typedef enum { PRODUCT_NT, PRODUCT_NN, PRODUCT_TN } product;

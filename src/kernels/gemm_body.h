@@ -15,9 +15,10 @@ enum {
     NR = 2 * VL,                       /* columns of a tile */
     MR = VL == 16 ? 14 : 6,            /* rows of a tile: MR * 2 sums, 2 vectors of B and one of A fill the 32 or 16 registers */
     KC = KERNEL_K_BLOCK,
-    NC = 128,                          /* columns packed at a time: NC * KC floats stay in the second cache */
+    NC = 256,                          /* columns packed at a time: NC * KC floats stay in the second cache */
     A_ROW = KC + 16,                   /* stride of a copied row, no power of two */
     A_STEP = 16,                       /* stride of a copied column */
+    PF = 0,
     FEW = 4,                           /* rows up to which packing does not pay */
 };
 
@@ -118,17 +119,18 @@ static void pack_a_columns(float *to, const float *a, int64_t lda, int rows, int
     for (int l = 0; l < k; l++) v_store(to + l * A_STEP, v_load_head(a + l * lda, head, v_zero()));
 }
 
+/* to: panels (k, NR) of b (k, columns) at element `at`, row by row (a row is contiguous, the next may be on another page); 0 beyond. */
 INLINE void pack_b_as(kernel_type t, float *to, const void *b, int64_t at, int64_t ldb, int columns, int k) {
     for (int l = 0; l < k; l++, to += NR, at += ldb)
-        for (int c = 0; c < NR; c += VL) {
-            vf v = v_zero();
-            if (c + VL <= columns) v = load_as(b, t, at + c);
-            else if (c < columns) v = load_as_head(b, t, at + c, columns - c);
-            v_store(to + c, v);
+        for (int c = 0; c < columns; c += NR) {
+            float *panel = to + c * KC;
+            for (int v = c; v < c + NR; v += VL, panel += VL) {
+                if (v + VL <= columns) v_store(panel, load_as(b, t, at + v));
+                else v_store(panel, v < columns ? load_as_head(b, t, at + v, columns - v) : v_zero());
+            }
         }
 }
 
-/* to (k, NR) from b (k, columns) at element `at`; columns beyond are 0. */
 static void pack_b(float *to, const void *b, kernel_type t, int64_t at, int64_t ldb, int columns, int k) {
     if (t == KT_F32) pack_b_as(KT_F32, to, b, at, ldb, columns, k);
     else if (t == KT_F16) pack_b_as(KT_F16, to, b, at, ldb, columns, k);
@@ -148,16 +150,17 @@ INLINE void load_transposed(vf t[VL], kernel_type wt, const void *w, int64_t at,
     v_transpose(t);
 }
 
+/* to: panels (k, NR) of w (columns, k). */
 INLINE void pack_w_as(kernel_type t, float *to, const void *w, int64_t at, int64_t ldw, int columns, int k) {
-    for (int c = 0; c < NR; c += VL)
-        for (int l = 0; l < k; l += VL) {
-            vf r[VL];
-            load_transposed(r, t, w, at + c * ldw + l, ldw, columns - c, k - l);
-            for (int q = 0; q < min_int(VL, k - l); q++) v_store(to + (l + q) * NR + c, r[q]);
-        }
+    for (int c = 0; c < columns; c += NR)
+        for (int v = 0; v < NR; v += VL)
+            for (int l = 0; l < k; l += VL) {
+                vf r[VL];
+                load_transposed(r, t, w, at + (c + v) * ldw + l, ldw, columns - c - v, k - l);
+                for (int q = 0; q < min_int(VL, k - l); q++) v_store(to + c * KC + (l + q) * NR + v, r[q]);
+            }
 }
 
-/* to (k, NR) from w (columns, k). */
 static void pack_w(float *to, const void *w, kernel_type t, int64_t at, int64_t ldw, int columns, int k) {
     if (t == KT_F32) pack_w_as(KT_F32, to, w, at, ldw, columns, k);
     else if (t == KT_F16) pack_w_as(KT_F16, to, w, at, ldw, columns, k);
@@ -175,21 +178,51 @@ typedef struct {
     bool a_columns, b_rows;            /* a is (k, m); b is (n, k) */
 } operands;
 
-/* y (m, n) of k <= KC steps, n <= NC: B once to panels, then A panel by panel; panels share the rows evenly. */
-static void multiply_block(float *y, int64_t ldy, const operands *o, int64_t row0, int64_t col0, int64_t k0, int m, int n, int k, y_use use) {
+/* A rectangle of memory that will be packed next, fetched to the second cache a few lines at a time while tiles are computed. */
+typedef struct {
+    const char *row;
+    int64_t stride;
+    int rows, size, at;                /* rows left; bytes of a row; bytes of this row already asked for */
+} ahead;
+
+static ahead ahead_of(const void *x, kernel_type t, int64_t at, int64_t ld, int rows, int columns) {
+    int64_t size = t == KT_F32 ? 4 : 2;
+    return (ahead){(const char *)x + at * size, ld * size, rows, (int)(columns * size), 0};
+}
+
+static void fetch(ahead *f, int lines) {
+    for (; lines > 0 && f->rows > 0; lines--) {
+        _mm_prefetch(f->row + f->at, _MM_HINT_T1);
+        f->at += 64;
+        if (f->at >= f->size) f->row += f->stride, f->rows--, f->at = 0;
+    }
+}
+
+static ahead ahead_a(const operands *o, int row, int rows, int k0, int k) {
+    return o->a_columns ? ahead_of(o->a, KT_F32, k0 * o->lda + row, o->lda, k, rows) : ahead_of(o->a, KT_F32, row * o->lda + k0, o->lda, rows, k);
+}
+static ahead ahead_b(const operands *o, int col, int columns, int k0, int k) {
+    return o->b_rows ? ahead_of(o->b, o->bt, col * o->ldb + k0, o->ldb, columns, k) : ahead_of(o->b, o->bt, k0 * o->ldb + col, o->ldb, k, columns);
+}
+
+/* y (m, n) of k <= KC steps from k0, n <= NC: B once to panels, then A panel by panel; panels share the rows evenly. */
+static void multiply_block(float *y, int64_t ldy, const operands *o, int col0, int k0, int m, int n, int k, int k_next, y_use use) {
     _Alignas(64) float b[NC * KC];
     _Alignas(64) float a[(MR * A_ROW > A_STEP * KC ? MR * A_ROW : A_STEP * KC)];
-    for (int j = 0; j < n; j += NR) {
-        if (o->b_rows) pack_w(b + j * KC, o->b, o->bt, (col0 + j) * o->ldb + k0, o->ldb, min_int(NR, n - j), k);
-        else pack_b(b + j * KC, o->b, o->bt, k0 * o->ldb + col0 + j, o->ldb, min_int(NR, n - j), k);
-    }
+    if (o->b_rows) pack_w(b, o->b, o->bt, col0 * o->ldb + k0, o->ldb, n, k);
+    else pack_b(b, o->b, o->bt, k0 * o->ldb + col0, o->ldb, n, k);
+    ahead next_b = ahead_b(o, col0, n, k0 + k, k_next);
     int panels = (m + MR - 1) / MR;
     for (int p = 0, i = 0, rows; p < panels; p++, i += rows) {
         rows = m / panels + (p < m % panels);
-        if (o->a_columns) pack_a_columns(a, o->a + k0 * o->lda + row0 + i, o->lda, rows, k);
-        else pack_a_rows(a, o->a + (row0 + i) * o->lda + k0, o->lda, rows, k);
-        for (int j = 0; j < n; j += NR)
+        if (o->a_columns) pack_a_columns(a, o->a + k0 * o->lda + i, o->lda, rows, k);
+        else pack_a_rows(a, o->a + i * o->lda + k0, o->lda, rows, k);
+        ahead next_a = p + 1 < panels ? ahead_a(o, i + rows, rows, k0, k) : ahead_a(o, 0, rows, k0 + k, k_next);
+        for (int j = 0; j < n; j += NR) {
+            fetch(&next_a, PF);
+            fetch(&next_b, PF);
             (o->a_columns ? tile_a_columns : tile_a_rows)(rows, y + i * ldy + j, ldy, a, b + j * KC, min_int(NR, n - j), k, use);
+        }
     }
 }
 
@@ -198,7 +231,7 @@ static void multiply(float *y, int64_t ldy, const operands *o, int m, int n, int
     for (int j = 0; j < n; j += NC)
         for (int l = 0; l < k; l += KC) {
             y_use use = chain ? Y_CHAIN : fresh && l == 0 ? Y_SET : Y_ADD;
-            multiply_block(y + j, ldy, o, 0, j, l, m, min_int(NC, n - j), min_int(KC, k - l), use);
+            multiply_block(y + j, ldy, o, j, l, m, min_int(NC, n - j), min_int(KC, k - l), max_int(0, min_int(KC, k - l - KC)), use);
         }
 }
 

@@ -1,0 +1,104 @@
+/* cmd_eval.c - benchmark tasks on a model; a table for people, JSON for programs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct {
+    model_args model;
+    const char *tasks, *data, *out, *include;
+    int limit, batch;
+    bool samples, json, quiet;
+} eval_args;
+
+/* "a,b,c" cut in place. */
+static void split(char *names, opt_list *out) {
+    for (char *at = strtok(names, ","); at; at = strtok(NULL, ",")) {
+        out->at = mem_resize(out->at, (size_t)out->count + 1, sizeof *out->at);
+        out->at[out->count++] = at;
+    }
+}
+
+static bool is_value(const char *key) { return strstr(key, ",none") && !strstr(key, "_stderr"); }
+
+static void print_line(const char *name, const tree *map, const char *key, int64_t n) {
+    char metric[128], se[160];
+    snprintf(metric, sizeof metric, "%.*s", (int)strcspn(key, ","), key);
+    snprintf(se, sizeof se, "%s_stderr,none", metric);
+    const tree *error = tree_get(map, se);
+    printf("| %-24s | %6d | %-18s | %8.4f |", name, (int)n, metric, tree_real(map, key, 0));
+    if (error && error->type == TREE_REAL) printf(" ± %.4f |\n", error->real);
+    else printf("   N/A    |\n");
+}
+
+static void print_task(const char *name, const tree *result, int64_t n) {
+    for (int k = 0; k < result->count; k++)
+        if (is_value(result->keys[k])) print_line(name, result, result->keys[k], n);
+    const tree *by = tree_get(result, "by");
+    for (int g = 0; by && g < by->count; g++)
+        for (int k = 0; k < by->items[g]->count; k++) {
+            char label[64];
+            snprintf(label, sizeof label, " - %s", by->keys[g]);
+            if (is_value(by->items[g]->keys[k])) print_line(label, by->items[g], by->items[g]->keys[k], tree_int(by->items[g], "count", 0));
+        }
+}
+
+static lmm_status print_table(const char *json) {
+    tree *report;
+    lmm_status st = tree_parse_json(&report, json, strlen(json), "report");
+    if (st) return st;
+    const tree *results = tree_get(report, "results"), *counts = tree_get(report, "n-samples");
+    printf("| %-24s | %6s | %-18s | %8s | %8s |\n|--------------------------|-------:|--------------------|---------:|---------:|\n", "Task", "n", "Metric", "Value",
+           "Stderr");
+    for (int i = 0; i < results->count; i++) print_task(results->keys[i], results->items[i], tree_int(tree_get(counts, results->keys[i]), "effective", 0));
+    printf("\n%.1f s\n", tree_real(report, "total_evaluation_time_seconds", 0));
+    tree_free(report);
+    return LMM_OK;
+}
+
+static lmm_status run(eval_args *a) {
+    lmm_runtime *runtime;
+    lmm_model *m;
+    if (!a->tasks) return LMM_FAIL(LMM_E_ARG, "name the tasks: --tasks easyvqa");
+    lmm_status st = model_args_open(&runtime, &m, &a->model);
+    if (st) return st;
+    char *names = mem_strdup(a->tasks), *task_dir = a->include ? mem_strdup(a->include) : installed_path("tasks"), *data = a->data ? mem_strdup(a->data) : installed_path("data");
+    opt_list list = {0};
+    split(names, &list);
+    char *report = NULL;
+    lmm_eval_opts o = {list.at, list.count, task_dir, data, a->limit, a->batch, a->out, a->samples, a->quiet || a->json};
+    st = lmm_eval(m, &o, &report);
+    if (!st && a->json) puts(report);
+    else if (!st) st = print_table(report);
+    free(report);
+    free(list.at);
+    free(names);
+    free(task_dir);
+    free(data);
+    lmm_model_close(m);
+    lmm_runtime_close(runtime);
+    return st;
+}
+
+lmm_status cmd_eval(int argc, char **argv) {
+    eval_args a = {0};
+    const opt table[] = {
+        MODEL_OPTS(&a.model),
+        {"--tasks", OPT_STRING, &a.tasks, 0, 0, "A,B", "names of tasks (files in tasks/)"},
+        {"--data", OPT_STRING, &a.data, 0, 0, "DIR", "where the data sets lie (default: data/)"},
+        {"--include_path", OPT_STRING, &a.include, 0, 0, "DIR", "another folder of task files"},
+        {"--limit", OPT_INT, &a.limit, 1, 2147483647, "N", "only the first N rows of each task"},
+        {"--batch_size", OPT_INT, &a.batch, 1, 4096, "N", "questions answered together (default 8); changes no answer"},
+        {"--output_path", OPT_STRING, &a.out, 0, 0, "DIR", "write results (JSON) there"},
+        {"--log_samples", OPT_FLAG, &a.samples, 0, 0, NULL, "write every answer too (JSON lines)"},
+        {"--json", OPT_FLAG, &a.json, 0, 0, NULL, "print the results as JSON"},
+        {"-q|--quiet", OPT_FLAG, &a.quiet, 0, 0, NULL, "no progress bar"},
+        {0},
+    };
+    bool done;
+    lmm_status st = cli_parse(table, argc, argv, NULL, "lmm eval -m MODEL --tasks A,B", "Measures a model on benchmark tasks.",
+                              "  lmm eval -m models/mini --tasks easyvqa\n  lmm eval -m DIR --tasks easyvqa --limit 100 --output_path out --log_samples\n", &done);
+    if (!st && !done) st = run(&a);
+    opts_free(table);
+    return st;
+}
