@@ -18,7 +18,7 @@ enum {
     NC = 256,                          /* columns packed at a time: NC * KC floats stay in the second cache */
     A_ROW = KC + 16,                   /* stride of a copied row, no power of two */
     A_STEP = 16,                       /* stride of a copied column */
-    PF = 0,
+    PF = 32,
     FEW = 4,                           /* rows up to which packing does not pay */
 };
 

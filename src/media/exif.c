@@ -26,7 +26,7 @@ static uint32_t tiff_u32(const tiff *t, size_t offset) {
 /* One 12-byte directory entry: tag, type, count, value. */
 static int entry_value(const tiff *t, size_t entry) {
     if (tiff_u32(t, entry + 4) != 1)
-        return 0;
+        return 0;                          /* said, but nothing that could be an orientation */
     switch (tiff_u16(t, entry + 2)) {
     case TYPE_BYTE: return t->at[entry + 8];
     case TYPE_SHORT: return (int)tiff_u16(t, entry + 8);
@@ -40,16 +40,16 @@ int exif_orientation(const unsigned char *bytes, size_t n) {
     for (int i = 0; i < 2 && n >= 6 && memcmp(bytes, "Exif\0\0", 6) == 0; i++, bytes += 6, n -= 6) {}
     tiff t = {.at = bytes, .size = n};
     if (n < 8 || (memcmp(bytes, "II*\0", 4) != 0 && memcmp(bytes, "MM\0*", 4) != 0))
-        return 0;
+        return -1;
     t.big_endian = bytes[0] == 'M';
     size_t directory = tiff_u32(&t, 4);
     if (directory > n || n - directory < 2)
-        return 0;
+        return -1;
     size_t count = tiff_u16(&t, directory);
     for (size_t i = 0, entry = directory + 2; i < count && n - entry >= 12; i++, entry += 12)
         if (tiff_u16(&t, entry) == TAG_ORIENTATION)
             return entry_value(&t, entry);
-    return 0;
+    return -1;
 }
 
 int xmp_orientation(const unsigned char *bytes, size_t n) {

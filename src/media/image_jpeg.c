@@ -93,7 +93,7 @@ static int find_orientation(const jpeg_reader *r) {
         size_t n = m->data_length;
         if (n >= 6 && memcmp(m->data, "Exif\0\0", 6) == 0) {
             int found = exif_orientation(m->data, n);
-            if (found)
+            if (found >= 0)
                 return found;
         } else if (n >= sizeof xmp && memcmp(m->data, xmp, sizeof xmp) == 0) {
             from_xmp = xmp_orientation(m->data, n);

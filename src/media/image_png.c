@@ -74,7 +74,7 @@ static int find_orientation(const image_source *in) {
             break;
         if (memcmp(name, "eXIf", 4) == 0) {
             int found = exif_orientation(data, size);
-            if (found)
+            if (found >= 0)
                 return found;
         } else if (memcmp(name, "iTXt", 4) == 0 && is_itxt_xmp(data, size)) {
             from_xmp = xmp_orientation(data, size);

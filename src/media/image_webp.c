@@ -33,10 +33,11 @@ static const unsigned char *find_chunk(const image_source *in, const char *name,
 static int find_orientation(const image_source *in) {
     size_t n = 0;
     const unsigned char *p = find_chunk(in, "EXIF", &n);
-    int found = p ? exif_orientation(p, n) : 0;
-    if (!found && (p = find_chunk(in, "XMP ", &n)))
-        found = xmp_orientation(p, n);
-    return found;
+    int found = p ? exif_orientation(p, n) : -1;
+    if (found >= 0)
+        return found;
+    p = find_chunk(in, "XMP ", &n);
+    return p ? xmp_orientation(p, n) : 0;
 }
 
 static lmm_status decoder_status(const image_source *in, VP8StatusCode code) {

@@ -4,7 +4,7 @@
 
 #include "media/media.h"
 
-/* One picture file in memory, with the caller's wishes. The reader writes the orientation it found (0: none). */
+/* One picture file in memory, with the caller's wishes. The reader writes the orientation it found. */
 typedef struct {
     const unsigned char *bytes;
     size_t size;
@@ -26,9 +26,9 @@ lmm_status image_check_size(const image_source *in, int64_t width, int64_t heigh
 lmm_status image_truncated(const image_source *in);
 lmm_status image_damaged(const image_source *in, const char *what);
 
-/* EXIF's orientation (tag 0x0112 of the first directory), 0 when there is none; the "Exif\0\0" prefix may be there. */
+/* EXIF's orientation (tag 0x0112 of the first directory); the "Exif\0\0" prefix may be there. -1: EXIF does not say. */
 int exif_orientation(const unsigned char *bytes, size_t n);
-/* XMP's tiff:Orientation, 0 when there is none. Pillow looks there when EXIF says nothing. */
+/* XMP's tiff:Orientation, which counts when EXIF does not say; 0 when there is none. */
 int xmp_orientation(const unsigned char *bytes, size_t n);
 
 /* A picture at (left, top) of a larger one of one colour; of the same size when nothing is padded. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/data.h"
 #include "train/train.h"
 
 static void sample_free(sample *s) {
@@ -243,45 +244,15 @@ static lmm_status add_record(sample_set *set, const recipe *r, const source *src
     return st;
 }
 
-static lmm_status parse_lines(tree **out, const char *text, size_t size, const char *path) {
-    tree *list = tree_new(TREE_LIST);
-    int line = 0;
-    for (const char *at = text, *end = text + size; at < end; line++) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        if (!stop) stop = end;
-        tree *record = NULL;
-        lmm_status st = stop > at ? tree_parse_json(&record, at, (size_t)(stop - at), path) : LMM_OK;
-        if (st) return tree_free(list), LMM_CONTEXT(st, "line %d", line + 1);
-        if (record) tree_add(list, record);
-        at = stop + 1;
-    }
-    return *out = list, LMM_OK;
-}
-
-static lmm_status load_records(tree **out, const char *path) {
-    size_t size, n = strlen(path);
-    char *text = NULL;
-    lmm_status st = file_read(&text, &size, path, (size_t)1 << 31);
-    if (st) return st;
-    bool lines = n > 6 && !strcmp(path + n - 6, ".jsonl");
-    st = lines ? parse_lines(out, text, size, path) : tree_parse_json(out, text, size, path);
-    free(text);
-    if (!st && (*out)->type != TREE_LIST) {
-        tree_free(*out);
-        st = LMM_FAIL(LMM_E_FORMAT, "'%s': training data must be a list of records", path);
-    }
-    return st;
-}
-
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
-    tree *records = NULL;
-    lmm_status st = load_records(&records, d->path);
+    table records;
+    lmm_status st = table_open(&records, d->path, NULL, 0);
     if (st) return st;
     source src = {m, d};
-    for (int i = 0; i < records->count && !st; i++) {
-        st = LMM_CONTEXT(add_record(out, r, &src, records->items[i]), "'%s': record %d", d->path, i + 1);
+    for (int i = 0; i < records.count && !st; i++) {
+        st = LMM_CONTEXT(add_record(out, r, &src, table_row(&records, i)), "'%s': record %d", d->path, i + 1);
         if (bar) progress_set(bar, i + 1, d->path);
     }
-    tree_free(records);
+    table_close(&records);
     return st;
 }
