@@ -1,4 +1,4 @@
-/* base_int.h - what files of this directory share among themselves. */
+/* base_int.h - what files of this directory share among themselves and with their tests. */
 #ifndef LMM_BASE_INT_H
 #define LMM_BASE_INT_H
 
@@ -9,5 +9,17 @@ enum { TREE_DEPTH_MAX = 512 };
 /* A value given on the command line (tree_yaml.c): flow lists, flow maps and quoted strings as in a file, all else
  * one plain scalar, whatever characters it holds. */
 lmm_status tree_parse_yaml_value(tree **out, const char *text, const char *name);
+
+/* What a progress line says, apart from when and where (progress.c). */
+typedef struct {
+    const char *title, *unit, *note; /* note may be NULL */
+    int64_t done, total;             /* total 0: unknown */
+    double elapsed;                  /* seconds since the start */
+    double rate;                     /* units a second, 0: not known yet */
+    int width;                       /* columns of the terminal, 0: not a terminal */
+} progress_view;
+void progress_format(buf *line, const progress_view *v);
+/* Is it time to draw? Times in seconds; `last` is when a line was drawn before, negative: never. */
+bool progress_is_due(double now, double start, double last, bool on_terminal);
 
 #endif

@@ -86,20 +86,16 @@ static int key_find(const tree *map, const char *key) {
     return -1;
 }
 
-static void index_update(tree *map) {
-    int first = map->count - 1;
-    if (map->count <= INDEXED_ABOVE) return;
-    if (!map->index) {
-        map->index = strmap_new();
-        first = 0;
-    }
-    for (int i = first; i < map->count; i++) strmap_put(map->index, map->keys[i], strlen(map->keys[i]), i);
+static void index_build(tree *map) {
+    map->index = strmap_new();
+    for (int i = 0; i < map->count; i++) strmap_put(map->index, map->keys[i], strlen(map->keys[i]), i);
 }
 
 void tree_put(tree *map, const char *key, tree *item) {
     LMM_ASSERT(map->type == TREE_MAP, "tree_put of '%s' on type %d", key, (int)map->type);
-    int at = key_find(map, key);
-    if (at >= 0) {
+    bool is_new = map->index ? strmap_put(map->index, key, strlen(key), map->count) : key_find(map, key) < 0;
+    if (!is_new) {
+        int at = key_find(map, key);
         tree_free(map->items[at]);
         map->items[at] = item;
         return;
@@ -108,7 +104,7 @@ void tree_put(tree *map, const char *key, tree *item) {
     map->items = room_for_one_more(map->items, map->count, sizeof *map->items);
     map->keys[map->count] = mem_strdup(key);
     map->items[map->count++] = item;
-    index_update(map);
+    if (!map->index && map->count > INDEXED_ABOVE) index_build(map);
 }
 
 tree *tree_copy(const tree *t) {
