@@ -13,7 +13,7 @@ build_configure() {
     preset=$1
     shift
     case $preset in asan|tsan) set -- "$@" -DCMAKE_C_COMPILER="$(build_sanitizing_compiler)" ;; esac
-    [ -z "${LMM_SHARED:-}" ] || set -- "$@" -DLMM_SHARED="$LMM_SHARED"
+    set -- "$@" -DLMM_SHARED="${LMM_SHARED:-$(dirname "$PWD")/shared}"      # always given: a cached one would outlive its reason
     cmake --preset "$preset" -B "$build/$preset" "$@" >"$build/$preset/configure.log" 2>&1 || {
         cat "$build/$preset/configure.log" >&2
         say "dev: cannot configure the build '$preset'"
