@@ -41,71 +41,84 @@ static inline int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 /* malloc that cannot return NULL: out of memory ends the process with a sentence. For small bookkeeping only;
  * sizes that come from a file or a model go through mem_try. mem_new zeroes. */
 void *mem_new(size_t count, size_t size);
-void *mem_resize(void *p, size_t count, size_t size);      /* NULL p allocates; contents beyond the old size are not zeroed */
+void *mem_resize(void *p, size_t count, size_t size); /* NULL p allocates; contents beyond the old size are not zeroed */
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* 64-byte aligned, zeroed, fails with LMM_E_MEMORY and `what` in the message. Free with free(). */
 lmm_status mem_try(void **out, size_t size, const char *what);
-bool size_mul(size_t a, size_t b, size_t *out);            /* false when a*b does not fit */
+bool size_mul(size_t a, size_t b, size_t *out); /* false when a*b does not fit */
 
 /* A growing byte string, always NUL-terminated after the first write; zero-initialise, buf_free when done. */
-typedef struct { char *data; size_t size, capacity; } buf;
+typedef struct {
+    char *data;
+    size_t size, capacity;
+} buf;
 void buf_put(buf *b, const void *bytes, size_t n);
 void buf_puts(buf *b, const char *s);
 void buf_putc(buf *b, char c);
 void buf_printf(buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_reset(buf *b);                                    /* size 0, keeps the memory */
-char *buf_take(buf *b);                                    /* gives the string away (never NULL), leaves b empty */
+void buf_reset(buf *b); /* size 0, keeps the memory */
+char *buf_take(buf *b); /* gives the string away (never NULL), leaves b empty */
 void buf_free(buf *b);
 
 /* Growing array of any element type: VEC(int) ids = {0}; VEC_PUSH(&ids, 7); free(ids.at). */
-#define VEC(T) struct { T *at; int count, capacity; }
-#define VEC_PUSH(v, x) \
-    (vec_reserve((void **)&(v)->at, &(v)->capacity, (v)->count + 1, sizeof *(v)->at), (v)->at[(v)->count++] = (x))
+#define VEC(T)               \
+    struct {                 \
+        T *at;               \
+        int count, capacity; \
+    }
+#define VEC_PUSH(v, x) (vec_reserve((void **)&(v)->at, &(v)->capacity, (v)->count + 1, sizeof *(v)->at), (v)->at[(v)->count++] = (x))
 void vec_reserve(void **at, int *capacity, int need, size_t size);
 
 /* Bump allocator over one block: 64-byte aligned pieces, freed all at once or back to a mark. */
-typedef struct { char *base; size_t capacity, used, peak; } arena;
+typedef struct {
+    char *base;
+    size_t capacity, used, peak;
+} arena;
 lmm_status arena_open(arena *a, size_t capacity, const char *what);
 void arena_close(arena *a);
-void *arena_alloc(arena *a, size_t size);                  /* not zeroed; LMM_ASSERT when full: sizes were measured before */
+void *arena_alloc(arena *a, size_t size); /* not zeroed; LMM_ASSERT when full: sizes were measured before */
 
 /* String -> int map (open addressing, keys copied): tokens, tensor names, JSON keys. */
 typedef struct strmap strmap;
 strmap *strmap_new(void);
 void strmap_free(strmap *m);
-bool strmap_put(strmap *m, const char *key, size_t n, int value);  /* false when the key was there (value kept) */
+bool strmap_put(strmap *m, const char *key, size_t n, int value); /* false when the key was there (value kept) */
 bool strmap_get(const strmap *m, const char *key, size_t n, int *value);
 int strmap_count(const strmap *m);
 
 /* ---- files (file.c) ---- */
 
-typedef struct { const unsigned char *data; size_t size; char *path; } file_map;  /* read-only; size 0 has data "" */
+typedef struct {
+    const unsigned char *data;
+    size_t size;
+    char *path;
+} file_map; /* read-only; size 0 has data "" */
 lmm_status file_map_open(file_map *out, const char *path);
 void file_map_close(file_map *m);
-lmm_status file_read(char **out, size_t *size, const char *path, size_t limit);   /* NUL-terminated, free(); size may be NULL */
+lmm_status file_read(char **out, size_t *size, const char *path, size_t limit); /* NUL-terminated, free(); size may be NULL */
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
-lmm_status dir_make(const char *path);                                           /* with parents; existing is fine */
-lmm_status dir_remove(const char *path);                                         /* recursively; missing is fine */
-lmm_status dir_list(char ***names, int *count, const char *path);                /* sorted, without . and ..; names_free */
+lmm_status dir_make(const char *path);                            /* with parents; existing is fine */
+lmm_status dir_remove(const char *path);                          /* recursively; missing is fine */
+lmm_status dir_list(char ***names, int *count, const char *path); /* sorted, without . and ..; names_free */
 void names_free(char **names, int count);
-char *path_join(const char *dir, const char *name);                              /* absolute `name` wins; free() */
-const char *path_base(const char *path);                                         /* the part after the last slash */
-char *path_dir(const char *path);                                                /* the part before it, "." when none; free() */
+char *path_join(const char *dir, const char *name); /* absolute `name` wins; free() */
+const char *path_base(const char *path);            /* the part after the last slash */
+char *path_dir(const char *path);                   /* the part before it, "." when none; free() */
 
 /* Atomic replacement of one file: writes go to PATH.tmp-PID, commit does flush, fsync, rename, fsync of the folder.
  * On any error (disk full) or abort the temporary file is removed and the old file stays as it was. */
 typedef struct file_writer file_writer;
 lmm_status file_writer_open(file_writer **out, const char *path);
-lmm_status file_writer_put(file_writer *w, const void *bytes, size_t n);          /* buffered; the first error sticks */
-lmm_status file_writer_commit(file_writer *w);                                    /* closes and frees w in every case */
-void file_writer_abort(file_writer *w);                                           /* NULL is fine */
-lmm_status file_write(const char *path, const void *bytes, size_t n);             /* the three in one */
+lmm_status file_writer_put(file_writer *w, const void *bytes, size_t n); /* buffered; the first error sticks */
+lmm_status file_writer_commit(file_writer *w);                           /* closes and frees w in every case */
+void file_writer_abort(file_writer *w);                                  /* NULL is fine */
+lmm_status file_write(const char *path, const void *bytes, size_t n);    /* the three in one */
 /* A folder is replaced the same way: fill `tmp` (made by begin; free it), then commit renames it to `path`. */
 lmm_status dir_replace_begin(char **tmp, const char *path);
-lmm_status dir_replace_commit(const char *tmp, const char *path);                 /* fsyncs every file; old `path` removed last */
+lmm_status dir_replace_commit(const char *tmp, const char *path); /* fsyncs every file; old `path` removed last */
 
 /* ---- values: JSON (jansson) and YAML (libyaml) as one tree (tree.c, tree_json.c, tree_yaml.c) ---- */
 
@@ -113,24 +126,24 @@ typedef enum { TREE_NULL, TREE_BOOL, TREE_INT, TREE_REAL, TREE_STRING, TREE_LIST
 typedef struct tree tree;
 struct tree {
     tree_type type;
-    int count;                 /* LIST, MAP: children */
-    int line;                  /* source line (YAML), 0 when unknown */
-    int64_t i;                 /* BOOL (0/1), INT */
-    double real;               /* INT too (converted), REAL */
-    char *text;                /* STRING: UTF-8, NUL-terminated (may hold NUL bytes: use text_size) */
+    int count;   /* LIST, MAP: children */
+    int line;    /* source line (YAML), 0 when unknown */
+    int64_t i;   /* BOOL (0/1), INT */
+    double real; /* INT too (converted), REAL */
+    char *text;  /* STRING: UTF-8, NUL-terminated (may hold NUL bytes: use text_size) */
     size_t text_size;
-    char **keys;               /* MAP: in source order */
-    tree **items;              /* LIST, MAP */
-    strmap *index;             /* private: key -> position, of maps with more than 16 keys */
+    char **keys;   /* MAP: in source order */
+    tree **items;  /* LIST, MAP */
+    strmap *index; /* private: key -> position, of maps with more than 16 keys */
 };
 /* Strict: bad UTF-8, trailing garbage, duplicate keys, depth over 512 are refused with line and column. `name` is for messages. */
 lmm_status tree_parse_json(tree **out, const char *text, size_t size, const char *name);
 /* YAML 1.1 core subset: no aliases, no tags, duplicate keys refused; plain scalars become null/bool/int/real/string
  * (only true/false are booleans: `no` stays a string). */
 lmm_status tree_parse_yaml(tree **out, const char *text, size_t size, const char *name);
-lmm_status tree_load(tree **out, const char *path);        /* by extension: .yaml .yml else JSON; 256 MiB limit */
+lmm_status tree_load(tree **out, const char *path); /* by extension: .yaml .yml else JSON; 256 MiB limit */
 void tree_free(tree *t);
-tree *tree_new(tree_type type);                            /* builders: children are owned by the parent */
+tree *tree_new(tree_type type); /* builders: children are owned by the parent */
 tree *tree_new_text(const char *s, size_t n);
 tree *tree_new_string(const char *s);
 tree *tree_new_int(int64_t i);
@@ -138,11 +151,12 @@ tree *tree_new_real(double x);
 tree *tree_new_bool(bool b);
 tree *tree_copy(const tree *t);
 void tree_add(tree *list, tree *item);
-void tree_put(tree *map, const char *key, tree *item);     /* replaces an existing key in place */
-void tree_write_json(buf *b, const tree *t, int indent);   /* indent 0: one line; "NaN"/"Infinity" as strings; reals shortest round trip, as Python's repr */
-void json_quote(buf *b, const char *s, size_t n);          /* one JSON string with its quotes; UTF-8 kept as it is */
+void tree_put(tree *map, const char *key, tree *item); /* replaces an existing key in place */
+void tree_write_json(buf *b, const tree *t,
+                     int indent); /* indent 0: one line; "NaN"/"Infinity" as strings; reals shortest round trip, as Python's repr */
+void json_quote(buf *b, const char *s, size_t n); /* one JSON string with its quotes; UTF-8 kept as it is */
 /* Reading; NULL trees and missing keys are fine and give the default. Dotted paths: tree_at(t, "text_config.hidden_size"). */
-const tree *tree_get(const tree *map, const char *key);    /* NULL when absent or not a map; a JSON null is returned as a node */
+const tree *tree_get(const tree *map, const char *key); /* NULL when absent or not a map; a JSON null is returned as a node */
 const tree *tree_at(const tree *t, const char *dotted);
 const char *tree_str(const tree *t, const char *key, const char *fallback);
 int64_t tree_int(const tree *t, const char *key, int64_t fallback);
@@ -152,7 +166,7 @@ bool tree_bool(const tree *t, const char *key, bool fallback);
 lmm_status tree_need_int(const tree *t, const char *key, int64_t low, int64_t high, int64_t *out, const char *name);
 /* Fails on the first key of `map` that is not in `known` (NULL-terminated), naming the nearest known one. */
 lmm_status tree_check_keys(const tree *map, const char *const *known, const char *name);
-const char *nearest_word(const char *word, const char *const *known);            /* by edit distance; NULL when nothing is near */
+const char *nearest_word(const char *word, const char *const *known); /* by edit distance; NULL when nothing is near */
 /* key=value overrides on a YAML tree: sets the dotted key, value parsed as a YAML scalar. */
 lmm_status tree_override(tree *root, const char *assignment);
 
@@ -161,30 +175,36 @@ lmm_status tree_override(tree *root, const char *assignment);
 /* A fixed team. parallel_for splits [0, n) into ceil(n / grain) chunks by n and grain alone; a chunk runs wholly on one thread,
  * which one is not fixed. Results must therefore depend on the chunk only: that is the law of equal numbers. */
 typedef struct pool pool;
-pool *pool_new(int thread_count);                          /* 0: the number of cores this process may use */
+pool *pool_new(int thread_count); /* 0: the number of cores this process may use */
 void pool_free(pool *p);
 int pool_thread_count(const pool *p);
-typedef void (*pool_fn)(void *arg, int64_t first, int64_t last, int thread);       /* [first, last), thread in [0, count) */
-void parallel_for(pool *p, int64_t n, int64_t grain, pool_fn fn, void *arg);       /* NULL p: runs inline; returns when all is done */
+typedef void (*pool_fn)(void *arg, int64_t first, int64_t last, int thread); /* [first, last), thread in [0, count) */
+void parallel_for(pool *p, int64_t n, int64_t grain, pool_fn fn, void *arg); /* NULL p: runs inline; returns when all is done */
 
 /* ---- random numbers (rng.c): Philox4x32-10, counter based, no hidden state (Salmon et al. 2011) ---- */
 
-typedef struct { uint64_t seed, stream, counter; } rng;    /* plain data: copy, store, resume */
+typedef struct {
+    uint64_t seed, stream, counter;
+} rng; /* plain data: copy, store, resume */
 rng rng_make(uint64_t seed, uint64_t stream);
 uint32_t rng_u32(rng *r);
-double rng_unit(rng *r);                                   /* [0, 1), 53 bits */
-float rng_normal(rng *r);                                  /* mean 0, variance 1; two counters a value */
-uint64_t rng_below(rng *r, uint64_t n);                    /* unbiased, n >= 1 */
-void rng_shuffle(rng *r, int *a, int n);                   /* Fisher-Yates */
+double rng_unit(rng *r);                 /* [0, 1), 53 bits */
+float rng_normal(rng *r);                /* mean 0, variance 1; two counters a value */
+uint64_t rng_below(rng *r, uint64_t n);  /* unbiased, n >= 1 */
+void rng_shuffle(rng *r, int *a, int n); /* Fisher-Yates */
 
 /* ---- hashes (hash.c) ---- */
 
-typedef struct { uint32_t h[8]; uint64_t size; unsigned char block[64]; } sha256;
+typedef struct {
+    uint32_t h[8];
+    uint64_t size;
+    unsigned char block[64];
+} sha256;
 void sha256_init(sha256 *s);
 void sha256_put(sha256 *s, const void *bytes, size_t n);
 void sha256_end(sha256 *s, unsigned char digest[32]);
 void sha256_hex(const void *bytes, size_t n, char hex[65]);
-uint64_t hash_u64(const void *bytes, size_t n, uint64_t seed);                    /* fast, not cryptographic */
+uint64_t hash_u64(const void *bytes, size_t n, uint64_t seed); /* fast, not cryptographic */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t n);
 
 /* ---- text helpers (utf8.c) ---- */
@@ -192,34 +212,37 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t n);
 /* Decodes one character at s (n bytes left): returns its length 1..4 and the code point, or 1 and U+FFFD when the bytes are bad. */
 int utf8_decode(const char *s, size_t n, uint32_t *cp);
 int utf8_encode(uint32_t cp, char out[4]);
-size_t utf8_complete(const char *s, size_t n);             /* length of the longest prefix that does not end inside a character */
-void utf8_repair(buf *out, const char *s, size_t n);       /* invalid sequences become U+FFFD as in Python's errors="replace" */
+size_t utf8_complete(const char *s, size_t n);       /* length of the longest prefix that does not end inside a character */
+void utf8_repair(buf *out, const char *s, size_t n); /* invalid sequences become U+FFFD as in Python's errors="replace" */
 
 /* ---- time and progress (progress.c) ---- */
 
-double time_now(void);                                     /* monotonic seconds */
+double time_now(void); /* monotonic seconds */
 /* A bar on stderr: on a terminal redrawn at most 10 times a second, else a line every 30 s. Nothing under 2 seconds. */
 typedef struct progress progress;
-progress *progress_new(const char *title, int64_t total, const char *unit);       /* total 0: unknown */
-void progress_set(progress *p, int64_t done, const char *note);                   /* note: free text at the end, may be NULL */
-void progress_free(progress *p);                                                  /* ends the line; NULL is fine */
+progress *progress_new(const char *title, int64_t total, const char *unit); /* total 0: unknown */
+void progress_set(progress *p, int64_t done, const char *note);             /* note: free text at the end, may be NULL */
+void progress_free(progress *p);                                            /* ends the line; NULL is fine */
 
 /* ---- command options (opts.c): one table gives parsing, --help, bounds ---- */
 
-typedef enum { OPT_FLAG, OPT_INT, OPT_REAL, OPT_STRING, OPT_LIST } opt_type;      /* LIST: may be repeated */
+typedef enum { OPT_FLAG, OPT_INT, OPT_REAL, OPT_STRING, OPT_LIST } opt_type; /* LIST: may be repeated */
 typedef struct {
-    const char *name;          /* "--max-tokens"; "-m|--model" for a short form too */
+    const char *name; /* "--max-tokens"; "-m|--model" for a short form too */
     opt_type type;
-    void *out;                 /* bool*, int*, double*, const char**, opt_list* */
-    double low, high;          /* INT, REAL bounds when low < high */
-    const char *value;         /* its name in --help: "N", "FILE" */
+    void *out;         /* bool*, int*, double*, const char**, opt_list* */
+    double low, high;  /* INT, REAL bounds when low < high */
+    const char *value; /* its name in --help: "N", "FILE" */
     const char *help;
 } opt;
-typedef struct { const char **at; int count; } opt_list;
+typedef struct {
+    const char **at;
+    int count;
+} opt_list;
 /* Parses argv[0..argc); options end at "--"; words that are no options are moved to `rest` (may be NULL when none is allowed).
  * Unknown options fail naming the nearest. *help is set on --help / -h. Ends with a row whose name is NULL. */
 lmm_status opts_parse(const opt *table, int argc, char **argv, opt_list *rest, bool *help);
 void opts_help(buf *out, const char *usage, const char *summary, const opt *table, const char *examples);
-void opts_free(const opt *table);                          /* frees the lists */
+void opts_free(const opt *table); /* frees the lists */
 
 #endif

@@ -26,8 +26,7 @@ lmm_status file_map_open(file_map *out, const char *path) {
     if (fstat(fd, &info) != 0) {
         st = io_fail("read", path, errno);
     } else if (!S_ISREG(info.st_mode)) {
-        st = LMM_FAIL(LMM_E_IO, "cannot open '%s': it is %s, not a file", path,
-                      S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
+        st = LMM_FAIL(LMM_E_IO, "cannot open '%s': it is %s, not a file", path, S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
     } else if (info.st_size > 0) {
         void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (map == MAP_FAILED) st = io_fail("map", path, errno);
@@ -106,8 +105,7 @@ static lmm_status remove_inside(int dir_fd, const char *path);
 /* Works relative to the open parent and never follows a symbolic link: nothing outside can be reached. */
 static lmm_status remove_entry(int parent, const char *name, const char *path) {
     struct stat info;
-    if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? LMM_OK : io_fail("remove", path, errno);
+    if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? LMM_OK : io_fail("remove", path, errno);
     if (!S_ISDIR(info.st_mode)) return unlinkat(parent, name, 0) == 0 ? LMM_OK : io_fail("remove", path, errno);
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return io_fail("remove", path, errno);
@@ -116,9 +114,7 @@ static lmm_status remove_entry(int parent, const char *name, const char *path) {
     return st;
 }
 
-static bool is_dots(const char *name) {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
+static bool is_dots(const char *name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
 
 /* Takes dir_fd over. */
 static lmm_status remove_inside(int dir_fd, const char *path) {
@@ -139,13 +135,9 @@ static lmm_status remove_inside(int dir_fd, const char *path) {
     return st;
 }
 
-lmm_status dir_remove(const char *path) {
-    return remove_entry(AT_FDCWD, path, path);
-}
+lmm_status dir_remove(const char *path) { return remove_entry(AT_FDCWD, path, path); }
 
-static int compare_names(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 lmm_status dir_list(char ***names, int *count, const char *path) {
     DIR *dir = opendir(path);
@@ -204,7 +196,7 @@ enum { WRITER_BUFFER = 65536 };
 
 struct file_writer {
     int fd;
-    int error;       /* errno of the first failure */
+    int error; /* errno of the first failure */
     char *path;
     char *temporary; /* NULL: writing straight into a device or pipe such as /dev/stdout */
     size_t held;

@@ -12,9 +12,7 @@ static _Noreturn void out_of_memory(size_t count, size_t size) {
     exit(lmm_status_exit_code(LMM_E_MEMORY));
 }
 
-bool size_mul(size_t a, size_t b, size_t *out) {
-    return !__builtin_mul_overflow(a, b, out);
-}
+bool size_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
 
 void *mem_new(size_t count, size_t size) {
     void *p = calloc(count ? count : 1, size ? size : 1);
@@ -36,9 +34,7 @@ char *mem_strndup(const char *s, size_t n) {
     return copy;
 }
 
-char *mem_strdup(const char *s) {
-    return mem_strndup(s, strlen(s));
-}
+char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
 
 static void buf_vprintf(buf *b, const char *format, va_list args) {
     va_list again;
@@ -91,13 +87,9 @@ void buf_put(buf *b, const void *bytes, size_t n) {
     b->data[b->size] = '\0';
 }
 
-void buf_puts(buf *b, const char *s) {
-    buf_put(b, s, strlen(s));
-}
+void buf_puts(buf *b, const char *s) { buf_put(b, s, strlen(s)); }
 
-void buf_putc(buf *b, char c) {
-    buf_put(b, &c, 1);
-}
+void buf_putc(buf *b, char c) { buf_put(b, &c, 1); }
 
 void buf_printf(buf *b, const char *format, ...) {
     va_list args;
@@ -136,8 +128,7 @@ void vec_reserve(void **at, int *capacity, int need, size_t size) {
 
 lmm_status arena_open(arena *a, size_t capacity, const char *what) {
     void *base = NULL;
-    if (capacity > PTRDIFF_MAX - ALIGNMENT)
-        return LMM_FAIL(LMM_E_MEMORY, "out of memory: %s needs %zu bytes", what, capacity);
+    if (capacity > PTRDIFF_MAX - ALIGNMENT) return LMM_FAIL(LMM_E_MEMORY, "out of memory: %s needs %zu bytes", what, capacity);
     capacity = (capacity + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     lmm_status st = block_new(&base, capacity, what);
     if (!st) *a = (arena){.base = base, .capacity = capacity};
@@ -233,6 +224,4 @@ bool strmap_get(const strmap *m, const char *key, size_t n, int *value) {
     return true;
 }
 
-int strmap_count(const strmap *m) {
-    return m->entries.count;
-}
+int strmap_count(const strmap *m) { return m->entries.count; }

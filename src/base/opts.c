@@ -38,9 +38,7 @@ static bool is_help(const opt *table, const char *word) {
 }
 
 /* "-" is a file name, "-5" and "-.5" are numbers. */
-static bool is_option(const char *word) {
-    return word[0] == '-' && word[1] && !isdigit((unsigned char)word[1]) && word[1] != '.';
-}
+static bool is_option(const char *word) { return word[0] == '-' && word[1] && !isdigit((unsigned char)word[1]) && word[1] != '.'; }
 
 static lmm_status fail_unknown(const opt *table, const char *word, size_t n) {
     VEC(const char *) names = {0};
@@ -58,19 +56,14 @@ static lmm_status fail_unknown(const opt *table, const char *word, size_t n) {
 
 /* ---- values ---- */
 
-static bool is_bounded(const opt *o) {
-    return o->low < o->high;
-}
+static bool is_bounded(const opt *o) { return o->low < o->high; }
 
 static lmm_status fail_value(const opt *o, const char *value, const char *kind) {
     if (!is_bounded(o)) return LMM_FAIL(LMM_E_ARG, "option '%s' needs %s, not '%s'", long_name(o), kind, value);
-    return LMM_FAIL(LMM_E_ARG, "option '%s' needs %s in [%.15g, %.15g], not '%s'", long_name(o), kind, o->low, o->high,
-                    value);
+    return LMM_FAIL(LMM_E_ARG, "option '%s' needs %s in [%.15g, %.15g], not '%s'", long_name(o), kind, o->low, o->high, value);
 }
 
-static bool in_bounds(const opt *o, double x) {
-    return !is_bounded(o) || (x >= o->low && x <= o->high);
-}
+static bool in_bounds(const opt *o, double x) { return !is_bounded(o) || (x >= o->low && x <= o->high); }
 
 static lmm_status set_int(const opt *o, const char *value) {
     char *end;
@@ -106,9 +99,7 @@ static lmm_status set_value(const opt *o, const char *value) {
     return LMM_OK;
 }
 
-static const char *value_name(const opt *o) {
-    return o->value ? o->value : o->type == OPT_INT ? "N" : o->type == OPT_REAL ? "X" : "VALUE";
-}
+static const char *value_name(const opt *o) { return o->value ? o->value : o->type == OPT_INT ? "N" : o->type == OPT_REAL ? "X" : "VALUE"; }
 
 /* Takes argv[*at] and, when it needs one, the value behind it. */
 static lmm_status take_option(const opt *table, int argc, char **argv, int *at) {
@@ -119,8 +110,7 @@ static lmm_status take_option(const opt *table, int argc, char **argv, int *at) 
     if (o->type == OPT_FLAG && equals) return LMM_FAIL(LMM_E_ARG, "option '%s' takes no value", long_name(o));
     const char *value = equals ? equals + 1 : NULL;
     if (o->type != OPT_FLAG && !value) {
-        bool missing = *at + 1 >= argc || strcmp(argv[*at + 1], "--") == 0 ||
-                       find_option(table, argv[*at + 1], strlen(argv[*at + 1]));
+        bool missing = *at + 1 >= argc || strcmp(argv[*at + 1], "--") == 0 || find_option(table, argv[*at + 1], strlen(argv[*at + 1]));
         if (missing) return LMM_FAIL(LMM_E_ARG, "option '%s' needs a value: %s", long_name(o), value_name(o));
         value = argv[++*at];
     }
@@ -184,8 +174,7 @@ static void put_facts(buf *b, const opt *o) {
     if (o->type == OPT_REAL) buf_printf(&facts, "default %.6g", *(double *)o->out);
     if (text && *text) buf_printf(&facts, "default %s", text);
     if (o->type == OPT_LIST) buf_puts(&facts, "may be repeated");
-    if ((o->type == OPT_INT || o->type == OPT_REAL) && is_bounded(o))
-        buf_printf(&facts, ", %.15g to %.15g", o->low, o->high);
+    if ((o->type == OPT_INT || o->type == OPT_REAL) && is_bounded(o)) buf_printf(&facts, ", %.15g to %.15g", o->low, o->high);
     if (facts.size) buf_printf(b, " (%s)", facts.data);
     buf_free(&facts);
 }

@@ -26,9 +26,9 @@ typedef struct {
 } worker;
 
 struct pool {
-    int thread_count; /* with the caller's */
-    bool may_spin;    /* more threads than cores: a spinning one would stand in the way of a working one */
-    worker *workers;  /* [1, thread_count) */
+    int thread_count;            /* with the caller's */
+    bool may_spin;               /* more threads than cores: a spinning one would stand in the way of a working one */
+    worker *workers;             /* [1, thread_count) */
     pthread_mutex_t caller_lock; /* one job at a time */
 
     pool_fn fn; /* the job; stable while `round` is odd or somebody is inside */
@@ -219,8 +219,7 @@ static int cores_by_affinity(void) {
 static int cores_by_quota(void) {
     char *text = small_file("/sys/fs/cgroup/cpu.max");
     long quota, period, cores = 0;
-    if (text && sscanf(text, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0)
-        cores = (quota + period - 1) / period;
+    if (text && sscanf(text, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0) cores = (quota + period - 1) / period;
     free(text);
     return (int)cores;
 }
@@ -280,6 +279,4 @@ void pool_free(pool *p) {
     free(p);
 }
 
-int pool_thread_count(const pool *p) {
-    return p ? p->thread_count : 1;
-}
+int pool_thread_count(const pool *p) { return p ? p->thread_count : 1; }

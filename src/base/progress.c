@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double quiet_s = 2.0;       /* work shorter than this shows nothing */
-static const double redraw_s = 0.1;      /* on a terminal */
-static const double log_line_s = 30.0;   /* elsewhere */
+static const double quiet_s = 2.0;     /* work shorter than this shows nothing */
+static const double redraw_s = 0.1;    /* on a terminal */
+static const double log_line_s = 30.0; /* elsewhere */
 
 double time_now(void) {
     struct timespec t;
@@ -20,9 +20,9 @@ double time_now(void) {
 struct progress {
     char *title, *unit, *note;
     int64_t done, total;
-    double start, last;               /* last: when a line was drawn, negative: never */
-    double first_time;                /* of the first progress_set: resumed work starts above 0, and what */
-    int64_t first_done;               /* was done in an earlier run must not count for the rate */
+    double start, last;                    /* last: when a line was drawn, negative: never */
+    double first_time;                     /* of the first progress_set: resumed work starts above 0, and what */
+    int64_t first_done;                    /* was done in an earlier run must not count for the rate */
     bool has_first, on_terminal, is_stale; /* stale: the screen shows less than we know */
 };
 

@@ -22,9 +22,7 @@ static void philox(const rng *r, uint32_t out[4]) {
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
-rng rng_make(uint64_t seed, uint64_t stream) {
-    return (rng){.seed = seed, .stream = stream};
-}
+rng rng_make(uint64_t seed, uint64_t stream) { return (rng){.seed = seed, .stream = stream}; }
 
 uint32_t rng_u32(rng *r) {
     uint32_t w[4];
@@ -40,9 +38,7 @@ static uint64_t next_u64(rng *r) {
     return (uint64_t)w[0] << 32 | w[1];
 }
 
-double rng_unit(rng *r) {
-    return (double)(next_u64(r) >> 11) * 0x1p-53;
-}
+double rng_unit(rng *r) { return (double)(next_u64(r) >> 11) * 0x1p-53; }
 
 /* Box and Muller's cosine half. 1 - u is in (0, 1], so the logarithm is finite. */
 float rng_normal(rng *r) {
@@ -55,9 +51,7 @@ float rng_normal(rng *r) {
 uint64_t rng_below(rng *r, uint64_t n) {
     LMM_ASSERT(n >= 1, "rng_below(0)");
     uint64_t skip = -n % n, x;
-    do {
-        x = next_u64(r);
-    } while (x < skip);
+    do { x = next_u64(r); } while (x < skip);
     return x % n;
 }
 

@@ -45,9 +45,7 @@ lmm_status lmm_context(lmm_status st, const char *format, ...) {
     return st;
 }
 
-const char *lmm_message(void) {
-    return thread_message;
-}
+const char *lmm_message(void) { return thread_message; }
 
 int lmm_status_exit_code(lmm_status st) {
     switch (st) {

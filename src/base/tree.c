@@ -23,9 +23,7 @@ tree *tree_new_text(const char *s, size_t n) {
     return t;
 }
 
-tree *tree_new_string(const char *s) {
-    return tree_new_text(s, strlen(s));
-}
+tree *tree_new_string(const char *s) { return tree_new_text(s, strlen(s)); }
 
 tree *tree_new_int(int64_t i) {
     tree *t = tree_new(TREE_INT);
@@ -190,9 +188,7 @@ bool tree_bool(const tree *t, const char *key, bool fallback) {
 /* ---- checking ---- */
 
 /* "name:line" when the line is known, else "name". */
-static char *place(const char *name, const tree *t) {
-    return t && t->line > 0 ? mem_printf("%s:%d", name, t->line) : mem_strdup(name);
-}
+static char *place(const char *name, const tree *t) { return t && t->line > 0 ? mem_printf("%s:%d", name, t->line) : mem_strdup(name); }
 
 /* The value as JSON, short enough for a sentence. */
 static char *shown(const tree *t) {
@@ -216,8 +212,7 @@ lmm_status tree_need_int(const tree *t, const char *key, int64_t low, int64_t hi
         return LMM_OK;
     }
     char *where = place(name, v ? v : t), *what = v ? shown(v) : mem_strdup("missing");
-    lmm_status st = LMM_FAIL(LMM_E_FORMAT, "%s: '%s' is %s, needs an integer in [%" PRId64 ", %" PRId64 "]", where, key,
-                             what, low, high);
+    lmm_status st = LMM_FAIL(LMM_E_FORMAT, "%s: '%s' is %s, needs an integer in [%" PRId64 ", %" PRId64 "]", where, key, what, low, high);
     free(where);
     free(what);
     return st;
@@ -340,8 +335,7 @@ static lmm_status put_at(tree *t, const char *dotted, tree *value, const char *a
 
 lmm_status tree_override(tree *root, const char *assignment) {
     const char *equals = strchr(assignment, '=');
-    if (!equals || equals == assignment)
-        return LMM_FAIL(LMM_E_ARG, "cannot use '%s': an override looks like key=value", assignment);
+    if (!equals || equals == assignment) return LMM_FAIL(LMM_E_ARG, "cannot use '%s': an override looks like key=value", assignment);
     tree *value = NULL;
     lmm_status st = tree_parse_yaml_value(&value, equals + 1, assignment);
     if (st) return st;

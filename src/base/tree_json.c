@@ -72,8 +72,7 @@ static lmm_status fail_too_deep(const char *text, size_t size, const char *name)
         column = text[i] == '\n' ? 1 : column + 1;
         line += text[i] == '\n';
     }
-    return LMM_FAIL(LMM_E_LIMIT, "cannot read '%s': line %d, column %d: nested deeper than %d", name, line, column,
-                    TREE_DEPTH_MAX);
+    return LMM_FAIL(LMM_E_LIMIT, "cannot read '%s': line %d, column %d: nested deeper than %d", name, line, column, TREE_DEPTH_MAX);
 }
 
 /* jansson refuses integers beyond 64 bits, which real files hold (a tokenizer's model_max_length of 10^30): with
@@ -113,9 +112,7 @@ lmm_status tree_parse_json(tree **out, const char *text, size_t size, const char
         free(wide);
     }
     if (!root && json_error_code(&error) == json_error_stack_overflow) return fail_too_deep(text, size, name);
-    if (!root)
-        return LMM_FAIL(LMM_E_FORMAT, "cannot read '%s': line %d, column %d: %s", name, error.line, error.column,
-                        error.text);
+    if (!root) return LMM_FAIL(LMM_E_FORMAT, "cannot read '%s': line %d, column %d: %s", name, error.line, error.column, error.text);
     tree *t = from_jansson(root, 1);
     json_decref(root);
     if (!t) return fail_too_deep(text, size, name);
@@ -208,14 +205,12 @@ static void put_real(buf *b, double x) {
     while (d.count > 1 && d.digits[d.count - 1] == '0') d.count--;
     int e = d.exponent;
     if (e < -4 || e >= 16) {
-        buf_printf(b, "%c%s%.*se%c%02d", d.digits[0], d.count > 1 ? "." : "", d.count - 1, d.digits + 1,
-                   e < 0 ? '-' : '+', abs(e));
+        buf_printf(b, "%c%s%.*se%c%02d", d.digits[0], d.count > 1 ? "." : "", d.count - 1, d.digits + 1, e < 0 ? '-' : '+', abs(e));
     } else if (e < 0) {
         buf_printf(b, "0.%.*s%.*s", -e - 1, "000", d.count, d.digits);
     } else {
         int whole = min_int(d.count, e + 1), rest = d.count - whole;
-        buf_printf(b, "%.*s%.*s.%.*s", whole, d.digits, e + 1 - whole, "000000000000000", rest ? rest : 1,
-                   rest ? d.digits + whole : "0");
+        buf_printf(b, "%.*s%.*s.%.*s", whole, d.digits, e + 1 - whole, "000000000000000", rest ? rest : 1, rest ? d.digits + whole : "0");
     }
 }
 
@@ -249,6 +244,4 @@ static void put_value(buf *b, const tree *t, int indent, int depth) {
     buf_putc(b, is_map ? '}' : ']');
 }
 
-void tree_write_json(buf *b, const tree *t, int indent) {
-    put_value(b, t, indent, 0);
-}
+void tree_write_json(buf *b, const tree *t, int indent) { put_value(b, t, indent, 0); }

@@ -17,9 +17,7 @@ static bool is_one_of(const char *s, const char *const *words) {
     return *words != NULL;
 }
 
-static size_t digit_count(const char *s) {
-    return strspn(s, "0123456789");
-}
+static size_t digit_count(const char *s) { return strspn(s, "0123456789"); }
 
 /* [0-9]+ without leading zeros, or 0x and hex digits. */
 static bool looks_integer(const char *s) {
@@ -91,8 +89,7 @@ static lmm_status next_event(reader *r, yaml_event_t *e) {
     yaml_parser_t *p = &r->parser;
     if (yaml_parser_parse(p, e)) return LMM_OK;
     const char *problem = p->problem ? p->problem : "malformed YAML";
-    if (p->error == YAML_READER_ERROR)
-        return LMM_FAIL(LMM_E_FORMAT, "cannot read '%s': byte %zu: %s", r->name, p->problem_offset, problem);
+    if (p->error == YAML_READER_ERROR) return LMM_FAIL(LMM_E_FORMAT, "cannot read '%s': byte %zu: %s", r->name, p->problem_offset, problem);
     return fail_at(r, p->problem_mark, problem);
 }
 
@@ -204,8 +201,7 @@ static lmm_status read_stream(reader *r, tree **out) {
 
 lmm_status tree_parse_yaml(tree **out, const char *text, size_t size, const char *name) {
     if (size > YAML_SIZE_MAX)
-        return LMM_FAIL(LMM_E_LIMIT, "cannot read '%s': %zu bytes are more than the limit of %d for YAML", name, size,
-                        YAML_SIZE_MAX);
+        return LMM_FAIL(LMM_E_LIMIT, "cannot read '%s': %zu bytes are more than the limit of %d for YAML", name, size, YAML_SIZE_MAX);
     reader r = {.name = name};
     if (!yaml_parser_initialize(&r.parser)) return LMM_FAIL(LMM_E_MEMORY, "out of memory: reading '%s'", name);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);

@@ -18,7 +18,7 @@ enum {
     NC = 256,                          /* columns packed at a time: NC * KC floats stay in the second cache */
     A_ROW = KC + 16,                   /* stride of a copied row, no power of two */
     A_STEP = 16,                       /* stride of a copied column */
-    PF = 32,
+    PF = 2,
     FEW = 4,                           /* rows up to which packing does not pay */
 };
 
@@ -38,10 +38,30 @@ INLINE vf load_as_head(const void *x, kernel_type t, int64_t at, int n) {
     return t == KT_F16 ? v_load_f16(rest) : v_load_bf16(rest);
 }
 
+/* A rectangle of memory that will be packed next, fetched to the second cache a few lines at a time while tiles are computed. */
+typedef struct {
+    const char *row;
+    int64_t stride;
+    int rows, size, at;                /* rows left; bytes of a row; bytes of this row already asked for */
+} ahead;
+
+static ahead ahead_of(const void *x, kernel_type t, int64_t at, int64_t ld, int rows, int columns) {
+    int64_t size = t == KT_F32 ? 4 : 2;
+    return (ahead){(const char *)x + at * size, ld * size, rows, (int)(columns * size), 0};
+}
+
+INLINE void fetch(ahead *f, int lines) {
+    for (; lines > 0 && f->rows > 0; lines--) {
+        _mm_prefetch(f->row + f->at, _MM_HINT_T1);
+        f->at += 64;
+        if (f->at >= f->size) f->row += f->stride, f->rows--, f->at = 0;
+    }
+}
+
 /* ---- the tile ---- */
 
 /* y (rows, columns <= NR) from packed a and b (k, NR). `rows` and `layout` are constants where it is inlined. */
-INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use) {
+INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
     vf c[MR][2];
     const vm head0 = v_head(min_int(columns, VL - 1)), head1 = v_head(max_int(columns - VL, 0));
     const bool whole = columns == NR, first_whole = columns >= VL;
@@ -52,12 +72,18 @@ INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const floa
             if (whole) c[i][1] = v_load(y + i * ldy + VL);
             else if (first_whole) c[i][1] = v_load_head(y + i * ldy + VL, head1, v_zero());
         }
-    for (int l = 0; l < k; l++, b += NR) {
-        vf b0 = v_load(b), b1 = v_load(b + VL);
-        UNROLL for (int i = 0; i < rows; i++) {
-            vf ai = v_set1(layout == A_ROWS ? a[i * A_ROW + l] : a[l * A_STEP + i]);
-            c[i][0] = v_fma(ai, b0, c[i][0]);
-            c[i][1] = v_fma(ai, b1, c[i][1]);
+    for (int l = 0; l < k;) {
+        fetch(&next[0], PF);
+        fetch(&next[1], PF);
+        int stop = min_int(k, l + 8);
+        _Pragma("GCC unroll 1")
+        for (; l < stop; l++, b += NR) {
+            vf b0 = v_load(b), b1 = v_load(b + VL);
+            UNROLL for (int i = 0; i < rows; i++) {
+                vf ai = v_set1(layout == A_ROWS ? a[i * A_ROW + l] : a[l * A_STEP + i]);
+                c[i][0] = v_fma(ai, b0, c[i][0]);
+                c[i][1] = v_fma(ai, b1, c[i][1]);
+            }
         }
     }
     UNROLL for (int i = 0; i < rows; i++) {
@@ -75,33 +101,33 @@ INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const floa
     }
 }
 
-INLINE void tile_rows(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use) {
+INLINE void tile_rows(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
     switch (rows) {
-    case 1: tile_of(1, layout, y, ldy, a, b, columns, k, use); break;
-    case 2: tile_of(2, layout, y, ldy, a, b, columns, k, use); break;
-    case 3: tile_of(3, layout, y, ldy, a, b, columns, k, use); break;
-    case 4: tile_of(4, layout, y, ldy, a, b, columns, k, use); break;
-    case 5: tile_of(5, layout, y, ldy, a, b, columns, k, use); break;
-    case 6: tile_of(6, layout, y, ldy, a, b, columns, k, use); break;
+    case 1: tile_of(1, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 2: tile_of(2, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 3: tile_of(3, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 4: tile_of(4, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 5: tile_of(5, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 6: tile_of(6, layout, y, ldy, a, b, columns, k, use, next); break;
 #if defined(__AVX512F__)
-    case 7: tile_of(7, layout, y, ldy, a, b, columns, k, use); break;
-    case 8: tile_of(8, layout, y, ldy, a, b, columns, k, use); break;
-    case 9: tile_of(9, layout, y, ldy, a, b, columns, k, use); break;
-    case 10: tile_of(10, layout, y, ldy, a, b, columns, k, use); break;
-    case 11: tile_of(11, layout, y, ldy, a, b, columns, k, use); break;
-    case 12: tile_of(12, layout, y, ldy, a, b, columns, k, use); break;
-    case 13: tile_of(13, layout, y, ldy, a, b, columns, k, use); break;
-    case 14: tile_of(14, layout, y, ldy, a, b, columns, k, use); break;
+    case 7: tile_of(7, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 8: tile_of(8, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 9: tile_of(9, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 10: tile_of(10, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 11: tile_of(11, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 12: tile_of(12, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 13: tile_of(13, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 14: tile_of(14, layout, y, ldy, a, b, columns, k, use, next); break;
 #endif
     }
 }
 
-static void tile_a_rows(int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use) {
-    tile_rows(A_ROWS, rows, y, ldy, a, b, columns, k, use);
+static void tile_a_rows(int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
+    tile_rows(A_ROWS, rows, y, ldy, a, b, columns, k, use, next);
 }
 
-static void tile_a_columns(int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use) {
-    tile_rows(A_COLUMNS, rows, y, ldy, a, b, columns, k, use);
+static void tile_a_columns(int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
+    tile_rows(A_COLUMNS, rows, y, ldy, a, b, columns, k, use, next);
 }
 
 /* ---- packing ---- */
@@ -178,26 +204,6 @@ typedef struct {
     bool a_columns, b_rows;            /* a is (k, m); b is (n, k) */
 } operands;
 
-/* A rectangle of memory that will be packed next, fetched to the second cache a few lines at a time while tiles are computed. */
-typedef struct {
-    const char *row;
-    int64_t stride;
-    int rows, size, at;                /* rows left; bytes of a row; bytes of this row already asked for */
-} ahead;
-
-static ahead ahead_of(const void *x, kernel_type t, int64_t at, int64_t ld, int rows, int columns) {
-    int64_t size = t == KT_F32 ? 4 : 2;
-    return (ahead){(const char *)x + at * size, ld * size, rows, (int)(columns * size), 0};
-}
-
-static void fetch(ahead *f, int lines) {
-    for (; lines > 0 && f->rows > 0; lines--) {
-        _mm_prefetch(f->row + f->at, _MM_HINT_T1);
-        f->at += 64;
-        if (f->at >= f->size) f->row += f->stride, f->rows--, f->at = 0;
-    }
-}
-
 static ahead ahead_a(const operands *o, int row, int rows, int k0, int k) {
     return o->a_columns ? ahead_of(o->a, KT_F32, k0 * o->lda + row, o->lda, k, rows) : ahead_of(o->a, KT_F32, row * o->lda + k0, o->lda, rows, k);
 }
@@ -211,18 +217,15 @@ static void multiply_block(float *y, int64_t ldy, const operands *o, int col0, i
     _Alignas(64) float a[(MR * A_ROW > A_STEP * KC ? MR * A_ROW : A_STEP * KC)];
     if (o->b_rows) pack_w(b, o->b, o->bt, col0 * o->ldb + k0, o->ldb, n, k);
     else pack_b(b, o->b, o->bt, k0 * o->ldb + col0, o->ldb, n, k);
-    ahead next_b = ahead_b(o, col0, n, k0 + k, k_next);
+    ahead next[2] = {[1] = ahead_b(o, col0, n, k0 + k, k_next)};
     int panels = (m + MR - 1) / MR;
     for (int p = 0, i = 0, rows; p < panels; p++, i += rows) {
         rows = m / panels + (p < m % panels);
         if (o->a_columns) pack_a_columns(a, o->a + k0 * o->lda + i, o->lda, rows, k);
         else pack_a_rows(a, o->a + i * o->lda + k0, o->lda, rows, k);
-        ahead next_a = p + 1 < panels ? ahead_a(o, i + rows, rows, k0, k) : ahead_a(o, 0, rows, k0 + k, k_next);
-        for (int j = 0; j < n; j += NR) {
-            fetch(&next_a, PF);
-            fetch(&next_b, PF);
-            (o->a_columns ? tile_a_columns : tile_a_rows)(rows, y + i * ldy + j, ldy, a, b + j * KC, min_int(NR, n - j), k, use);
-        }
+        next[0] = p + 1 < panels ? ahead_a(o, i + rows, rows, k0, k) : ahead_a(o, 0, rows, k0 + k, k_next);
+        for (int j = 0; j < n; j += NR)
+            (o->a_columns ? tile_a_columns : tile_a_rows)(rows, y + i * ldy + j, ldy, a, b + j * KC, min_int(NR, n - j), k, use, next);
     }
 }
 

@@ -13,7 +13,7 @@ typedef struct {
     size_t offset, size;
     const char *magic;
     const char *kind;
-    lmm_status (*decode)(image *out, image_source *in);        /* NULL: known, and not read */
+    lmm_status (*decode)(image *out, image_source *in); /* NULL: known, and not read */
 } format_row;
 
 #define MAGIC(s) sizeof(s) - 1, s
@@ -42,20 +42,16 @@ static const format_row formats[] = {
 static const format_row *sniff(const unsigned char *bytes, size_t n) {
     for (size_t i = 0; i < COUNT_OF(formats); i++) {
         const format_row *f = &formats[i];
-        if (n >= f->offset + f->size && memcmp(bytes + f->offset, f->magic, f->size) == 0)
-            return f;
+        if (n >= f->offset + f->size && memcmp(bytes + f->offset, f->magic, f->size) == 0) return f;
     }
     return NULL;
 }
 
 static image_limits limits_or_default(const image_limits *limits) {
     image_limits l = limits ? *limits : default_limits;
-    if (l.pixel_count_max <= 0)
-        l.pixel_count_max = default_limits.pixel_count_max;
-    if (l.side_max <= 0)
-        l.side_max = default_limits.side_max;
-    if (l.file_size_max == 0)
-        l.file_size_max = default_limits.file_size_max;
+    if (l.pixel_count_max <= 0) l.pixel_count_max = default_limits.pixel_count_max;
+    if (l.side_max <= 0) l.side_max = default_limits.side_max;
+    if (l.file_size_max == 0) l.file_size_max = default_limits.file_size_max;
     return l;
 }
 
@@ -63,11 +59,12 @@ lmm_status image_check_size(const image_source *in, int64_t width, int64_t heigh
     if (width < 1 || height < 1)
         return LMM_FAIL(LMM_E_FORMAT, "picture '%s' has no pixels: it says %" PRId64 " x %" PRId64, in->name, width, height);
     if (width > in->limits.side_max || height > in->limits.side_max)
-        return LMM_FAIL(LMM_E_LIMIT, "picture '%s' is too large: %" PRId64 " x %" PRId64 " pixels, the limit is %d a side",
-                        in->name, width, height, in->limits.side_max);
+        return LMM_FAIL(LMM_E_LIMIT, "picture '%s' is too large: %" PRId64 " x %" PRId64 " pixels, the limit is %d a side", in->name, width,
+                        height, in->limits.side_max);
     if (width * height > in->limits.pixel_count_max)
-        return LMM_FAIL(LMM_E_LIMIT, "picture '%s' is too large: %" PRId64 " x %" PRId64 " pixels are %.1f million, the limit is %.1f million",
-                        in->name, width, height, (double)(width * height) / 1e6, (double)in->limits.pixel_count_max / 1e6);
+        return LMM_FAIL(LMM_E_LIMIT,
+                        "picture '%s' is too large: %" PRId64 " x %" PRId64 " pixels are %.1f million, the limit is %.1f million", in->name,
+                        width, height, (double)(width * height) / 1e6, (double)in->limits.pixel_count_max / 1e6);
     return LMM_OK;
 }
 
@@ -80,10 +77,10 @@ lmm_status image_damaged(const image_source *in, const char *what) {
 }
 
 static lmm_status refuse(const format_row *format, const image_source *in) {
-    if (in->size == 0)
-        return LMM_FAIL(LMM_E_FORMAT, "picture '%s' is empty", in->name);
+    if (in->size == 0) return LMM_FAIL(LMM_E_FORMAT, "picture '%s' is empty", in->name);
     if (format)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' is a %s file, which is not supported (PNG, JPEG, WebP, BMP and GIF are)", in->name, format->kind);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' is a %s file, which is not supported (PNG, JPEG, WebP, BMP and GIF are)", in->name,
+                        format->kind);
     return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' is no picture: its first bytes are not those of PNG, JPEG, WebP, BMP or GIF", in->name);
 }
 
@@ -92,8 +89,7 @@ lmm_status image_decode(image *out, const void *bytes, size_t n, int flags, cons
     if (n > in.limits.file_size_max)
         return LMM_FAIL(LMM_E_LIMIT, "picture '%s' is too large: %zu bytes, the limit is %zu", name, n, in.limits.file_size_max);
     const format_row *format = sniff(in.bytes, n);
-    if (!format || !format->decode)
-        return refuse(format, &in);
+    if (!format || !format->decode) return refuse(format, &in);
     image im = {0};
     lmm_status st = format->decode(&im, &in);
     if (!st && (flags & IMAGE_EXIF) && in.orientation >= 2 && in.orientation <= 8) {
@@ -102,8 +98,7 @@ lmm_status image_decode(image *out, const void *bytes, size_t n, int flags, cons
         image_free(&im);
         im = upright;
     }
-    if (!st)
-        *out = im;
+    if (!st) *out = im;
     return st;
 }
 
@@ -112,8 +107,7 @@ lmm_status image_load(image *out, const char *path, int flags, const image_limit
     size_t n = 0;
     image_limits l = limits_or_default(limits);
     lmm_status st = file_read(&bytes, &n, path, l.file_size_max);
-    if (!st)
-        st = image_decode(out, bytes, n, flags, &l, path);
+    if (!st) st = image_decode(out, bytes, n, flags, &l, path);
     free(bytes);
     return st;
 }
@@ -125,8 +119,7 @@ lmm_status image_new(image *out, int width, int height, int channels) {
     if (!size_mul((size_t)width, (size_t)height, &size) || !size_mul(size, (size_t)channels, &size))
         return LMM_FAIL(LMM_E_MEMORY, "a picture of %d x %d pixels does not fit into memory", width, height);
     lmm_status st = mem_try(&data, size, "the pixels of a picture");
-    if (!st)
-        *out = (image){width, height, channels, data};
+    if (!st) *out = (image){width, height, channels, data};
     return st;
 }
 

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include <jpeglib.h>
-#include <jerror.h>
 
 /* A progressive file may come in many scans, each of which visits every pixel: the bomb of this format. Good files
  * have about ten. */
@@ -26,7 +25,7 @@ typedef struct {
     char message[JMSG_LENGTH_MAX];
     image_source *in;
     image *out;
-    unsigned char *cmyk;                   /* one row */
+    unsigned char *cmyk; /* one row */
 } jpeg_reader;
 
 static void jpeg_on_error(j_common_ptr cinfo) {
@@ -60,8 +59,7 @@ static void count_scans(j_common_ptr common) {
     jpeg_reader *r = common->client_data;
     int64_t scans = r->cinfo.input_scan_number;
     int64_t pixels = (int64_t)r->cinfo.image_width * r->cinfo.image_height;
-    if (scans <= SCAN_COUNT_MAX && scans * pixels <= scanned_pixel_max)
-        return;
+    if (scans <= SCAN_COUNT_MAX && scans * pixels <= scanned_pixel_max) return;
     snprintf(r->message, sizeof r->message, "it has more than %d scans", (int)(scans - 1));
     longjmp(r->on_error, 1);
 }
@@ -93,8 +91,7 @@ static int find_orientation(const jpeg_reader *r) {
         size_t n = m->data_length;
         if (n >= 6 && memcmp(m->data, "Exif\0\0", 6) == 0) {
             int found = exif_orientation(m->data, n);
-            if (found >= 0)
-                return found;
+            if (found >= 0) return found;
         } else if (n >= sizeof xmp && memcmp(m->data, xmp, sizeof xmp) == 0) {
             from_xmp = xmp_orientation(m->data, n);
         }
@@ -123,30 +120,24 @@ static bool read_rows(jpeg_reader *r) {
         unsigned char *to = r->out->data + c->output_scanline * row_size;
         if (r->cmyk) {
             rows[0] = r->cmyk;
-            if (jpeg_read_scanlines(c, rows, 1) != 1)
-                return false;
+            if (jpeg_read_scanlines(c, rows, 1) != 1) return false;
             cmyk_to_rgb(to, r->cmyk, r->out->width);
             continue;
         }
         JDIMENSION left = c->output_height - c->output_scanline;
         JDIMENSION count = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
-        for (JDIMENSION i = 0; i < count; i++)
-            rows[i] = to + i * row_size;
-        if (jpeg_read_scanlines(c, rows, count) == 0)
-            return false;
+        for (JDIMENSION i = 0; i < count; i++) rows[i] = to + i * row_size;
+        if (jpeg_read_scanlines(c, rows, count) == 0) return false;
     }
     return true;
 }
 
 static lmm_status prepare(jpeg_reader *r) {
     struct jpeg_decompress_struct *c = &r->cinfo;
-    if (r->in->flags & IMAGE_EXIF)
-        jpeg_save_markers(c, JPEG_APP0 + 1, 0xffff);
-    if (jpeg_read_header(c, TRUE) != JPEG_HEADER_OK)
-        return image_truncated(r->in);
+    if (r->in->flags & IMAGE_EXIF) jpeg_save_markers(c, JPEG_APP0 + 1, 0xffff);
+    if (jpeg_read_header(c, TRUE) != JPEG_HEADER_OK) return image_truncated(r->in);
     lmm_status st = image_check_size(r->in, c->image_width, c->image_height);
-    if (st)
-        return st;
+    if (st) return st;
     if (c->num_components != 1 && c->num_components != 3 && c->num_components != 4)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "JPEG picture '%s' has %d components, 1, 3 and 4 are supported", r->in->name, c->num_components);
     r->in->orientation = find_orientation(r);
@@ -161,14 +152,11 @@ static lmm_status prepare(jpeg_reader *r) {
 
 /* libjpeg reports by longjmp: this frame has no local that changes after setjmp. */
 static lmm_status read_picture(jpeg_reader *r) {
-    if (setjmp(r->on_error))
-        return image_damaged(r->in, r->message);
+    if (setjmp(r->on_error)) return image_damaged(r->in, r->message);
     open_reader(r);
     lmm_status st = prepare(r);
-    if (st)
-        return st;
-    if (!jpeg_start_decompress(&r->cinfo) || !read_rows(r))
-        return image_truncated(r->in);
+    if (st) return st;
+    if (!jpeg_start_decompress(&r->cinfo) || !read_rows(r)) return image_truncated(r->in);
     return LMM_OK;
 }
 
@@ -178,9 +166,7 @@ lmm_status jpeg_decode(image *out, image_source *in) {
     lmm_status st = read_picture(&r);
     jpeg_destroy_decompress(&r.cinfo);
     free(r.cmyk);
-    if (st)
-        image_free(&im);
-    else
-        *out = im;
+    if (st) image_free(&im);
+    else *out = im;
     return st;
 }

@@ -15,17 +15,17 @@ typedef struct {
     image *out;
     png_structp png;
     png_infop info;
-    size_t at;                             /* read so far */
+    size_t at; /* read so far */
     bool truncated;
     jmp_buf on_error;
     char message[160];
 
     int width, height, depth, color_type, sample_count;
-    bool white;                            /* alpha counts */
-    unsigned char palette[256][4];         /* RGBA; black beyond the file's entries, as in Pillow */
-    bool has_key;                          /* tRNS of grey and colour: one transparent colour */
+    bool white;                    /* alpha counts */
+    unsigned char palette[256][4]; /* RGBA; black beyond the file's entries, as in Pillow */
+    bool has_key;                  /* tRNS of grey and colour: one transparent colour */
     unsigned char key[3];
-    unsigned char *row;                    /* one row of samples as libpng gives it */
+    unsigned char *row; /* one row of samples as libpng gives it */
 } png_reader;
 
 static void png_pull(png_structp png, png_bytep to, size_t n) {
@@ -51,8 +51,7 @@ static void png_on_warning(png_structp png, png_const_charp message) {
 
 /* IHDR is always first: 8 bytes of signature, 8 of length and name, then width and height. */
 static lmm_status check_header(const image_source *in) {
-    if (in->size < 33)
-        return image_truncated(in);
+    if (in->size < 33) return image_truncated(in);
     if (read_be32(in->bytes + 8) != 13 || memcmp(in->bytes + 12, "IHDR", 4) != 0)
         return image_damaged(in, "it does not begin with a header chunk");
     return image_check_size(in, read_be32(in->bytes + 16), read_be32(in->bytes + 20));
@@ -70,12 +69,10 @@ static int find_orientation(const image_source *in) {
     for (size_t at = 8; in->size - at >= 12;) {
         size_t size = read_be32(in->bytes + at);
         const unsigned char *name = in->bytes + at + 4, *data = name + 4;
-        if (size > in->size - at - 12)
-            break;
+        if (size > in->size - at - 12) break;
         if (memcmp(name, "eXIf", 4) == 0) {
             int found = exif_orientation(data, size);
-            if (found >= 0)
-                return found;
+            if (found >= 0) return found;
         } else if (memcmp(name, "iTXt", 4) == 0 && is_itxt_xmp(data, size)) {
             from_xmp = xmp_orientation(data, size);
         }
@@ -88,48 +85,36 @@ static void read_transparency(png_reader *r) {
     png_bytep alpha = NULL;
     int alpha_count = 0;
     png_color_16p key = NULL;
-    if (!(png_get_tRNS(r->png, r->info, &alpha, &alpha_count, &key) & PNG_INFO_tRNS))
-        return;
+    if (!(png_get_tRNS(r->png, r->info, &alpha, &alpha_count, &key) & PNG_INFO_tRNS)) return;
     if (r->color_type == PNG_COLOR_TYPE_PALETTE) {
-        for (int i = 0; i < alpha_count && i < 256; i++)
-            r->palette[i][3] = alpha[i];
+        for (int i = 0; i < alpha_count && i < 256; i++) r->palette[i][3] = alpha[i];
         return;
     }
     /* Pillow compares the low byte of the key with the 8-bit pixel, also for 2, 4 and 16 bits. */
     r->has_key = true;
-    if (r->color_type == PNG_COLOR_TYPE_RGB)
-        put_rgb(r->key, key->red & 255, key->green & 255, key->blue & 255);
-    else
-        memset(r->key, r->depth == 1 ? (key->gray ? 255 : 0) : key->gray & 255, 3);
+    if (r->color_type == PNG_COLOR_TYPE_RGB) put_rgb(r->key, key->red & 255, key->green & 255, key->blue & 255);
+    else memset(r->key, r->depth == 1 ? (key->gray ? 255 : 0) : key->gray & 255, 3);
 }
 
 static void read_palette(png_reader *r) {
     png_colorp colors = NULL;
     int count = 0;
-    for (int i = 0; i < 256; i++)
-        r->palette[i][3] = 255;
-    if (!(png_get_PLTE(r->png, r->info, &colors, &count) & PNG_INFO_PLTE))
-        return;
-    for (int i = 0; i < count && i < 256; i++)
-        put_rgb(r->palette[i], colors[i].red, colors[i].green, colors[i].blue);
+    for (int i = 0; i < 256; i++) r->palette[i][3] = 255;
+    if (!(png_get_PLTE(r->png, r->info, &colors, &count) & PNG_INFO_PLTE)) return;
+    for (int i = 0; i < count && i < 256; i++) put_rgb(r->palette[i], colors[i].red, colors[i].green, colors[i].blue);
 }
 
 /* 8-bit samples for everything but plain 16-bit grey, which Pillow clips instead of scaling. */
 static void set_transforms(png_reader *r) {
-    if (r->color_type == PNG_COLOR_TYPE_PALETTE)
-        png_set_packing(r->png);
-    else if (r->depth < 8)
-        png_set_expand_gray_1_2_4_to_8(r->png);
-    else if (r->depth == 16 && r->color_type != PNG_COLOR_TYPE_GRAY)
-        png_set_strip_16(r->png);
+    if (r->color_type == PNG_COLOR_TYPE_PALETTE) png_set_packing(r->png);
+    else if (r->depth < 8) png_set_expand_gray_1_2_4_to_8(r->png);
+    else if (r->depth == 16 && r->color_type != PNG_COLOR_TYPE_GRAY) png_set_strip_16(r->png);
 }
 
 static void grey_rgba(const png_reader *r, int x, unsigned char rgba[4]) {
     unsigned char v;
-    if (r->depth == 16)
-        v = r->row[2 * x] ? 255 : r->row[2 * x + 1];
-    else
-        v = r->row[x];
+    if (r->depth == 16) v = r->row[2 * x] ? 255 : r->row[2 * x + 1];
+    else v = r->row[x];
     memset(rgba, v, 3);
     rgba[3] = 255;
 }
@@ -148,8 +133,7 @@ static void pixel_rgba(const png_reader *r, int x, unsigned char rgba[4]) {
         break;
     default: memcpy(rgba, r->row + 4 * (size_t)x, 4);
     }
-    if (r->has_key && memcmp(rgba, r->key, 3) == 0)
-        rgba[3] = 0;
+    if (r->has_key && memcmp(rgba, r->key, 3) == 0) rgba[3] = 0;
 }
 
 /* A row of `count` pixels to y, from x every `step`: with interlacing a row is spread out. */
@@ -167,8 +151,7 @@ static void store_row(png_reader *r, int y, int x, int step, int count) {
 }
 
 static void read_pass(png_reader *r, int y0, int y_step, int x0, int x_step) {
-    if (x0 >= r->width)
-        return;                                        /* libpng leaves out empty passes */
+    if (x0 >= r->width) return; /* libpng leaves out empty passes */
     int count = (r->width - x0 + x_step - 1) / x_step;
     for (int y = y0; y < r->height; y += y_step) {
         png_read_row(r->png, r->row, NULL);
@@ -190,7 +173,7 @@ static lmm_status prepare(png_reader *r) {
     png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_user_limits(r->png, (png_uint_32)r->in->limits.side_max, (png_uint_32)r->in->limits.side_max);
-    png_set_chunk_malloc_max(r->png, 0);               /* long chunks are skipped, not stored: no reason to refuse them */
+    png_set_chunk_malloc_max(r->png, 0); /* long chunks are skipped, not stored: no reason to refuse them */
     png_read_info(r->png, r->info);
     r->width = (int)png_get_image_width(r->png, r->info);
     r->height = (int)png_get_image_height(r->png, r->info);
@@ -198,8 +181,7 @@ static lmm_status prepare(png_reader *r) {
     r->color_type = png_get_color_type(r->png, r->info);
     set_transforms(r);
     read_palette(r);
-    if (r->white)
-        read_transparency(r);
+    if (r->white) read_transparency(r);
     png_read_update_info(r->png, r->info);
     void *row = NULL;
     lmm_status st = mem_try(&row, png_get_rowbytes(r->png, r->info), "a row of a PNG picture");
@@ -209,24 +191,20 @@ static lmm_status prepare(png_reader *r) {
 
 /* libpng reports by longjmp: this frame has no local that changes after setjmp. */
 static lmm_status read_picture(png_reader *r) {
-    if (setjmp(r->on_error))
-        return r->truncated ? image_truncated(r->in) : image_damaged(r->in, r->message);
+    if (setjmp(r->on_error)) return r->truncated ? image_truncated(r->in) : image_damaged(r->in, r->message);
     lmm_status st = prepare(r);
-    if (st)
-        return st;
+    if (st) return st;
     read_rows(r, png_get_interlace_type(r->png, r->info) == PNG_INTERLACE_ADAM7);
     return LMM_OK;
 }
 
 lmm_status png_decode(image *out, image_source *in) {
     lmm_status st = check_header(in);
-    if (st)
-        return st;
+    if (st) return st;
     image im = {0};
     png_reader r = {.in = in, .out = &im, .white = in->flags & IMAGE_ALPHA_WHITE};
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, png_on_error, png_on_warning);
-    if (r.png)
-        r.info = png_create_info_struct(r.png);
+    if (r.png) r.info = png_create_info_struct(r.png);
     st = r.info ? read_picture(&r) : LMM_FAIL(LMM_E_MEMORY, "cannot start the PNG reader for '%s'", in->name);
     png_destroy_read_struct(&r.png, &r.info, NULL);
     free(r.row);
@@ -234,8 +212,7 @@ lmm_status png_decode(image *out, image_source *in) {
         image_free(&im);
         return st;
     }
-    if (in->flags & IMAGE_EXIF)
-        in->orientation = find_orientation(in);
+    if (in->flags & IMAGE_EXIF) in->orientation = find_orientation(in);
     *out = im;
     return LMM_OK;
 }

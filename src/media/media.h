@@ -10,39 +10,64 @@
 
 /* ---- image (image.c sniffs; image_png.c image_jpeg.c image_webp.c image_bmp.c image_gif.c) ---- */
 
-typedef struct { int width, height, channels; unsigned char *data; } image;       /* rows top down, interleaved; free with image_free */
-typedef struct { int64_t pixel_count_max; int side_max; size_t file_size_max; } image_limits;  /* zeros: 40e6, 16384, 256 MiB */
+/* Rows top down, channels interleaved. image_free gives it back. */
+typedef struct {
+    int width, height, channels;
+    unsigned char *data;
+} image;
+
+/* Zeros mean the defaults: 40 million pixels, 16384 a side, files of 256 MiB. */
+typedef struct {
+    int64_t pixel_count_max;
+    int side_max;
+    size_t file_size_max;
+} image_limits;
+
 typedef enum { IMAGE_EXIF = 1, IMAGE_ALPHA_WHITE = 2 } image_flags;
-/* Gives RGB as PIL's convert("RGB"): grey replicated, alpha dropped (or composited on white with IMAGE_ALPHA_WHITE), palette resolved, 16-bit grey clipped
- * at 255 (PIL's I;16 path), 16-bit colour keeps the high byte, CMYK by PIL's naive formula, tRNS palette colours kept. JPEG: islow, fancy upsampling.
- * IMAGE_EXIF applies the orientation first (HF load_image does, the original LLaVA code does not).
- * Size is checked against the limits before anything is allocated. `name` is for messages. */
+
+/* Gives RGB as PIL's convert("RGB"): grey replicated, alpha dropped (or composited on white with IMAGE_ALPHA_WHITE), palette resolved
+ * (transparent entries keep their colour), 16-bit grey clipped at 255 (PIL's I;16 path), 16-bit colour keeps the high byte, CMYK by PIL's
+ * naive formula. JPEG: islow, fancy upsampling. Of an animation the first frame.
+ * IMAGE_EXIF applies the orientation of EXIF or XMP first (HF load_image does, the original LLaVA code does not).
+ * Size is checked against the limits before anything is allocated. A cut file is refused, as PIL does. `name` is for messages. */
 lmm_status image_decode(image *out, const void *bytes, size_t n, int flags, const image_limits *limits, const char *name);
 lmm_status image_load(image *out, const char *path, int flags, const image_limits *limits);
 void image_free(image *im);
-lmm_status image_new(image *out, int width, int height, int channels);            /* zeroed */
-lmm_status image_save_png(const image *im, const char *path);                     /* atomic; 1 or 3 channels */
+lmm_status image_new(image *out, int width, int height, int channels); /* zeroed */
+lmm_status image_save_png(const image *im, const char *path);          /* atomic; 1 or 3 channels */
 lmm_status image_save_ppm_mem(const image *im, buf *out);
 
 /* ---- resize (resize.c) ---- */
 
-typedef enum { RESIZE_NEAREST = 0, RESIZE_LANCZOS = 1, RESIZE_BILINEAR = 2, RESIZE_BICUBIC = 3, RESIZE_BOX = 4, RESIZE_HAMMING = 5 } resize_filter;  /* PIL's numbers */
-typedef struct { double x0, y0, x1, y1; } resize_box;
-/* Pillow's ImagingResample on 8-bit data, exactly: horizontal pass, then vertical, 22-bit fixed point. box NULL: the whole picture. */
+/* PIL's numbers. */
+typedef enum {
+    RESIZE_NEAREST = 0,
+    RESIZE_LANCZOS = 1,
+    RESIZE_BILINEAR = 2,
+    RESIZE_BICUBIC = 3,
+    RESIZE_BOX = 4,
+    RESIZE_HAMMING = 5
+} resize_filter;
+
+typedef struct {
+    double x0, y0, x1, y1;
+} resize_box;
+
+/* Pillow 13's Image.resize on 8-bit data, exactly. 1 to 4 channels, never mixed. box (inside the picture) NULL: the whole picture. */
 lmm_status image_resize(image *out, const image *in, int width, int height, resize_filter filter, const resize_box *box);
 
 /* ---- geometry helpers (image_ops.c) ---- */
-lmm_status image_crop(image *out, const image *in, int left, int top, int width, int height);  /* outside is black */
-lmm_status image_pad_square(image *out, const image *in, const unsigned char rgb[3]);           /* expand2square: odd pixel right/bottom */
-lmm_status image_transpose(image *out, const image *in, int exif_orientation);                  /* 1..8 */
+lmm_status image_crop(image *out, const image *in, int left, int top, int width, int height); /* outside is black */
+lmm_status image_pad_square(image *out, const image *in, const unsigned char rgb[3]);         /* expand2square: odd pixel right/bottom */
+lmm_status image_transpose(image *out, const image *in, int exif_orientation);                /* 1..8 */
 
 /* ---- preprocess (preprocess.c) ---- */
 
 /* One processor's options, read from preprocessor_config.json, or processor_config.json's "image_processor" which wins (llava.md 1.5). */
 typedef struct {
-    char type[48];                                         /* image_processor_type */
+    char type[48]; /* image_processor_type */
     bool do_resize, do_center_crop, do_rescale, do_normalize, do_pad;
-    int shortest_edge;                                     /* > 0: resize the short edge, else to width x height */
+    int shortest_edge; /* > 0: resize the short edge, else to width x height */
     int width, height;
     int crop_width, crop_height;
     resize_filter resample;
@@ -52,7 +77,7 @@ typedef struct {
 lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const char *name);
 /* From a checkpoint folder; LMM_E_IO when it has neither file. */
 lmm_status preprocess_open(preprocess_spec *out, const char *dir);
-/* The u8 stage (resize, pad, crop) of one picture, then the float stage: f64 multiply, round to f32, subtract f32 mean, divide by f32 std.
+/* The u8 stage (pad, resize, crop) of one picture, then the float stage: f64 multiply, round to f32, subtract f32 mean, divide by f32 std.
  * pixels: (3, out.height, out.width) f32, planar, free(). */
 lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s);
 lmm_status preprocess_float(float **pixels, const image *u8, const preprocess_spec *s);

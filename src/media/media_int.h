@@ -8,9 +8,9 @@
 typedef struct {
     const unsigned char *bytes;
     size_t size;
-    int flags;                 /* IMAGE_EXIF, IMAGE_ALPHA_WHITE */
-    image_limits limits;       /* no zeros left in it */
-    const char *name;          /* for messages */
+    int flags;           /* IMAGE_EXIF, IMAGE_ALPHA_WHITE */
+    image_limits limits; /* no zeros left in it */
+    const char *name;    /* for messages */
     int orientation;
 } image_source;
 
@@ -40,9 +40,11 @@ typedef struct {
 image_frame image_unframed(const image *im);
 
 /* The part of what image_resize(in, width, height, filter, box) would give, without computing the rest of it. */
-typedef struct { int left, top, width, height; } image_part;
-lmm_status image_resize_part(image *out, const image_frame *in, int width, int height, resize_filter filter,
-                             const resize_box *box, const image_part *part);
+typedef struct {
+    int left, top, width, height;
+} image_part;
+lmm_status image_resize_part(image *out, const image_frame *in, int width, int height, resize_filter filter, const resize_box *box,
+                             const image_part *part);
 
 static inline void put_rgb(unsigned char *to, unsigned char r, unsigned char g, unsigned char b) {
     to[0] = r;
@@ -58,8 +60,7 @@ static inline unsigned char over_white(unsigned colour, unsigned alpha) {
 
 /* The alpha is dropped, or counts when `white` is set. */
 static inline void put_rgba(unsigned char *to, const unsigned char rgba[4], bool white) {
-    for (int c = 0; c < 3; c++)
-        to[c] = white ? over_white(rgba[c], rgba[3]) : rgba[c];
+    for (int c = 0; c < 3; c++) to[c] = white ? over_white(rgba[c], rgba[3]) : rgba[c];
 }
 
 static inline unsigned read_le16(const unsigned char *p) { return p[0] | (unsigned)p[1] << 8; }

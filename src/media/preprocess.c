@@ -12,27 +12,26 @@
 
 static const int64_t result_pixel_max = 40000000;
 
-typedef struct { int width, height; } size2;
+typedef struct {
+    int width, height;
+} size2;
 
 /* Python's //: towards minus infinity. */
 static int floor_half(int x) { return x >= 0 ? x / 2 : -((1 - x) / 2); }
 
 static size2 resized_size(size2 in, const preprocess_spec *s) {
-    if (!s->do_resize)
-        return in;
-    if (s->shortest_edge <= 0)
-        return (size2){s->width, s->height};
+    if (!s->do_resize) return in;
+    if (s->shortest_edge <= 0) return (size2){s->width, s->height};
     int64_t edge = s->shortest_edge;
-    if (in.width <= in.height)
-        return (size2){(int)edge, (int)((double)(edge * in.height) / in.width)};
+    if (in.width <= in.height) return (size2){(int)edge, (int)((double)(edge * in.height) / in.width)};
     return (size2){(int)((double)(edge * in.width) / in.height), (int)edge};
 }
 
 /* The crop's window over the resized picture; it may reach outside. */
 static image_part crop_window(size2 resized, const preprocess_spec *s) {
-    if (!s->do_center_crop)
-        return (image_part){0, 0, resized.width, resized.height};
-    return (image_part){floor_half(resized.width - s->crop_width), floor_half(resized.height - s->crop_height), s->crop_width, s->crop_height};
+    if (!s->do_center_crop) return (image_part){0, 0, resized.width, resized.height};
+    return (image_part){floor_half(resized.width - s->crop_width), floor_half(resized.height - s->crop_height), s->crop_width,
+                        s->crop_height};
 }
 
 static image_part inside(const image_part *window, size2 of) {
@@ -53,11 +52,10 @@ static image_frame square_frame(const image *in, const preprocess_spec *s) {
 }
 
 static lmm_status check(const image *in, const image_part *window) {
-    if (in->channels != 3)
-        return LMM_FAIL(LMM_E_SHAPE, "a picture to preprocess needs 3 channels, this has %d", in->channels);
+    if (in->channels != 3) return LMM_FAIL(LMM_E_SHAPE, "a picture to preprocess needs 3 channels, this has %d", in->channels);
     if ((int64_t)window->width * window->height > result_pixel_max)
-        return LMM_FAIL(LMM_E_LIMIT, "a picture of %d x %d pixels would become %d x %d, the limit is %.0f million pixels",
-                        in->width, in->height, window->width, window->height, (double)result_pixel_max / 1e6);
+        return LMM_FAIL(LMM_E_LIMIT, "a picture of %d x %d pixels would become %d x %d, the limit is %.0f million pixels", in->width,
+                        in->height, window->width, window->height, (double)result_pixel_max / 1e6);
     return LMM_OK;
 }
 
@@ -66,8 +64,7 @@ lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s) 
     size2 resized = resized_size((size2){frame.width, frame.height}, s);
     image_part window = crop_window(resized, s);
     lmm_status st = check(in, &window);
-    if (st)
-        return st;
+    if (st) return st;
     image_part part = inside(&window, resized);
     image im = {0};
     st = image_resize_part(&im, &frame, resized.width, resized.height, s->resample, NULL, &part);
@@ -77,8 +74,7 @@ lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s) 
         image_free(&im);
         im = cropped;
     }
-    if (!st)
-        *out = im;
+    if (!st) *out = im;
     return st;
 }
 
@@ -91,21 +87,18 @@ static void channel_values(float values[256], int c, const preprocess_spec *s) {
 }
 
 lmm_status preprocess_float(float **pixels, const image *u8, const preprocess_spec *s) {
-    if (u8->channels != 3)
-        return LMM_FAIL(LMM_E_SHAPE, "a picture to preprocess needs 3 channels, this has %d", u8->channels);
+    if (u8->channels != 3) return LMM_FAIL(LMM_E_SHAPE, "a picture to preprocess needs 3 channels, this has %d", u8->channels);
     size_t count = (size_t)u8->width * (size_t)u8->height, size = 0;
     void *memory = NULL;
     if (!size_mul(count, 3 * sizeof(float), &size))
         return LMM_FAIL(LMM_E_MEMORY, "a picture of %d x %d pixels does not fit into memory", u8->width, u8->height);
     lmm_status st = mem_try(&memory, size, "the values of a picture");
-    if (st)
-        return st;
+    if (st) return st;
     float *to = memory;
     for (int c = 0; c < 3; c++) {
         float values[256];
         channel_values(values, c, s);
-        for (size_t i = 0; i < count; i++)
-            *to++ = values[u8->data[3 * i + (size_t)c]];
+        for (size_t i = 0; i < count; i++) *to++ = values[u8->data[3 * i + (size_t)c]];
     }
     *pixels = memory;
     return LMM_OK;

@@ -12,21 +12,23 @@ enum { SIDE_MAX = 16384 };
 
 typedef struct {
     const char *type;
-    bool pads;                             /* do_pad means a square; in the others it concerns batches */
+    bool pads; /* do_pad means a square; in the others it concerns batches */
     preprocess_spec defaults;
 } processor_row;
 
 /* The mean and deviation of CLIP's training pictures, and SigLIP's plain [-1, 1]. */
-#define CLIP_MEAN {0.48145466, 0.4578275, 0.40821073}
-#define CLIP_STD {0.26862954, 0.26130258, 0.27577711}
-#define HALF {0.5, 0.5, 0.5}
+/* clang-format off */
 #define COMMON .do_resize = true, .do_rescale = true, .do_normalize = true, .resample = RESIZE_BICUBIC, .rescale_factor = 1.0 / 255
+#define CLIP COMMON, .do_center_crop = true, .shortest_edge = 224, .crop_width = 224, .crop_height = 224, \
+             .mean = {0.48145466, 0.4578275, 0.40821073}, .std = {0.26862954, 0.26130258, 0.27577711}
+#define SIGLIP COMMON, .width = 224, .height = 224, .mean = {0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5}
 
 static const processor_row rows[] = {
-    {"CLIPImageProcessor", false, {COMMON, .do_center_crop = true, .shortest_edge = 224, .crop_width = 224, .crop_height = 224, .mean = CLIP_MEAN, .std = CLIP_STD}},
-    {"LlavaImageProcessor", true, {COMMON, .do_center_crop = true, .shortest_edge = 224, .crop_width = 224, .crop_height = 224, .mean = CLIP_MEAN, .std = CLIP_STD}},
-    {"SiglipImageProcessor", false, {COMMON, .width = 224, .height = 224, .mean = HALF, .std = HALF}},
+    {"CLIPImageProcessor", false, {CLIP}},
+    {"LlavaImageProcessor", true, {CLIP}},
+    {"SiglipImageProcessor", false, {SIGLIP}},
 };
+/* clang-format on */
 
 /* A value that is there and not null. */
 static const tree *given(const tree *t, const char *key) {
@@ -43,11 +45,9 @@ static bool ends_with(const char *s, size_t n, const char *tail) {
 static const processor_row *find_row(const char *type) {
     size_t n = strlen(type);
     n -= ends_with(type, n, "Fast") ? 4 : ends_with(type, n, "Pil") ? 3 : 0;
-    if (n == strlen("CLIPFeatureExtractor") && memcmp(type, "CLIPFeatureExtractor", n) == 0)
-        return &rows[0];
+    if (n == strlen("CLIPFeatureExtractor") && memcmp(type, "CLIPFeatureExtractor", n) == 0) return &rows[0];
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (n == strlen(rows[i].type) && memcmp(type, rows[i].type, n) == 0)
-            return &rows[i];
+        if (n == strlen(rows[i].type) && memcmp(type, rows[i].type, n) == 0) return &rows[i];
     return NULL;
 }
 
@@ -69,15 +69,12 @@ static lmm_status read_size(const tree *t, const char *key, const char *name, in
         st = tree_need_int(v, "shortest_edge", 1, SIDE_MAX, &e, name);
     } else if (v->type == TREE_MAP && given(v, "height") && given(v, "width")) {
         st = tree_need_int(v, "height", 1, SIDE_MAX, &h, name);
-        if (!st)
-            st = tree_need_int(v, "width", 1, SIDE_MAX, &w, name);
+        if (!st) st = tree_need_int(v, "width", 1, SIDE_MAX, &w, name);
     } else {
         return bad_size(key, name);
     }
-    if (st)
-        return st;
-    if (!e && (w < 1 || h < 1 || w > SIDE_MAX || h > SIDE_MAX))
-        return bad_size(key, name);
+    if (st) return st;
+    if (!e && (w < 1 || h < 1 || w > SIDE_MAX || h > SIDE_MAX)) return bad_size(key, name);
     *width = (int)w;
     *height = (int)h;
     *edge = (int)e;
@@ -87,31 +84,25 @@ static lmm_status read_size(const tree *t, const char *key, const char *name, in
 static lmm_status read_sizes(preprocess_spec *s, const tree *t, const char *name) {
     int edge = 0;
     lmm_status st = LMM_OK;
-    if (given(t, "size"))
-        st = read_size(t, "size", name, &s->width, &s->height, &s->shortest_edge);
+    if (given(t, "size")) st = read_size(t, "size", name, &s->width, &s->height, &s->shortest_edge);
     if (!st && given(t, "crop_size")) {
         st = read_size(t, "crop_size", name, &s->crop_width, &s->crop_height, &edge);
-        if (!st && edge)
-            s->crop_width = s->crop_height = edge;
+        if (!st && edge) s->crop_width = s->crop_height = edge;
     }
-    if (!st && s->do_center_crop && s->crop_width == 0)
-        st = LMM_FAIL(LMM_E_FORMAT, "%s: 'do_center_crop' needs a 'crop_size'", name);
+    if (!st && s->do_center_crop && s->crop_width == 0) st = LMM_FAIL(LMM_E_FORMAT, "%s: 'do_center_crop' needs a 'crop_size'", name);
     return st;
 }
 
 /* One number for all channels, or three. */
 static lmm_status read_three(double out[3], const tree *t, const char *key, const char *name) {
     const tree *v = given(t, key);
-    if (!v)
-        return LMM_OK;
+    if (!v) return LMM_OK;
     double x[3] = {NAN, NAN, NAN};
     for (int c = 0; c < 3; c++) {
         const tree *item = v->type == TREE_LIST && v->count == 3 ? v->items[c] : v;
-        if (item->type == TREE_INT || item->type == TREE_REAL)
-            x[c] = item->real;
+        if (item->type == TREE_INT || item->type == TREE_REAL) x[c] = item->real;
     }
-    if (!isfinite(x[0]) || !isfinite(x[1]) || !isfinite(x[2]))
-        return LMM_FAIL(LMM_E_FORMAT, "%s: '%s' needs three numbers", name, key);
+    if (!isfinite(x[0]) || !isfinite(x[1]) || !isfinite(x[2])) return LMM_FAIL(LMM_E_FORMAT, "%s: '%s' needs three numbers", name, key);
     memcpy(out, x, sizeof x);
     return LMM_OK;
 }
@@ -120,17 +111,12 @@ static lmm_status read_numbers(preprocess_spec *s, const tree *t, const char *na
     int64_t resample = s->resample;
     lmm_status st = given(t, "resample") ? tree_need_int(t, "resample", RESIZE_NEAREST, RESIZE_HAMMING, &resample, name) : LMM_OK;
     s->resample = (resize_filter)resample;
-    if (!st)
-        st = read_three(s->mean, t, "image_mean", name);
-    if (!st)
-        st = read_three(s->std, t, "image_std", name);
+    if (!st) st = read_three(s->mean, t, "image_mean", name);
+    if (!st) st = read_three(s->std, t, "image_std", name);
     for (int c = 0; c < 3 && !st; c++)
-        if (!((float)s->std[c] > 0))
-            st = LMM_FAIL(LMM_E_FORMAT, "%s: 'image_std' must be above 0", name);
-    if (!st && given(t, "rescale_factor"))
-        s->rescale_factor = tree_real(t, "rescale_factor", NAN);
-    if (!st && !isfinite(s->rescale_factor))
-        st = LMM_FAIL(LMM_E_FORMAT, "%s: 'rescale_factor' needs a number", name);
+        if (!((float)s->std[c] > 0)) st = LMM_FAIL(LMM_E_FORMAT, "%s: 'image_std' must be above 0", name);
+    if (!st && given(t, "rescale_factor")) s->rescale_factor = tree_real(t, "rescale_factor", NAN);
+    if (!st && !isfinite(s->rescale_factor)) st = LMM_FAIL(LMM_E_FORMAT, "%s: 'rescale_factor' needs a number", name);
     return st;
 }
 
@@ -139,13 +125,12 @@ static bool flag(const tree *t, const char *key, bool fallback) { return given(t
 lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const char *name) {
     const tree *nested = given(processor, "image_processor");
     const tree *t = nested ? nested : processor;
-    if (!t || t->type != TREE_MAP)
-        return LMM_FAIL(LMM_E_FORMAT, "%s: an image processor's options are expected here", name);
+    if (!t || t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: an image processor's options are expected here", name);
     const char *type = tree_str(t, "image_processor_type", tree_str(t, "feature_extractor_type", rows[0].type));
     const processor_row *row = find_row(type);
     if (!row)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: image processor '%s' is not supported (%s, %s and %s are)", name, type,
-                        rows[0].type, rows[1].type, rows[2].type);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: image processor '%s' is not supported (%s, %s and %s are)", name, type, rows[0].type,
+                        rows[1].type, rows[2].type);
     preprocess_spec s = row->defaults;
     snprintf(s.type, sizeof s.type, "%s", row->type);
     s.do_resize = flag(t, "do_resize", s.do_resize);
@@ -154,10 +139,8 @@ lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const ch
     s.do_normalize = flag(t, "do_normalize", s.do_normalize);
     s.do_pad = row->pads && flag(t, "do_pad", false);
     lmm_status st = read_sizes(&s, t, name);
-    if (!st)
-        st = read_numbers(&s, t, name);
-    if (!st)
-        *out = s;
+    if (!st) st = read_numbers(&s, t, name);
+    if (!st) *out = s;
     return st;
 }
 
@@ -165,8 +148,7 @@ static lmm_status read_file(preprocess_spec *out, bool *found, const char *dir, 
     char *path = path_join(dir, file);
     tree *t = NULL;
     lmm_status st = LMM_OK;
-    if (file_exists(path))
-        st = tree_load(&t, path);
+    if (file_exists(path)) st = tree_load(&t, path);
     if (!st && t && (!nested_only || given(t, "image_processor"))) {
         *found = true;
         st = preprocess_read(out, t, path);
@@ -179,8 +161,7 @@ static lmm_status read_file(preprocess_spec *out, bool *found, const char *dir, 
 lmm_status preprocess_open(preprocess_spec *out, const char *dir) {
     bool found = false;
     lmm_status st = read_file(out, &found, dir, "processor_config.json", true);
-    if (!st && !found)
-        st = read_file(out, &found, dir, "preprocessor_config.json", false);
+    if (!st && !found) st = read_file(out, &found, dir, "preprocessor_config.json", false);
     if (!st && !found)
         st = LMM_FAIL(LMM_E_IO, "'%s' has no preprocessor_config.json and no image_processor in a processor_config.json", dir);
     return st;

@@ -65,7 +65,7 @@ static lmm_status fill_pixels(batch *b, const tensor *pixels, const net *n) {
     return LMM_OK;
 }
 
-static lmm_status load_batch(batch *b, const net *n, const char *path) {
+lmm_status batch_from_file(batch *b, const net *n, const char *path) {
     safetensors *s;
     lmm_status st = safetensors_open(&s, path);
     if (st) return st;
@@ -118,7 +118,7 @@ lmm_status lmm_trace_grad(lmm_model *m, const char *batch_path, const char *path
     if (!m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no decoder to train", m->path);
     batch b = {0};
     float loss = 0;
-    lmm_status st = load_batch(&b, m->net, batch_path);
+    lmm_status st = batch_from_file(&b, m->net, batch_path);
     for (int i = 0; i < m->net->params.list.count && !st; i++) st = param_own(m->net->params.list.at[i], true);
     if (!st) st = backward(m, &b, &loss);
     if (!st) st = save(m, loss, path);

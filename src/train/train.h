@@ -81,6 +81,8 @@ typedef struct {
 /* Adds one sample; its pictures are read, moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);
 void batch_free(batch *b);
+/* trace_grad.c: the batch of a safetensors file (docs/trace.md), every label with the same weight. */
+lmm_status batch_from_file(batch *b, const net *n, const char *path);
 
 /* ---- algorithms ---- */
 
