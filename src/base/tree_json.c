@@ -75,6 +75,11 @@ static lmm_status fail_too_deep(const char *text, size_t size, const char *name)
     return LMM_FAIL(LMM_E_LIMIT, "cannot read '%s': line %d, column %d: nested deeper than %d", name, line, column, TREE_DEPTH_MAX);
 }
 
+static bool fits_64_bits(const char *digits, size_t n, bool is_negative) {
+    const char *limit = is_negative ? "9223372036854775808" : "9223372036854775807";
+    return n < 19 || (n == 19 && memcmp(digits, limit, 19) <= 0);
+}
+
 /* jansson refuses integers beyond 64 bits, which real files hold (a tokenizer's model_max_length of 10^30): with
  * ".0" behind they are reals. Returns the text with that done. */
 static char *widen_integers(const char *text, size_t size, size_t *size_out) {
@@ -89,7 +94,7 @@ static char *widen_integers(const char *text, size_t size, size_t *size_out) {
         bool is_exponent = first > 0 && strchr("eE.", text[first - 1]);
         is_exponent |= first > 1 && strchr("+-", text[first - 1]) && strchr("eE", text[first - 2]);
         bool goes_on = end < size && strchr(".eE", text[end]);
-        if (end - first < 19 || is_exponent || goes_on) continue;
+        if (is_exponent || goes_on || fits_64_bits(text + first, end - first, first > 0 && text[first - 1] == '-')) continue;
         buf_put(&b, text + kept, end - kept);
         buf_puts(&b, ".0");
         kept = end;

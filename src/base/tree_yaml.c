@@ -125,16 +125,19 @@ static lmm_status read_children(reader *r, tree *t, int depth) {
         yaml_event_t e;
         char *key = NULL;
         tree *child = NULL;
+        int line = 0;
         lmm_status st = next_event(r, &e);
         if (st) return st;
         bool ends = e.type == YAML_SEQUENCE_END_EVENT || e.type == YAML_MAPPING_END_EVENT;
         if (!ends && t->type == TREE_MAP) {
+            line = (int)e.start_mark.line + 1;
             st = read_key(r, t, &e, &key);
             yaml_event_delete(&e);
             if (!st) st = next_event(r, &e);
         }
         if (!ends && !st) st = read_node(r, &e, depth + 1, &child);
         if (ends) yaml_event_delete(&e);
+        if (child && key) child->line = line; /* where the reader will look: a block's own first line comes after its key */
         if (child && key) tree_put(t, key, child);
         else if (child) tree_add(t, child);
         free(key);
@@ -156,7 +159,8 @@ static lmm_status read_node(reader *r, yaml_event_t *e, int depth, tree **out) {
     } else if (is_map ? e->data.mapping_start.tag != NULL : e->data.sequence_start.tag != NULL) {
         st = fail_at(r, e->start_mark, "tags (!name) are not supported");
     } else if (depth > TREE_DEPTH_MAX) {
-        st = fail_at(r, e->start_mark, "nested too deep");
+        (void)fail_at(r, e->start_mark, "nested deeper than 512");
+        st = LMM_E_LIMIT;
     } else {
         t = tree_new(is_map ? TREE_MAP : TREE_LIST);
     }
