@@ -18,7 +18,10 @@ enum {
     NC = 256,                          /* columns packed at a time: NC * KC floats stay in the second cache */
     A_ROW = KC + 16,                   /* stride of a copied row, no power of two */
     A_STEP = 16,                       /* stride of a copied column */
-    PF = 2,
+    FETCH_STEPS = 8,
+    STREAMS = 3,
+    A_PANEL = MR * A_ROW > A_STEP * KC ? MR * A_ROW : A_STEP * KC,
+    GROUP = 4,
     FEW = 4,                           /* rows up to which packing does not pay */
 };
 
@@ -50,34 +53,25 @@ static ahead ahead_of(const void *x, kernel_type t, int64_t at, int64_t ld, int 
     return (ahead){(const char *)x + at * size, ld * size, rows, (int)(columns * size), 0};
 }
 
-INLINE void fetch(ahead *f, int lines) {
-    for (; lines > 0 && f->rows > 0; lines--) {
-        _mm_prefetch(f->row + f->at, _MM_HINT_T1);
-        f->at += 64;
-        if (f->at >= f->size) f->row += f->stride, f->rows--, f->at = 0;
-    }
+INLINE void fetch(ahead *f) {
+    if (f->rows <= 0) return;
+    _mm_prefetch(f->row + f->at, _MM_HINT_T1);
+    f->at += 64;
+    if (f->at >= f->size) f->row += f->stride, f->rows--, f->at = 0;
 }
 
 /* ---- the tile ---- */
 
-/* y (rows, columns <= NR) from packed a and b (k, NR). `rows` and `layout` are constants where it is inlined. */
-INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
+/* y (rows, NR) from packed a (rows, k) and b (k, NR). `rows` and `layout` are constants where it is inlined. */
+INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead next[STREAMS]) {
     vf c[MR][2];
-    const vm head0 = v_head(min_int(columns, VL - 1)), head1 = v_head(max_int(columns - VL, 0));
-    const bool whole = columns == NR, first_whole = columns >= VL;
     UNROLL for (int i = 0; i < rows; i++) c[i][0] = c[i][1] = v_zero();
     if (use == Y_CHAIN)
-        UNROLL for (int i = 0; i < rows; i++) {
-            c[i][0] = first_whole ? v_load(y + i * ldy) : v_load_head(y + i * ldy, head0, v_zero());
-            if (whole) c[i][1] = v_load(y + i * ldy + VL);
-            else if (first_whole) c[i][1] = v_load_head(y + i * ldy + VL, head1, v_zero());
-        }
+        UNROLL for (int i = 0; i < rows; i++) c[i][0] = v_load(y + i * ldy), c[i][1] = v_load(y + i * ldy + VL);
     for (int l = 0; l < k;) {
-        fetch(&next[0], PF);
-        fetch(&next[1], PF);
-        int stop = min_int(k, l + 8);
-        _Pragma("GCC unroll 1")
-        for (; l < stop; l++, b += NR) {
+        for (int s = 0; s < STREAMS; s++) fetch(&next[s]);
+        int stop = min_int(k, l + FETCH_STEPS);
+        UNROLL_NOT for (; l < stop; l++, b += NR) {
             vf b0 = v_load(b), b1 = v_load(b + VL);
             UNROLL for (int i = 0; i < rows; i++) {
                 vf ai = v_set1(layout == A_ROWS ? a[i * A_ROW + l] : a[l * A_STEP + i]);
@@ -86,48 +80,47 @@ INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const floa
             }
         }
     }
-    UNROLL for (int i = 0; i < rows; i++) {
-        float *at = y + i * ldy;
-        if (whole) {
-            if (use == Y_ADD) c[i][0] = v_add(v_load(at), c[i][0]), c[i][1] = v_add(v_load(at + VL), c[i][1]);
-            v_store(at, c[i][0]), v_store(at + VL, c[i][1]);
-        } else if (first_whole) {
-            if (use == Y_ADD) c[i][0] = v_add(v_load(at), c[i][0]), c[i][1] = v_add(v_load_head(at + VL, head1, v_zero()), c[i][1]);
-            v_store(at, c[i][0]), v_store_head(at + VL, head1, c[i][1]);
-        } else {
-            if (use == Y_ADD) c[i][0] = v_add(v_load_head(at, head0, v_zero()), c[i][0]);
-            v_store_head(at, head0, c[i][0]);
-        }
-    }
+    if (use == Y_ADD)
+        UNROLL for (int i = 0; i < rows; i++) c[i][0] = v_add(v_load(y + i * ldy), c[i][0]), c[i][1] = v_add(v_load(y + i * ldy + VL), c[i][1]);
+    UNROLL for (int i = 0; i < rows; i++) v_store(y + i * ldy, c[i][0]), v_store(y + i * ldy + VL, c[i][1]);
 }
 
-INLINE void tile_rows(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
+INLINE void tile_rows(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead *next) {
     switch (rows) {
-    case 1: tile_of(1, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 2: tile_of(2, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 3: tile_of(3, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 4: tile_of(4, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 5: tile_of(5, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 6: tile_of(6, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 1: tile_of(1, layout, y, ldy, a, b, k, use, next); break;
+    case 2: tile_of(2, layout, y, ldy, a, b, k, use, next); break;
+    case 3: tile_of(3, layout, y, ldy, a, b, k, use, next); break;
+    case 4: tile_of(4, layout, y, ldy, a, b, k, use, next); break;
+    case 5: tile_of(5, layout, y, ldy, a, b, k, use, next); break;
+    case 6: tile_of(6, layout, y, ldy, a, b, k, use, next); break;
 #if defined(__AVX512F__)
-    case 7: tile_of(7, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 8: tile_of(8, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 9: tile_of(9, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 10: tile_of(10, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 11: tile_of(11, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 12: tile_of(12, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 13: tile_of(13, layout, y, ldy, a, b, columns, k, use, next); break;
-    case 14: tile_of(14, layout, y, ldy, a, b, columns, k, use, next); break;
+    case 7: tile_of(7, layout, y, ldy, a, b, k, use, next); break;
+    case 8: tile_of(8, layout, y, ldy, a, b, k, use, next); break;
+    case 9: tile_of(9, layout, y, ldy, a, b, k, use, next); break;
+    case 10: tile_of(10, layout, y, ldy, a, b, k, use, next); break;
+    case 11: tile_of(11, layout, y, ldy, a, b, k, use, next); break;
+    case 12: tile_of(12, layout, y, ldy, a, b, k, use, next); break;
+    case 13: tile_of(13, layout, y, ldy, a, b, k, use, next); break;
+    case 14: tile_of(14, layout, y, ldy, a, b, k, use, next); break;
 #endif
     }
 }
 
-static void tile_a_rows(int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
-    tile_rows(A_ROWS, rows, y, ldy, a, b, columns, k, use, next);
+static void tile_a_rows(int rows, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead *next) {
+    tile_rows(A_ROWS, rows, y, ldy, a, b, k, use, next);
 }
 
-static void tile_a_columns(int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
-    tile_rows(A_COLUMNS, rows, y, ldy, a, b, columns, k, use, next);
+static void tile_a_columns(int rows, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead *next) {
+    tile_rows(A_COLUMNS, rows, y, ldy, a, b, k, use, next);
+}
+
+/* A tile at the right edge, with fewer than NR columns: computed whole in a place of its own. */
+static void edge_tile(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use, ahead *next) {
+    float whole[MR * NR];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < NR; j++) whole[i * NR + j] = j < columns && use != Y_SET ? y[i * ldy + j] : 0.0f;
+    (layout == A_ROWS ? tile_a_rows : tile_a_columns)(rows, whole, NR, a, b, k, use, next);
+    for (int i = 0; i < rows; i++) memcpy(y + i * ldy, whole + i * NR, (size_t)columns * sizeof *y);
 }
 
 /* ---- packing ---- */
@@ -140,9 +133,14 @@ static void pack_a_rows(float *to, const float *a, int64_t lda, int rows, int k)
     }
 }
 
-static void pack_a_columns(float *to, const float *a, int64_t lda, int rows, int k) {
-    vm head = v_head(rows);
-    for (int l = 0; l < k; l++) v_store(to + l * A_STEP, v_load_head(a + l * lda, head, v_zero()));
+static void pack_a_columns(float *to, const float *a, int64_t lda, const int *rows, int panels, int k) {
+    for (int l = 0; l < k; l++) {
+        const float *from = a + l * lda;
+        for (int p = 0; p < panels; p++) {
+            v_store(to + p * A_PANEL + l * A_STEP, v_load_head(from, v_head(rows[p]), v_zero()));
+            from += rows[p];
+        }
+    }
 }
 
 /* to: panels (k, NR) of b (k, columns) at element `at`, row by row (a row is contiguous, the next may be on another page); 0 beyond. */
@@ -201,11 +199,12 @@ typedef struct {
     const void *b;
     int64_t ldb;
     kernel_type bt;
-    bool a_columns, b_rows;            /* a is (k, m); b is (n, k) */
+    a_layout layout;
+    bool b_rows;                       /* b is (n, k) */
 } operands;
 
 static ahead ahead_a(const operands *o, int row, int rows, int k0, int k) {
-    return o->a_columns ? ahead_of(o->a, KT_F32, k0 * o->lda + row, o->lda, k, rows) : ahead_of(o->a, KT_F32, row * o->lda + k0, o->lda, rows, k);
+    return o->layout == A_COLUMNS ? ahead_of(o->a, KT_F32, k0 * o->lda + row, o->lda, k, rows) : ahead_of(o->a, KT_F32, row * o->lda + k0, o->lda, rows, k);
 }
 static ahead ahead_b(const operands *o, int col, int columns, int k0, int k) {
     return o->b_rows ? ahead_of(o->b, o->bt, col * o->ldb + k0, o->ldb, columns, k) : ahead_of(o->b, o->bt, k0 * o->ldb + col, o->ldb, k, columns);
@@ -214,18 +213,28 @@ static ahead ahead_b(const operands *o, int col, int columns, int k0, int k) {
 /* y (m, n) of k <= KC steps from k0, n <= NC: B once to panels, then A panel by panel; panels share the rows evenly. */
 static void multiply_block(float *y, int64_t ldy, const operands *o, int col0, int k0, int m, int n, int k, int k_next, y_use use) {
     _Alignas(64) float b[NC * KC];
-    _Alignas(64) float a[(MR * A_ROW > A_STEP * KC ? MR * A_ROW : A_STEP * KC)];
+    _Alignas(64) float a[GROUP * A_PANEL];
     if (o->b_rows) pack_w(b, o->b, o->bt, col0 * o->ldb + k0, o->ldb, n, k);
     else pack_b(b, o->b, o->bt, k0 * o->ldb + col0, o->ldb, n, k);
-    ahead next[2] = {[1] = ahead_b(o, col0, n, k0 + k, k_next)};
+    ahead next[STREAMS] = {[1] = ahead_b(o, col0, n, k0 + k, k_next)};
     int panels = (m + MR - 1) / MR;
-    for (int p = 0, i = 0, rows; p < panels; p++, i += rows) {
-        rows = m / panels + (p < m % panels);
-        if (o->a_columns) pack_a_columns(a, o->a + k0 * o->lda + i, o->lda, rows, k);
-        else pack_a_rows(a, o->a + i * o->lda + k0, o->lda, rows, k);
-        next[0] = p + 1 < panels ? ahead_a(o, i + rows, rows, k0, k) : ahead_a(o, 0, rows, k0 + k, k_next);
+    for (int p = 0, i = 0; p < panels; p += GROUP) {
+        int rows[GROUP], count = min_int(GROUP, panels - p), sum = 0;
+        for (int q = 0; q < count; q++) sum += rows[q] = m / panels + (p + q < m % panels);
+        if (o->layout == A_COLUMNS) pack_a_columns(a, o->a + k0 * o->lda + i, o->lda, rows, count, k);
+        else
+            for (int q = 0, at = i; q < count; at += rows[q++]) pack_a_rows(a + q * A_PANEL, o->a + at * o->lda + k0, o->lda, rows[q], k);
+        if (p + GROUP < panels) {
+            next[0] = ahead_a(o, i + sum, sum, k0, k);
+            next[2] = ahead_of(y, KT_F32, (i + sum) * ldy, ldy, use == Y_SET ? 0 : sum, n);
+        } else next[0] = ahead_a(o, 0, sum, k0 + k, k_next);
         for (int j = 0; j < n; j += NR)
-            (o->a_columns ? tile_a_columns : tile_a_rows)(rows, y + i * ldy + j, ldy, a, b + j * KC, min_int(NR, n - j), k, use, next);
+            for (int q = 0, at = i; q < count; at += rows[q++]) {
+                float *to = y + at * ldy + j;
+                if (n - j < NR) edge_tile(o->layout, rows[q], to, ldy, a + q * A_PANEL, b + j * KC, n - j, k, use, next);
+                else (o->layout == A_ROWS ? tile_a_rows : tile_a_columns)(rows[q], to, ldy, a + q * A_PANEL, b + j * KC, k, use, next);
+            }
+        i += sum;
     }
 }
 
@@ -280,7 +289,7 @@ static void body_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, con
                          bool accumulate) {
     if (k == 0 && !accumulate)
         for (int i = 0; i < m; i++) memset(y + i * ldy, 0, (size_t)n * sizeof *y);
-    if (m > FEW) multiply(y, ldy, &(operands){x, ldx, w, ldw, wt, false, true}, m, n, k, !accumulate, false);
+    if (m > FEW) multiply(y, ldy, &(operands){x, ldx, w, ldw, wt, A_ROWS, true}, m, n, k, !accumulate, false);
     else if (wt == KT_F32) few_nt(KT_F32, y, ldy, x, ldx, w, ldw, m, n, k, accumulate);
     else if (wt == KT_F16) few_nt(KT_F16, y, ldy, x, ldx, w, ldw, m, n, k, accumulate);
     else few_nt(KT_BF16, y, ldy, x, ldx, w, ldw, m, n, k, accumulate);
@@ -314,14 +323,14 @@ INLINE void few_nn(kernel_type bt, float *y, int64_t ldy, const float *a, int64_
 }
 
 static void body_gemm_nn(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int k) {
-    if (m > FEW) multiply(y, ldy, &(operands){a, lda, b, ldb, bt, false, false}, m, n, k, false, true);
+    if (m > FEW) multiply(y, ldy, &(operands){a, lda, b, ldb, bt, A_ROWS, false}, m, n, k, false, true);
     else if (bt == KT_F32) few_nn(KT_F32, y, ldy, a, lda, b, ldb, m, n, k);
     else if (bt == KT_F16) few_nn(KT_F16, y, ldy, a, lda, b, ldb, m, n, k);
     else few_nn(KT_BF16, y, ldy, a, lda, b, ldb, m, n, k);
 }
 
 static void body_gemm_tn(float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int k) {
-    multiply(y, ldy, &(operands){a, lda, b, ldb, KT_F32, true, false}, m, n, k, false, true);
+    multiply(y, ldy, &(operands){a, lda, b, ldb, KT_F32, A_COLUMNS, false}, m, n, k, false, true);
 }
 
 #endif

@@ -11,8 +11,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")          /* for short loops over registers */
+#define UNROLL_NOT _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLL _Pragma("GCC unroll 32")
+#define UNROLL_NOT _Pragma("GCC unroll 1")
 #endif
 
 #if defined(__AVX512F__)

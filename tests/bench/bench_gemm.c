@@ -1,0 +1,159 @@
+/* bench_gemm.c - speed of the matrix products, beside OpenBLAS's in the same run when it was there at build time.
+ *
+ *     bench_gemm [TABLE [THREADS [ROUNDS [PRODUCT [M N K]]]]]  (avx2, avx512, generic or best; 2; 7; nt, nn, tn, gemv or all; one shape)
+ *
+ * Rounds alternate between the two and the best one counts. Between them the program sleeps: OpenBLAS's threads spin for a while after
+ * their work and would take our cores, ours would take theirs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/kernels.h"
+#ifdef LMM_HAVE_BLAS
+#include <cblas.h>
+#endif
+
+typedef enum { NT, NN, TN } product;
+static const char *const PRODUCT_NAMES[] = {"nt", "nn", "tn"};
+
+typedef struct { int m, n, k; } shape;
+static const shape SHAPES[] = {
+    {512, 2048, 2048}, {2048, 256, 256}, {2048, 768, 256}, {2048, 256, 768}, {2048, 4096, 256}, {4096, 128, 128}, {4096, 512, 128},
+    {4096, 128, 512}, {64, 256, 256}, {64, 768, 256}, {64, 512, 512}, {256, 512, 512}, {256, 768, 768}, {768, 256, 2048}, {256, 256, 4096},
+    {8, 2048, 2048}, {16, 2048, 2048}, {32, 2048, 2048},
+};
+
+typedef struct {
+    const kernels *k;
+    pool *team;
+    product product;
+    shape s;
+    kernel_type type;
+    float *a, *b, *y;
+    const void *w;                     /* b as `type` */
+} bench;
+
+static void pause_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
+
+static void run_ours(const bench *b) {
+    int m = b->s.m, n = b->s.n, k = b->s.k;
+    switch (b->product) {
+    case NT: gemm_nt(b->k, b->team, b->y, n, b->a, k, b->w, k, b->type, m, n, k, false); break;
+    case NN: gemm_nn(b->k, b->team, b->y, n, b->a, k, b->w, n, b->type, m, n, k); break;
+    case TN: gemm_tn(b->k, b->team, b->y, n, b->a, m, b->b, n, m, n, k); break;
+    }
+}
+
+#ifdef LMM_HAVE_BLAS
+static void run_blas(const bench *b) {
+    int m = b->s.m, n = b->s.n, k = b->s.k;
+    cblas_sgemm(CblasRowMajor, b->product == TN ? CblasTrans : CblasNoTrans, b->product == NT ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, b->a,
+                b->product == TN ? m : k, b->b, b->product == NT ? k : n, b->product == NT ? 0.0f : 1.0f, b->y, n);
+}
+#else
+static void run_blas(const bench *b) { (void)b; }
+#endif
+
+/* Best time of one call among some that last 4 ms or more together. */
+static double time_of(void (*run)(const bench *), const bench *b) {
+    double best = INFINITY, start = time_now();
+    pause_ms(0);
+    do {
+        double t = time_now();
+        run(b);
+        best = fmin(best, time_now() - t);
+    } while (time_now() - start < 4e-3);
+    return best;
+}
+
+static void compare(const bench *b, int rounds, double *ours, double *theirs) {
+    *ours = *theirs = INFINITY;
+    for (int r = 0; r < rounds; r++) {
+        *ours = fmin(*ours, time_of(run_ours, b));
+#ifdef LMM_HAVE_BLAS
+        if (b->type != KT_F32) continue;
+        pause_ms(2);
+        *theirs = fmin(*theirs, time_of(run_blas, b));
+        pause_ms(40);
+#endif
+    }
+}
+
+static float *random_floats(int64_t n) {
+    void *x;
+    if (mem_try(&x, (size_t)n * sizeof(float), "numbers")) exit(1);
+    rng r = rng_make(1, (uint64_t)n);
+    for (int64_t i = 0; i < n; i++) ((float *)x)[i] = (float)rng_unit(&r) - 0.5f;
+    return x;
+}
+
+static bench bench_new(const kernels *k, pool *team, product p, shape s, kernel_type t) {
+    bench b = {k, team, p, s, t, random_floats((int64_t)s.m * s.k), random_floats((int64_t)s.n * s.k), random_floats((int64_t)s.m * s.n), NULL};
+    b.w = b.b;
+    if (t == KT_F32) return b;
+    void *w;
+    if (mem_try(&w, (size_t)s.n * (size_t)s.k * kernel_type_size(t), "weights")) exit(1);
+    k->from_f32(w, b.b, t, (int64_t)s.n * s.k);
+    b.w = w;
+    return b;
+}
+
+static void bench_free(bench *b) {
+    if (b->w != b->b) free((void *)b->w);
+    free(b->a);
+    free(b->b);
+    free(b->y);
+}
+
+static void measure_product(const kernels *k, pool *team, product p, shape s, int rounds) {
+    bench b = bench_new(k, team, p, s, KT_F32);
+    double ours, theirs, work = 2e-9 * s.m * s.n * s.k;
+    compare(&b, rounds, &ours, &theirs);
+    printf("%-4s %5d %5d %5d  %8.1f GFLOP/s", PRODUCT_NAMES[p], s.m, s.n, s.k, work / ours);
+    if (theirs < INFINITY) printf("   OpenBLAS %8.1f   ratio %.2f", work / theirs, theirs / ours);
+    printf("\n");
+    fflush(stdout);
+    bench_free(&b);
+}
+
+static void measure_gemv(const kernels *k, pool *team, int n, int rounds) {
+    static const char *const TYPES[] = {"f32", "f16", "bf16"};
+    for (int t = 0; t < KT_COUNT; t++) {
+        bench b = bench_new(k, team, NT, (shape){1, n, n}, (kernel_type)t);
+        double ours, theirs, size = 1e-9 * n * n * (double)kernel_type_size((kernel_type)t);
+        compare(&b, rounds, &ours, &theirs);
+        printf("gemv %5d %5d %-5s  %8.1f GB/s", n, n, TYPES[t], size / ours);
+        if (theirs < INFINITY) printf("   OpenBLAS %8.1f GB/s   ratio %.2f", size / theirs, theirs / ours);
+        printf("\n");
+        fflush(stdout);
+        bench_free(&b);
+    }
+}
+
+int main(int argc, char **argv) {
+    const char *table = argc > 1 && strcmp(argv[1], "best") ? argv[1] : NULL, *what = argc > 4 ? argv[4] : "all";
+    int threads = argc > 2 ? atoi(argv[2]) : 2, rounds = argc > 3 ? atoi(argv[3]) : 7;
+    const kernels *k = kernels_pick(table);
+    if (!k) {
+        fprintf(stderr, "bench_gemm: this processor has no table '%s'\n", table);
+        return 2;
+    }
+    pool *team = pool_new(threads);
+    printf("table %s, %d threads, best of %d", k->name, pool_thread_count(team), rounds);
+#ifdef LMM_HAVE_BLAS
+    openblas_set_num_threads(threads);
+    printf("; OpenBLAS kernels: %s", openblas_get_corename());
+#endif
+    printf("\n");
+    for (int p = NT; p <= TN; p++) {
+        if (strcmp(what, "all") && strcmp(what, PRODUCT_NAMES[p])) continue;
+        if (argc > 7) measure_product(k, team, (product)p, (shape){atoi(argv[5]), atoi(argv[6]), atoi(argv[7])}, rounds);
+        else
+            for (size_t i = 0; i < COUNT_OF(SHAPES); i++) measure_product(k, team, (product)p, SHAPES[i], rounds);
+    }
+    if (!strcmp(what, "all") || !strcmp(what, "gemv"))
+        for (int n = 256; n <= 4096; n *= 2) measure_gemv(k, team, n, rounds);
+    pool_free(team);
+    return 0;
+}
