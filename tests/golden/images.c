@@ -88,7 +88,7 @@ static resize_filter filter_of(const char *name) {
 }
 
 static bool box_of(resize_box *box, const tree *c) {
-    const tree *b = tree_get(c, "box");
+    const tree *b = tree_get(c, "box_ltrb");
     if (!b || b->type != TREE_LIST || b->count != 4) return false;
     *box = (resize_box){b->items[0]->real, b->items[1]->real, b->items[2]->real, b->items[3]->real};
     return true;

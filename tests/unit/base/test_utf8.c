@@ -38,17 +38,9 @@ static void what_is_no_code_point_is_encoded_as_replacement(void **state) {
 
 static void bad_bytes_decode_to_one_replacement(void **state) {
     (void)state;
-    static const char *const bad[] = {"\x80",
-                                      "\xC0\x80",
-                                      "\xC1\xBF",
-                                      "\xE0\x9F\xBF",
-                                      "\xED\xA0\x80",
-                                      "\xF0\x8F\xBF\xBF",
-                                      "\xF4\x90\x80\x80",
-                                      "\xF5\x80\x80\x80",
-                                      "\xFF",
-                                      "\xE2\x82"
-                                      "a"};
+    static const char *const bad[] = {"\x80",         "\xC0\x80",         "\xC1\xBF",         "\xE0\x9F\xBF",
+                                      "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+                                      "\xFF",         "\xE2\x82\x61"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         uint32_t cp = 0;
         assert_int_equal(utf8_decode(bad[i], strlen(bad[i]), &cp), 1);

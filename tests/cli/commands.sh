@@ -1,0 +1,37 @@
+#!/bin/sh
+# The commands on tiny checkpoints: what they print is stable and parses.
+set -u
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+tiny=$LMM_TESTS/golden/data/golden/checkpoints
+pictures=$LMM_TESTS/golden/data/golden/images
+
+check() { # NAME CONDITION...
+    name=$1
+    shift
+    if "$@"; then echo "ok $name"; else echo "not ok $name"; fi
+}
+same() { # NAME WANT HAVE
+    if [ "$2" = "$3" ]; then echo "ok $1"; else echo "not ok $1: want '$2', have '$3'"; fi
+}
+
+same tokenize_plain '{"ids": [87]}' "$(echo '{"text": "T"}' | "$LMM" tokenize -m "$tiny/qwen2" | sed 's/\[.*\]/[87]/')"
+round=$(printf '{"text": "a red circle"}\n' | "$LMM" tokenize -m "$tiny/qwen2" | "$LMM" tokenize -m "$tiny/qwen2")
+same tokenize_round_trip '{"text": "a red circle"}' "$round"
+
+first=$("$LMM" chat -m "$tiny/llava" --image "$pictures/rgb.png" -n 8 --json "What is shown?")
+again=$("$LMM" chat -m "$tiny/llava" --image "$pictures/rgb.png" -n 8 --json -t 1 "What is shown?")
+same chat_repeats "$first" "$again"
+check chat_json sh -c "printf '%s' '$(printf '%s' "$first" | tr -d "'")' | grep -q '\"finish_reason\"'"
+
+check trace_writes "$LMM" trace -m "$tiny/llava" --raw 'USER: <image>
+What? ASSISTANT:' --image "$pictures/rgb.png" --generate 3 -o "$tmp/t.safetensors"
+check trace_names grep -q 'vis.layer0' "$tmp/t.safetensors"
+check trace_grad "$LMM" trace -m "$tiny/llama" --grad "$tiny/llama/golden.safetensors" -o "$tmp/g.safetensors"
+check trace_grad_names grep -q 'grad.lm_head.weight' "$tmp/g.safetensors"
+"$LMM" info "$tiny/llava" >"$tmp/info" && grep -q 'tokens a picture 16' "$tmp/info" && echo "ok info" || echo "not ok info: $(cat "$tmp/info")"
+"$LMM" info --json "$tiny/llama" | grep -q '"architecture": "llm"' && echo "ok info_json" || echo "not ok info_json"
+for c in chat train eval trace tokenize info data; do
+    "$LMM" $c --help >"$tmp/help" 2>&1 && grep -q usage "$tmp/help" && echo "ok help_$c" || echo "not ok help_$c"
+done
+printf '/image %s\nwhat is it?\n/quit\n' "$pictures/rgb.png" | "$LMM" chat -m "$tiny/llava" -n 4 >"$tmp/loop" 2>&1 && echo "ok prompt_loop" || echo "not ok prompt_loop: $(cat "$tmp/loop")"

@@ -1,0 +1,41 @@
+/* model_util.h - tiny checkpoints of tests/golden opened for a test. */
+#ifndef MODEL_UTIL_H
+#define MODEL_UTIL_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/engine.h"
+
+#define TINY(family) LMM_TESTS "/golden/data/golden/checkpoints/" family
+#define PICTURE(name) LMM_TESTS "/golden/data/golden/images/" name
+
+#define OK(call) assert_int_equal((call), LMM_OK)
+
+typedef struct { lmm_runtime *runtime; lmm_model *model; } opened;
+
+static inline opened open_tiny(const char *path, int threads) {
+    opened o;
+    OK(lmm_runtime_open(&o.runtime, threads, NULL));
+    OK(lmm_model_open(&o.model, o.runtime, path));
+    return o;
+}
+
+static inline void close_tiny(opened *o) {
+    lmm_model_close(o->model);
+    lmm_runtime_close(o->runtime);
+}
+
+static inline lmm_prompt *raw_prompt(const lmm_model *m, const char *text, const char *picture) {
+    lmm_prompt *p;
+    OK(lmm_prompt_raw(&p, m, text, strlen(text), &(lmm_prompt_opts){.images = &picture, .image_count = picture != NULL}));
+    return p;
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* test_sampler.c - the order and meaning of sampling options. */
+#include <math.h>
+
+#include "model_util.h"
+
+enum { V = 6 };
+static const float logits[V] = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f, 0.0f};
+
+static int draw(const lmm_gen_opts *o, uint64_t stream, const int *history, int n) {
+    int id[V];
+    float scratch[V];
+    candidates c = {id, scratch, 0};
+    rng r = rng_make(1, stream);
+    return sample_next(logits, V, o, history, n, &r, &c);
+}
+
+/* Share of draws of every id over many streams. */
+static void shares(const lmm_gen_opts *o, double out[V]) {
+    enum { N = 4000 };
+    memset(out, 0, V * sizeof *out);
+    for (uint64_t i = 0; i < N; i++) out[draw(o, i, NULL, 0)] += 1.0 / N;
+}
+
+static void greedy_takes_the_first_of_equal_maxima(void **state) {
+    (void)state;
+    assert_int_equal(draw(&(lmm_gen_opts){0}, 0, NULL, 0), 1);
+}
+
+static void a_penalty_moves_the_choice(void **state) {
+    (void)state;
+    int said[] = {1, 1, 1};
+    assert_int_equal(draw(&(lmm_gen_opts){.repetition_penalty = 1.5}, 0, said, 3), 3);
+}
+
+static void temperature_one_draws_the_softmax(void **state) {
+    (void)state;
+    double p[V], sum = 0;
+    shares(&(lmm_gen_opts){.temperature = 1.0}, p);
+    for (int i = 0; i < V; i++) sum += exp((double)logits[i]);
+    for (int i = 0; i < V; i++) assert_true(fabs(p[i] - exp((double)logits[i]) / sum) < 0.03);   /* 4 deviations of 4000 draws */
+}
+
+static void top_k_and_top_p_and_min_p_cut_the_tail(void **state) {
+    (void)state;
+    const lmm_gen_opts cut[] = {{.temperature = 1, .top_k = 2}, {.temperature = 1, .top_p = 0.7}, {.temperature = 1, .min_p = 0.5}};
+    for (size_t i = 0; i < COUNT_OF(cut); i++) {
+        double p[V];
+        shares(&cut[i], p);
+        assert_true(fabs(p[1] - 0.5) < 0.04 && fabs(p[3] - 0.5) < 0.04);
+        assert_true(p[0] == 0 && p[2] == 0 && p[4] == 0 && p[5] == 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(greedy_takes_the_first_of_equal_maxima),
+        cmocka_unit_test(a_penalty_moves_the_choice),
+        cmocka_unit_test(temperature_one_draws_the_softmax),
+        cmocka_unit_test(top_k_and_top_p_and_min_p_cut_the_tail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* test_train.c - whole small runs: they repeat themselves bit for bit, stop and resume, survive a full disk, and learn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "train/train.h"
+
+#define OK(call) assert_int_equal((call), LMM_OK)
+
+static char folder[64];
+
+static int set_up(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/lmm-train-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    return dir_remove(folder) != LMM_OK;
+}
+
+static void write_text(const char *name, const char *text) {
+    char *path = path_join(folder, name);
+    OK(file_write(path, text, strlen(text)));
+    free(path);
+}
+
+static void write_data(void) {
+    write_text("data.json",
+               "[{\"id\": \"a\", \"image\": \"rgb.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nwhat is the color?\"}, {\"from\": \"gpt\", \"value\": \"red\"},"
+               " {\"from\": \"human\", \"value\": \"is it a circle?\"}, {\"from\": \"gpt\", \"value\": \"no\"}]},"
+               " {\"id\": \"b\", \"image\": \"wide.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nis it blue?\"}, {\"from\": \"gpt\", \"value\": \"yes\"}]},"
+               " {\"id\": \"c\", \"image\": \"gray.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nwhat is the shape?\"}, {\"from\": \"gpt\", \"value\": \"circle\"}]},"
+               " {\"id\": \"d\", \"conversations\": [{\"from\": \"human\", \"value\": \"no picture at all?\"}, {\"from\": \"gpt\", \"value\": \"none\"}]}]");
+}
+
+/* Runs the recipe with the given output folder and overrides. */
+static lmm_status train(const char *run, int threads, const char *const *more, int count) {
+    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini, init: fan_in}\ndata:\n  - {path: %s/data.json, images: %s/golden/data/golden/images, turns: independent}\n"
+                               "augment: {mirror: true, shift: 3}\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
+                               folder, run, LMM_SOURCE, folder, LMM_TESTS);
+    write_data();
+    write_text("recipe.yaml", recipe_);
+    free(recipe_);
+    char *path = path_join(folder, "recipe.yaml");
+    lmm_runtime *r;
+    OK(lmm_runtime_open(&r, threads, NULL));
+    lmm_status st = lmm_train(r, path, more, count, &(lmm_train_opts){.quiet = true});
+    lmm_runtime_close(r);
+    free(path);
+    return st;
+}
+
+static void assert_same_weights(const char *a, const char *b) {
+    char *pa = mem_printf("%s/%s/final/model.safetensors", folder, a), *pb = mem_printf("%s/%s/final/model.safetensors", folder, b);
+    file_map ma, mb;
+    OK(file_map_open(&ma, pa));
+    OK(file_map_open(&mb, pb));
+    assert_int_equal(ma.size, mb.size);
+    assert_memory_equal(ma.data, mb.data, ma.size);
+    file_map_close(&ma);
+    file_map_close(&mb);
+    free(pa);
+    free(pb);
+}
+
+static void training_repeats_itself_on_any_number_of_threads(void **state) {
+    (void)state;
+    OK(train("one", 1, NULL, 0));
+    OK(train("two", 2, NULL, 0));
+    OK(train("four", 4, NULL, 0));
+    assert_same_weights("one", "two");
+    assert_same_weights("one", "four");
+}
+
+static void a_stopped_run_resumes_to_the_same_bits(void **state) {
+    (void)state;
+    const char *stop_after[] = {"steps=6", "save_every=2"};
+    OK(train("whole", 2, NULL, 0));
+    OK(train("cut", 2, stop_after, 2));
+    /* Take the newest checkpoint and the result away: what is left is a run that stopped at step 4. */
+    char *last = mem_printf("%s/cut/step-00000006", folder), *final = mem_printf("%s/cut/final", folder);
+    OK(dir_remove(last));
+    OK(dir_remove(final));
+    OK(train("cut", 2, stop_after, 2));
+    assert_same_weights("whole", "cut");
+    free(last);
+    free(final);
+}
+
+static void a_damaged_checkpoint_is_passed_over(void **state) {
+    (void)state;
+    const char *often[] = {"save_every=2"};
+    OK(train("whole", 2, NULL, 0));
+    OK(train("hurt", 2, often, 1));
+    char *weights = mem_printf("%s/hurt/step-00000006/model.safetensors", folder);
+    FILE *f = fopen(weights, "r+b");
+    assert_non_null(f);
+    fseek(f, 5000, SEEK_SET);
+    fputc('x', f);
+    fclose(f);
+    int64_t step;
+    char *run = path_join(folder, "hurt"), *dir = train_latest(run, &step);
+    assert_int_equal(step, 4);
+    free(dir);
+    free(run);
+    free(weights);
+    OK(train("hurt", 2, often, 1));
+    assert_same_weights("whole", "hurt");
+}
+
+static void recomputing_blocks_changes_no_bit(void **state) {
+    (void)state;
+    const char *recompute[] = {"recompute=true"};
+    OK(train("kept", 2, NULL, 0));
+    OK(train("replayed", 2, recompute, 1));
+    assert_same_weights("kept", "replayed");
+}
+
+static void a_full_disk_keeps_the_old_checkpoint(void **state) {
+    (void)state;
+    const char *two[] = {"steps=2"}, *four[] = {"steps=4"};
+    OK(train("disk", 2, two, 1));
+    struct rlimit old, small = {1 << 20, 1 << 20};
+    getrlimit(RLIMIT_FSIZE, &old);
+    small.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    lmm_status st = train("disk", 2, four, 1);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(st, LMM_E_IO);
+    int64_t step;
+    char *run = path_join(folder, "disk"), *dir = train_latest(run, &step);
+    assert_non_null(dir);
+    assert_int_equal(step, 2);
+    char **names;
+    int count;
+    OK(dir_list(&names, &count, run));
+    for (int i = 0; i < count; i++) assert_null(strstr(names[i], "tmp"));
+    names_free(names, count);
+    free(dir);
+    free(run);
+}
+
+static void four_samples_are_learned(void **state) {
+    (void)state;
+    const char *longer[] = {"steps=60", "augment.mirror=false", "augment.shift=0", "log_every=1"};
+    OK(train("learn", 2, longer, 4));
+    char *path = mem_printf("%s/learn/metrics.jsonl", folder), *text;
+    OK(file_read(&text, NULL, path, 1 << 20));
+    const char *last = text;
+    for (const char *at = text; (at = strstr(at, "{\"step\"")); at++) last = at;
+    tree *t;
+    OK(tree_parse_json(&t, last, strlen(last), path));
+    assert_true(tree_real(t, "loss", 9) < 0.1);
+    tree_free(t);
+    free(text);
+    free(path);
+}
+
+static void an_unknown_key_names_the_nearest(void **state) {
+    (void)state;
+    const char *typo[] = {"optimizer.weight_dcay=1"};
+    assert_int_equal(train("typo", 1, typo, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "weight_decay"));
+}
+
+int main(void) {
+#define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        RUN(training_repeats_itself_on_any_number_of_threads), RUN(a_stopped_run_resumes_to_the_same_bits), RUN(a_damaged_checkpoint_is_passed_over),
+        RUN(recomputing_blocks_changes_no_bit), RUN(a_full_disk_keeps_the_old_checkpoint), RUN(four_samples_are_learned), RUN(an_unknown_key_names_the_nearest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
