@@ -10,6 +10,11 @@ enum { TREE_DEPTH_MAX = 512 };
  * one plain scalar, whatever characters it holds. */
 lmm_status tree_parse_yaml_value(tree **out, const char *text, const char *name);
 
+/* The forms without special instructions (hash.c), which the fast ones are tested against. State and remainder as
+ * they are inside: the digest's words, the complement of the checksum. */
+void sha256_blocks_portable(uint32_t h[8], const unsigned char *blocks, size_t count);
+uint32_t crc32c_portable(uint32_t inverted, const unsigned char *bytes, size_t n);
+
 /* What a progress line says, apart from when and where (progress.c). */
 typedef struct {
     const char *title, *unit, *note; /* note may be NULL */

@@ -1,5 +1,5 @@
 /* hash.c - SHA-256 (FIPS 180-4), a fast 64-bit hash, CRC-32C (Castagnoli). */
-#include "base/base.h"
+#include "base/base_int.h"
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ static void store_be32(unsigned char *p, uint32_t x) {
     for (int i = 0; i < 4; i++) p[i] = (unsigned char)(x >> (24 - 8 * i));
 }
 
-static void sha_blocks_portable(uint32_t h[8], const unsigned char *p, size_t count) {
+void sha256_blocks_portable(uint32_t h[8], const unsigned char *p, size_t count) {
     for (; count > 0; count--, p += 64) {
         uint32_t w[64], s[8];
         memcpy(s, h, sizeof s);
@@ -103,7 +103,7 @@ static void sha_blocks(uint32_t h[8], const unsigned char *p, size_t count) {
         return;
     }
 #endif
-    sha_blocks_portable(h, p, count);
+    sha256_blocks_portable(h, p, count);
 }
 
 void sha256_init(sha256 *s) {
@@ -192,7 +192,7 @@ uint64_t hash_u64(const void *bytes, size_t n, uint64_t seed) {
 /* ---- CRC-32C ---- */
 
 /* Half a byte at a time: the table stays in one cache line, and real work runs on the instruction below. */
-static uint32_t crc_portable(uint32_t crc, const unsigned char *p, size_t n) {
+uint32_t crc32c_portable(uint32_t crc, const unsigned char *p, size_t n) {
     static const uint32_t table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
                                        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
     for (size_t i = 0; i < n; i++) {
@@ -216,5 +216,5 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t n) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2")) return ~crc_sse42(~crc, bytes, n);
 #endif
-    return ~crc_portable(~crc, bytes, n);
+    return ~crc32c_portable(~crc, bytes, n);
 }
