@@ -3,15 +3,15 @@
 #define LMM_STATUS_H
 
 /* One table: name, exit code of the command, meaning. */
-#define LMM_STATUS_MAP(X) \
-    X(LMM_OK, 0, "done") \
-    X(LMM_E_ARG, 2, "wrong argument or option") \
-    X(LMM_E_IO, 3, "file or network error") \
-    X(LMM_E_FORMAT, 4, "malformed input") \
+#define LMM_STATUS_MAP(X)                           \
+    X(LMM_OK, 0, "done")                            \
+    X(LMM_E_ARG, 2, "wrong argument or option")     \
+    X(LMM_E_IO, 3, "file or network error")         \
+    X(LMM_E_FORMAT, 4, "malformed input")           \
     X(LMM_E_SHAPE, 5, "shapes or types do not fit") \
-    X(LMM_E_UNSUPPORTED, 6, "not supported") \
-    X(LMM_E_LIMIT, 7, "a limit was exceeded") \
-    X(LMM_E_MEMORY, 9, "out of memory") \
+    X(LMM_E_UNSUPPORTED, 6, "not supported")        \
+    X(LMM_E_LIMIT, 7, "a limit was exceeded")       \
+    X(LMM_E_MEMORY, 9, "out of memory")             \
     X(LMM_E_CANCELLED, 130, "stopped on request")
 
 typedef enum {

@@ -88,6 +88,37 @@ static void odd_bounds_run_inline_or_not_at_all(void **state) {
 }
 
 typedef struct {
+    atomic_int started, finished;
+    atomic_bool has_helper; /* a worker took a chunk of this round */
+} slow_job;
+
+/* The caller holds its chunk until a worker has one (or 5 ms are over, on a busy machine); the worker then takes longer than anybody
+ * spins. */
+static void dawdle(void *arg, int64_t first, int64_t last, int thread) {
+    slow_job *job = arg;
+    double until = time_now() + (thread == 0 ? 5e-3 : 200e-6);
+    atomic_fetch_add(&job->started, (int)(last - first));
+    if (thread != 0) job->has_helper = true;
+    while (time_now() < until && !(thread == 0 && job->has_helper)) continue;
+    atomic_fetch_add(&job->finished, (int)(last - first));
+}
+
+static void the_caller_waits_for_slow_workers(void **state) {
+    (void)state;
+    for (int threads = 2; threads <= 4; threads++) {
+        slow_job job = {0};
+        pool *p = pool_new(threads);
+        for (int i = 1; i <= 50; i++) {
+            job.has_helper = false;
+            parallel_for(p, 4, 1, dawdle, &job);
+            assert_int_equal(job.started, 4 * i);
+            assert_int_equal(job.finished, 4 * i);
+        }
+        pool_free(p);
+    }
+}
+
+typedef struct {
     pool *pool;
     atomic_int count;
     atomic_bool moved; /* the nested call ran under another thread number */
@@ -192,6 +223,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_index_runs_once_in_chunks_of_the_grain),
         cmocka_unit_test(jobs_see_what_jobs_before_them_wrote),
+        cmocka_unit_test(the_caller_waits_for_slow_workers),
         cmocka_unit_test(odd_bounds_run_inline_or_not_at_all),
         cmocka_unit_test(a_nested_call_runs_inline_on_its_thread),
         cmocka_unit_test(a_job_may_use_another_pool),

@@ -59,6 +59,15 @@ static void a_large_map_finds_replaces_and_copies(void **state) {
     tree_free(copy);
 }
 
+static void a_copy_shares_nothing(void **state) {
+    (void)state;
+    static const char text[] = "{\"l\": [1, \"x\\u0000y\", null, 2.5, {\"b\": true}]}";
+    tree *t = json(text), *copy = tree_copy(t);
+    tree_free(t);
+    assert_writes(copy, text);
+    tree_free(copy);
+}
+
 static void reading_gives_the_default_when_absent_or_of_another_type(void **state) {
     (void)state;
     tree *t = json("{\"s\": \"x\", \"i\": 5, \"r\": 2.5, \"e\": 1e3, \"b\": true, \"n\": null}");
@@ -202,6 +211,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(put_replaces_in_place),
         cmocka_unit_test(a_large_map_finds_replaces_and_copies),
+        cmocka_unit_test(a_copy_shares_nothing),
         cmocka_unit_test(reading_gives_the_default_when_absent_or_of_another_type),
         cmocka_unit_test(a_dotted_path_walks_maps_and_lists),
         cmocka_unit_test(a_needed_integer_says_what_is_there_instead),
