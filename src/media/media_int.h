@@ -46,6 +46,31 @@ typedef struct {
 lmm_status image_resize_part(image *out, const image_frame *in, int width, int height, resize_filter filter, const resize_box *box,
                              const image_part *part);
 
+/* ---- resize_taps.c ---- */
+
+enum { RESIZE_WEIGHT_BITS = 22 };
+
+/* What to compute along one axis: outputs [first, first + count) of `out_size`, from [low, high) of `in_size`. */
+typedef struct {
+    int in_size, out_size, first, count;
+    float low, high;
+} resize_axis;
+
+/* Output i is the sum of tap_count[i] inputs from tap_first[i], with weights from i * tap_max, in 22-bit fixed point. */
+typedef struct {
+    int count, tap_max, out_size;
+    int *tap_first, *tap_count;
+    int32_t *outside; /* sum of the weights cut off by taps_clip */
+    int32_t *weights;
+} tap_table;
+
+lmm_status taps_make(tap_table *t, const resize_axis *a, resize_filter filter); /* all but nearest; taps_free in any case */
+void taps_free(tap_table *t);
+/* Keeps the taps in [first, last), which are inside the picture; those outside all see the same colour. */
+void taps_clip(tap_table *t, int first, int last);
+
+/* ---- small things ---- */
+
 static inline void put_rgb(unsigned char *to, unsigned char r, unsigned char g, unsigned char b) {
     to[0] = r;
     to[1] = g;

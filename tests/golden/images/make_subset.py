@@ -5,6 +5,7 @@ import json, os, shutil, struct, sys
 
 SOURCE, HERE = sys.argv[1], os.path.dirname(os.path.abspath(__file__))
 CONFIGS = ("clip_small", "llava_pad_small", "siglip_small", "clip_real", "llava_pad_real", "siglip_real")
+IMAGES = ("one_1x1.png", "tall.png", "wide.png", "palette.png", "photo.jpg", "exif_orient6.jpg")
 
 
 def load(name):
@@ -55,12 +56,12 @@ tensors("pil_resize.safetensors", {c["src"] for c in resize["cases"]} | {c["out"
 files = load("pil_resize_files.json")
 for case in files["cases"]:
     case["rgb"] = slim(case["rgb"])
-files["cases"] = [c for c in files["cases"] if c["size_wh"] != [1008, 336]]
+files["cases"] = [c for c in files["cases"] if c["filter"] == "bicubic" and c["size_wh"] in ([336, 336], [672, 168], [28, 28])]
 save("pil_resize_files.json", files)
 
 process = load("image_processing.json")
 process["configs"] = {k: v for k, v in process["configs"].items() if k in CONFIGS}
-process["items"] = [i for i in process["items"] if i["config"] in CONFIGS]
+process["items"] = [i for i in process["items"] if i["config"] in CONFIGS and ("small" in i["config"] or i["image"] in IMAGES)]
 for item in process["items"]:
     for key in ("uint8", "float32"):
         if key in item:

@@ -159,7 +159,7 @@ static void damaged_checksums_and_data_are_refused(void **state) {
     size_t n = 0;
     unsigned char *bytes = read_golden("rgb.png", &n);
     bytes[n / 2] ^= 1;
-    refuse(bytes, n, NULL, LMM_E_FORMAT, "is damaged: IDAT: CRC error");
+    refuse(bytes, n, NULL, LMM_E_FORMAT, "is damaged: IDAT");
     free(bytes);
     bytes = read_golden("lossless_alpha.webp", &n);
     memset(bytes + 40, 0xff, 200);
