@@ -16,17 +16,27 @@ static lmm_status check_row(const tree *row, int i) {
     return ok ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "row %d is not [question, answer, picture number]", i + 1);
 }
 
-static const char *find_word(const char *word, const char *const *list) {
-    for (; *list; list++)
-        if (!strcmp(word, *list)) return *list;
+static const char *const shapes[] = {"circle", "rectangle", "triangle", NULL};
+static const char *const colors[] = {"black", "blue", "brown", "gray", "green", "red", "teal", "yellow", NULL};
+
+/* The word of the list that stands in the text, NULL when none does. */
+static const char *find_word(const char *text, const char *const *list) {
+    for (; *list; list++) {
+        const char *at = strstr(text, *list);
+        size_t n = strlen(*list);
+        if (at && (at == text || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' ' || at[n] == '?')) return *list;
+    }
     return NULL;
 }
 
-/* A shape or colour asked for and named by the answer. */
-static void learn(picture *p, const char *answer) {
-    static const char *const shapes[] = {"circle", "rectangle", "triangle", NULL};
-    static const char *const colors[] = {"black", "blue", "brown", "gray", "green", "red", "teal", "yellow", NULL};
-    const char *shape = find_word(answer, shapes), *color = find_word(answer, colors);
+/* What a row says about the picture: an answer that is a shape or colour; the words of "what ..." questions, which hold; those of a yes-or-no question
+ * when the answer affirms them. */
+static void learn(picture *p, const char *question, const char *answer) {
+    bool yes = !strcmp(answer, "yes"), no = !strcmp(answer, "no"), negated = strstr(question, " not ") || strstr(question, " no ");
+    const char *said = !yes && !no ? answer : "", *asked = (yes || no) && yes == negated ? "" : question;
+    const char *shape = find_word(said, shapes), *color = find_word(said, colors);
+    if (!shape) shape = find_word(asked, shapes);
+    if (!color) color = find_word(asked, colors);
     if (shape) p->shape = shape;
     if (color) p->color = color;
 }
@@ -39,7 +49,7 @@ static lmm_status group(picture_list *out, const tree *rows) {
         int number = (int)rows->items[i]->items[2]->i;
         while (out->count <= number) VEC_PUSH(out, ((picture){0}));
         VEC_PUSH(&out->at[number].questions, i);
-        learn(&out->at[number], rows->items[i]->items[1]->text);
+        learn(&out->at[number], rows->items[i]->items[0]->text, rows->items[i]->items[1]->text);
     }
     return LMM_OK;
 }
