@@ -1,0 +1,28 @@
+#!/bin/sh
+# ./dev bench: matrix products beside OpenBLAS, a training step beside PyTorch, decoding. Peers run in the same run, alternating.
+#
+# LMM_PEERS=PYTHON names an interpreter with torch (default: one in /opt/judge or python3 when it has torch); without one the row is left out and said so.
+# Run it on an idle machine; the numbers in BENCHMARKS.md come from here.
+set -eu
+bench=${LMM_BENCH:-build/release/bench}
+seconds=${1:-8}
+
+echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)"
+
+echo
+echo "== matrix products (GFLOP/s, ratio to OpenBLAS; best of 7, alternating)"
+env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$bench/bench_gemm"
+
+echo
+echo "== training a small decoder (hidden 256, 8 layers, MLP 768, vocabulary 4096, 16 x 128 tokens a step; best step of $seconds s, three times, alternating)"
+peer=
+for python in ${LMM_PEERS:-} /opt/judge/bin/python python3; do
+    [ -n "$peer" ] || ! "$python" -c 'import torch' 2>/dev/null || peer=$python
+done
+[ -n "$peer" ] || echo "skipped: no Python with torch (LMM_PEERS=PYTHON)"
+for round in 1 2 3; do
+    "$bench/bench_train" "$seconds"
+    [ -z "$peer" ] || env -u OPENBLAS_CORETYPE "$peer" "$(dirname "$0")/bench_train_torch.py" "$seconds"
+done | awk '{ print }
+    match($0, /"tokens_per_s": [0-9]+/) { v = substr($0, RSTART + 16, RLENGTH - 16) + 0; if (/"lmm"/) { if (v > ours) ours = v } else if (v > theirs) theirs = v }
+    END { if (theirs) printf "ratio %.2f (best of lmm %d, best of torch %d tokens/s)\n", ours / theirs, ours, theirs }'
