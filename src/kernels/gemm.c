@@ -3,7 +3,7 @@
  * A task is a rectangle of y; its size follows from m, n and k alone, so does every number in y. k is never cut. */
 #include "kernels/kernels.h"
 
-enum { TASK_MAX = 256, TASK_MIN = 64, TASKS_WANTED = 8 };  /* rows and columns of a task; enough tasks for balance on a few threads */
+enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_WANTED = 8 };  /* rows and columns of a task; enough tasks for balance on a few threads */
 static const int64_t INLINE_MAX = 50000;                   /* multiply-adds that are done sooner than a team wakes up */
 
 typedef struct { int rows, columns, row_tasks, column_tasks; } cut;

@@ -24,7 +24,7 @@ static double number(const tree *p, const char *key, double fallback) {
 lmm_status rope_read(rope_spec *out, const tree *config, const char *name) {
     const tree *p = tree_get(config, "rope_parameters");
     if (!p || p->type != TREE_MAP) p = tree_get(config, "rope_scaling");
-    rope_spec s = {.type = ROPE_DEFAULT, .context = (int)tree_int(config, "max_position_embeddings", 2048)};
+    rope_spec s = {.type = ROPE_DEFAULT, .context = (int)min_i64(tree_int(config, "max_position_embeddings", 2048), 1 << 30)};
     s.theta = number(p, "rope_theta", number(config, "rope_theta", 10000.0));
     s.factor = number(p, "factor", 1.0);
     s.low_freq_factor = number(p, "low_freq_factor", 1.0);
@@ -32,12 +32,14 @@ lmm_status rope_read(rope_spec *out, const tree *config, const char *name) {
     s.beta_fast = number(p, "beta_fast", 32.0);
     s.beta_slow = number(p, "beta_slow", 1.0);
     s.attention_factor = number(p, "attention_factor", 0.0);
-    s.context_original = (int)number(p, "original_max_position_embeddings", s.context);
+    s.context_original = (int)fmin(number(p, "original_max_position_embeddings", s.context), 1 << 30);
     const char *type = tree_str(p, "rope_type", tree_str(p, "type", "default"));
     lmm_status st = type_find(&s.type, type, name);
     if (st) return st;
-    if (!(s.theta > 0) || !(s.factor > 0) || !isfinite(s.theta) || !isfinite(s.factor) || s.context_original < 1)
-        return LMM_FAIL(LMM_E_FORMAT, "%s: rope theta and factor must be positive numbers", name);
+    if (!(s.theta > 1) || !(s.factor > 0) || !isfinite(s.theta) || !isfinite(s.factor) || s.context_original < 1)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: rope theta must be above 1 and the factor above 0", name);
+    if (!(s.low_freq_factor > 0) || !(s.high_freq_factor > s.low_freq_factor) || !(s.beta_slow > 0) || !(s.beta_fast > 0))
+        return LMM_FAIL(LMM_E_FORMAT, "%s: rope frequency factors must be positive, the high one above the low one", name);
     *out = s;
     return LMM_OK;
 }
