@@ -12,8 +12,6 @@ build_preset() {
 build_configure() {
     preset=$1
     shift
-    # gcc instruments the unrolled kernels in 15 s, clang takes minutes.
-    case $preset in asan|tsan) set -- "$@" -DCMAKE_C_COMPILER=gcc ;; esac
     set -- "$@" -DLMM_SHARED="${LMM_SHARED:-$(dirname "$PWD")/shared}"      # always given: a cached one would outlive its reason
     cmake --preset "$preset" -B "$build/$preset" "$@" >"$build/$preset/configure.log" 2>&1 || {
         cat "$build/$preset/configure.log" >&2
