@@ -43,9 +43,9 @@ struct lmm_prompt {
 /* The road's first half, used by prompts and by training samples: text with placeholders and picture files to ids and media. */
 lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *image_paths, int image_count, bool add_special);
 /* Renders messages with the model's template; image paths (owned strings) are appended to `images` in order. */
-typedef VEC(char *) string_list;
-lmm_status messages_render(buf *text, string_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);
-void string_list_free(string_list *s);
+typedef VEC(char *) path_list;
+lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);
+void path_list_free(path_list *s);
 lmm_status picture_load(image *out, const lmm_model *m, const char *path);
 /* Whether the begin token must be added: not when the text spells it already. */
 bool prompt_adds_special(const lmm_model *m, const char *text);

@@ -5,10 +5,10 @@
 
 #include "engine/engine.h"
 
-void string_list_free(string_list *s) {
+void path_list_free(path_list *s) {
     for (int i = 0; i < s->count; i++) free(s->at[i]);
     free(s->at);
-    *s = (string_list){0};
+    *s = (path_list){0};
 }
 
 uint64_t row_key_text(int id) { return (uint64_t)(uint32_t)id; }
@@ -99,7 +99,7 @@ static bool is_picture(const tree *part) {
     return !strcmp(type, "image") || !strcmp(type, "image_url");
 }
 
-static lmm_status collect_pictures(string_list *images, const tree *messages, const char *root) {
+static lmm_status collect_pictures(path_list *images, const tree *messages, const char *root) {
     for (int i = 0; i < messages->count; i++) {
         const tree *content = tree_get(messages->items[i], "content");
         for (int k = 0; content && content->type == TREE_LIST && k < content->count; k++) {
@@ -149,7 +149,7 @@ static lmm_status check_messages(const tree *messages) {
     return LMM_OK;
 }
 
-lmm_status messages_render(buf *text, string_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *o) {
+lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *o) {
     if (!m->chat_template) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no chat template; use a raw prompt", m->path);
     lmm_status st = check_messages(messages);
     if (st) return st;
@@ -169,10 +169,10 @@ lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char 
     lmm_status st = tree_parse_json(&messages, json, size, "messages");
     if (st) return st;
     buf text = {0};
-    string_list images = {0};
+    path_list images = {0};
     st = messages_render(&text, &images, m, messages, &o);
     if (!st) st = prompt_build(out, m, text.data, text.size, (const char *const *)images.at, images.count, prompt_adds_special(m, text.data));
-    string_list_free(&images);
+    path_list_free(&images);
     buf_free(&text);
     tree_free(messages);
     return st;

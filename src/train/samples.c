@@ -95,11 +95,11 @@ static lmm_status render_ids(id_list *out, const source *src, const tree *messag
     tree *part = tree_new(TREE_LIST);
     for (int i = 0; i < count; i++) tree_add(part, tree_copy(messages->items[i]));
     buf text = {0};
-    string_list images = {0};
+    path_list images = {0};
     lmm_status st = messages_render(&text, &images, src->m, part, &(lmm_prompt_opts){.add_generation_prompt = open});
     int flags = TOKENIZE_PARSE_SPECIAL | (!st && prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0);
     if (!st) st = tokenizer_encode(src->m->tok, text.data, text.size, flags, out);
-    string_list_free(&images);
+    path_list_free(&images);
     buf_free(&text);
     tree_free(part);
     return st;
