@@ -16,7 +16,7 @@ typedef struct {
     attn_seg *segs;
     block *blocks;
     int block_count;
-    int *cluster;              /* first segment of each group whose keys may overlap; cluster_count + 1 entries */
+    int *cluster;              /* with a tape: first segment of each group that shares key rows; cluster_count + 1 entries */
     int cluster_count;
     int key_max;               /* most keys a segment sees */
 } attn_args;
@@ -178,21 +178,20 @@ static const op OP_ATTN = {"attn", attn_forward, attn_backward, false};
 
 /* ---- setting up ---- */
 
+static bool rows_meet(int a, int a_count, int b, int b_count) { return a_count > 0 && b_count > 0 && a < b + b_count && b < a + a_count; }
+
+static bool segs_meet(const attn_seg *x, const attn_seg *y) {
+    return rows_meet(x->key_first, x->key_count, y->key_first, y->key_count) || rows_meet(x->prefix_first, x->prefix_count, y->prefix_first, y->prefix_count) ||
+           rows_meet(x->key_first, x->key_count, y->prefix_first, y->prefix_count) || rows_meet(x->prefix_first, x->prefix_count, y->key_first, y->key_count);
+}
+
+/* A segment that sees a key row of an earlier one joins its cluster, and so do all between them: no row belongs to two clusters. */
 static void find_clusters(attn_args *a) {
-    int64_t low = 0, high = -1;
     for (int i = 0; i < a->s.seg_count; i++) {
-        const attn_seg *g = &a->segs[i];
-        int64_t lo = g->key_first, hi = g->key_first + g->key_count;
-        if (g->prefix_count) {
-            lo = min_i64(lo, g->prefix_first);
-            hi = hi > g->prefix_first + g->prefix_count ? hi : g->prefix_first + g->prefix_count;
-        }
-        if (i == 0 || lo >= high || hi <= low) {
-            a->cluster[a->cluster_count++] = i;
-            low = lo, high = hi;
-        } else {
-            low = min_i64(low, lo), high = high > hi ? high : hi;
-        }
+        int j = 0;
+        while (j < i && !segs_meet(&a->segs[j], &a->segs[i])) j++;
+        while (a->cluster_count && a->cluster[a->cluster_count - 1] > j) a->cluster_count--;
+        if (j == i) a->cluster[a->cluster_count++] = i;
     }
     a->cluster[a->cluster_count] = a->s.seg_count;
 }
@@ -214,7 +213,7 @@ static attn_args *args_make(cx *c, const attn_spec *s) {
         if (s->causal) c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * (seg_keys(&a->segs[i]) - a->segs[i].q_count / 2.0);
         else c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * seg_keys(&a->segs[i]);
     }
-    find_clusters(a);
+    if (c->tape) find_clusters(a);                         /* only backward asks */
     return a;
 }
 

@@ -15,13 +15,14 @@ typedef struct {
     float *token_logprob;      /* (rows of h), borrowed, may be NULL */
 } xent_args;
 
-static xent_args *args_make(cx *c, const int *label, const float *weight, int n, float *token_logprob) {
+static xent_args *args_make(cx *c, const int *label, const float *weight, int n, int64_t V, float *token_logprob) {
     xent_args *a = slab_alloc(&c->meta, sizeof *a);
     a->row = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
     a->label = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
     a->weight = slab_alloc(&c->meta, (size_t)n * sizeof(float) + 1);
     a->token_logprob = token_logprob;
     for (int r = 0; r < n; r++) {
+        LMM_ASSERT(label[r] < V, "xent: label %d of %" PRId64, label[r], V);
         if (label[r] < 0) continue;
         a->row[a->n] = r;
         a->label[a->n] = label[r];
@@ -32,7 +33,7 @@ static xent_args *args_make(cx *c, const int *label, const float *weight, int n,
 
 /* ---- one chunk ---- */
 
-/* Turns logits (rows, V) into probabilities and nll; with grad != 0 into d loss / d logits. */
+/* Turns logits (rows, V) into probabilities and their nll, or, when nobody wants that, into d loss / d logits. */
 typedef struct { const kernels *k; const xent_args *a; float *z; double *nll; int64_t V; int first; float seed; } rows_job;
 
 static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
@@ -42,8 +43,10 @@ static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
         float *z = j->z + i * j->V;
         int label = j->a->label[j->first + i];
         float at = z[label], lse = j->k->softmax(z, (int)j->V, 1.0f);
-        if (j->nll) j->nll[i] = (double)lse - (double)at;
-        if (j->seed == 0.0f) continue;
+        if (j->nll) {
+            j->nll[i] = (double)lse - (double)at;
+            continue;
+        }
         z[label] -= 1.0f;
         j->k->scale(z, j->seed * j->a->weight[j->first + i], z, j->V);
     }
@@ -112,8 +115,7 @@ static const op OP_LINEAR_XENT = {"linear_xent", linear_xent_forward, linear_xen
 
 tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, float *token_logprob) {
     LMM_ASSERT(tensor_rows(h) == n && tensor_cols(h) == tensor_cols(w), "xent: %d labels for %" PRId64 " rows", n, tensor_rows(h));
-    for (int r = 0; r < n; r++) LMM_ASSERT(label[r] < w->ne[0], "xent: label %d of %" PRId64, label[r], w->ne[0]);
-    xent_args *a = args_make(c, label, weight, n, token_logprob);
+    xent_args *a = args_make(c, label, weight, n, w->ne[0], token_logprob);
     size_t x = (size_t)(CHUNK_ROWS * tensor_cols(h)) * sizeof(float), z = (size_t)(CHUNK_ROWS * w->ne[0]) * sizeof(float);
     c->flops += 2.0 * a->n * (double)w->ne[0] * (double)tensor_cols(h);
     return cx_apply(c, (node){.op = &OP_LINEAR_XENT, .out = cx_new(c, 0, NULL), .in = {h, w}, .args = a,
@@ -153,6 +155,6 @@ static const op OP_XENT = {"xent", xent_forward, xent_backward, false};
 tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n) {
     LMM_ASSERT(tensor_rows(logits) == n, "xent: %d labels for %" PRId64 " rows", n, tensor_rows(logits));
     size_t z = (size_t)(CHUNK_ROWS * tensor_cols(logits)) * sizeof(float);
-    return cx_apply(c, (node){.op = &OP_XENT, .out = cx_new(c, 0, NULL), .in = {logits}, .args = args_make(c, label, weight, n, NULL),
+    return cx_apply(c, (node){.op = &OP_XENT, .out = cx_new(c, 0, NULL), .in = {logits}, .args = args_make(c, label, weight, n, tensor_cols(logits), NULL),
                               .scratch_forward = z, .scratch_backward = z});
 }

@@ -180,7 +180,7 @@ static void oracle_rows_get(const op_row *r, double **in, double *y) {
 }
 
 static int join_index(const op_row *r, int row) {
-    return row % 3 == 0 ? (int)(-1 - row / 3 % in_rows(r, 1)) : (int)(row * 5 % in_rows(r, 0));
+    return row % 3 == 0 && r->in[1].nd ? (int)(-1 - row / 3 % in_rows(r, 1)) : (int)(row * 5 % in_rows(r, 0));
 }
 
 static tensor *run_rows_join(cx *c, const op_row *r, tensor **in, int first, int count) {
@@ -194,6 +194,37 @@ static void oracle_rows_join(const op_row *r, double **in, double *y) {
     for (int i = 0; i < r->batch; i++) {
         int j = join_index(r, i);
         memcpy(y + i * C, j >= 0 ? in[0] + j * C : in[1] + (-1 - j) * C, (size_t)C * sizeof *y);
+    }
+}
+
+/* 0 to 4 taps; every seventh row is a plain copy. */
+static row_blend blend_of(const op_row *r, int row) {
+    row_blend b = {.count = row % (ROW_BLEND_MAX + 1)};
+    for (int t = 0; t < b.count; t++) {
+        b.index[t] = join_index(r, row * 3 + t);
+        b.weight[t] = 0.125f * (float)(1 + (row + t) % 9);
+    }
+    if (row % 7 == 6) b.count = 1, b.index[0] = join_index(r, row), b.weight[0] = 1.0f;
+    return b;
+}
+
+static tensor *run_rows_blend(cx *c, const op_row *r, tensor **in, int first, int count) {
+    row_blend rows[INDEX_MAX];
+    for (int i = 0; i < count; i++) rows[i] = blend_of(r, first + i);
+    return op_rows_blend(c, in[0], r->in[1].nd ? in[1] : NULL, rows, count);
+}
+
+static void oracle_rows_blend(const op_row *r, double **in, double *y) {
+    int64_t C = in_cols(r, 0);
+    for (int i = 0; i < r->batch; i++) {
+        row_blend b = blend_of(r, i);
+        for (int64_t k = 0; k < C; k++) {
+            y[i * C + k] = 0.0;
+            for (int t = 0; t < b.count; t++) {
+                int j = b.index[t];
+                y[i * C + k] += (double)b.weight[t] * (j >= 0 ? in[0][j * C + k] : in[1][(-1 - j) * C + k]);
+            }
+        }
     }
 }
 
@@ -386,6 +417,8 @@ static const op_row op_rows[] = {
     {"rows_get_f16",           run_rows_get,    oracle_rows_get,    {{.nd = 2, .ne = {11, 37}, .type = DT_F16}},      40, 1,     1, 1,           .samples = 0},
     {"rows_get_bf16",          run_rows_get,    oracle_rows_get,    {{.nd = 2, .ne = {11, 37}, .type = DT_BF16}},     40, 1,     1, 1,           .samples = 0},
     {"rows_join",              run_rows_join,   oracle_rows_join,   {W(11, 301), W(4, 301)},                          40, 1,     1, 4,           .samples = 24},
+    {"rows_blend",             run_rows_blend,  oracle_rows_blend,  {W(11, 301), W(4, 301)},                          40, 1,     4, 12,          .samples = 24},
+    {"rows_blend_one_source",  run_rows_blend,  oracle_rows_blend,  {W(11, 301)},                                     40, 1,     4, 12,          .samples = 24},
     {"patches",                run_patches,     oracle_patches,     {{.nd = 4, .ne = {3, 3, 17, 14}, .grad = true, .rows = true}}, 3, 1, 1, 1,   .samples = 24, .pick = 4},
     {"rope",                   run_rope,        oracle_rope,        {X(300, 5 * ROPE_DIM)},                           300, 1,    3, 3,           .samples = 24},
     {"attn_causal_grouped",    run_attn,        oracle_attn,        {X(70, 32), W(70, 16), W(70, 16)},                70, 1,     70, 280,        .samples = 6,

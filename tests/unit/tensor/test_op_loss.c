@@ -1,0 +1,185 @@
+/* test_op_loss.c - the loss beyond its value: log-probabilities of single tokens, rows that do not count, and agreement of the fused form. */
+#include "tensor_test.h"
+
+#include <math.h>
+
+enum { N = 300, D = 24, V = 50 };                          /* more rows than one chunk */
+static const kernels *tables[TABLES_MAX];
+static int table_count;
+static int label[N];
+static float weight[N];
+
+static int fill_labels(void **state) {
+    (void)state;
+    table_count = kernel_tables(tables);
+    for (int r = 0; r < N; r++) {
+        label[r] = r % 7 == 3 ? -1 : r * 11 % V;
+        weight[r] = 0.5f + (float)(r % 5);
+    }
+    return 0;
+}
+
+typedef struct {
+    tensor h, w;
+    float h_grad[N * D], w_grad[V * D], logprob[N], loss, seed;
+    const int *label;
+    int first, n;
+    bool fused;
+} job;
+
+static void job_fill(job *j) {
+    *j = (job){random_tensor(N, D, 1), random_tensor(V, D, 2), .seed = 1.0f, .label = label, .n = N, .fused = true};
+    j->h.wants_grad = j->w.wants_grad = true;
+    j->h.grad = j->h_grad;
+    j->w.grad = j->w_grad;
+}
+
+static void work(cx *c, void *arg) {
+    job *j = arg;
+    tape t = {0};
+    c->tape = &t;
+    tensor h = j->h;
+    h.ne[0] = j->n;
+    h.data = tensor_f32(&j->h) + j->first * D;
+    h.grad = j->h_grad + j->first * D;
+    tensor *loss = j->fused ? op_linear_xent(c, &h, &j->w, j->label + j->first, weight + j->first, j->n, j->logprob + j->first)
+                            : op_xent(c, op_linear(c, &h, &j->w, NULL), j->label + j->first, weight + j->first, j->n);
+    if (c->mode == CX_RUN) j->loss = tensor_f32(loss)[0];
+    tape_backward(c, loss, j->seed);
+    tape_free(&t);
+}
+
+static void job_run(job *j, const kernels *k) { run_measured((cx){.k = k}, work, j); }
+
+static void job_free(job *j) {
+    free(j->h.data);
+    free(j->w.data);
+}
+
+static void token_logprob_of_a_row_depends_on_that_row_alone(void **state) {
+    (void)state;
+    for (int t = 0; t < table_count; t++) {
+        job all, part;
+        job_fill(&all);
+        for (int r = 0; r < N; r++) all.logprob[r] = 9.0f;
+        job_run(&all, tables[t]);
+        double loss = 0.0;
+        for (int r = 0; r < N; r++) {
+            if (label[r] < 0) assert_true(all.logprob[r] == 9.0f);
+            else loss -= (double)weight[r] * (double)all.logprob[r];
+        }
+        assert_true(fabs(loss - (double)all.loss) < 1e-6 * loss);
+        for (int first = 0; first < N; first += 41) {
+            job_fill(&part);
+            part.first = first;
+            part.n = min_int(first % 3 + 1, N - first);
+            memcpy(part.logprob, all.logprob, sizeof part.logprob);
+            job_run(&part, tables[t]);
+            check_same_bits(part.logprob, all.logprob, N, tables[t]->name);
+            check_same_bits(part.h_grad + first * D, all.h_grad + first * D, part.n * D, "gradient of a row");
+            job_free(&part);
+        }
+        job_free(&all);
+    }
+}
+
+/* Loss and rows: the same products in the same order. Weights: the same sums, but over chunks. */
+static void the_fused_loss_agrees_with_logits_then_loss(void **state) {
+    (void)state;
+    for (int t = 0; t < table_count; t++) {
+        job fused, plain;
+        job_fill(&fused);
+        job_fill(&plain);
+        plain.fused = false;
+        job_run(&fused, tables[t]);
+        job_run(&plain, tables[t]);
+        check_same_bits(&fused.loss, &plain.loss, 1, "loss");
+        check_same_bits(fused.h_grad, plain.h_grad, N * D, "gradient of the rows");
+        for (int i = 0; i < V * D; i++) assert_true(fabsf(fused.w_grad[i] - plain.w_grad[i]) <= 1e-4f);
+        job_free(&fused);
+        job_free(&plain);
+    }
+}
+
+static void rows_without_label_have_no_gradient(void **state) {
+    (void)state;
+    job j;
+    job_fill(&j);
+    job_run(&j, kernels_pick(NULL));
+    for (int i = 0; i < N * D; i++)
+        if (label[i / D] < 0) assert_true(j.h_grad[i] == 0.0f);
+    job_free(&j);
+}
+
+static void no_label_at_all_is_a_loss_of_zero(void **state) {
+    (void)state;
+    int none[N];
+    for (int r = 0; r < N; r++) none[r] = -1;
+    for (int fused = 0; fused < 2; fused++) {
+        job j;
+        job_fill(&j);
+        j.label = none;
+        j.fused = fused;
+        job_run(&j, kernels_pick(NULL));
+        assert_true(j.loss == 0.0f);
+        for (int i = 0; i < N * D; i++) assert_true(j.h_grad[i] == 0.0f);
+        job_free(&j);
+    }
+}
+
+/* A loss that counts nothing in a sum of losses must not leave its probabilities in the gradients. */
+static void a_seed_of_zero_gives_a_gradient_of_zero(void **state) {
+    (void)state;
+    for (int fused = 0; fused < 2; fused++) {
+        job j;
+        job_fill(&j);
+        j.seed = 0.0f;
+        j.fused = fused;
+        job_run(&j, kernels_pick(NULL));
+        for (int i = 0; i < N * D; i++) assert_true(j.h_grad[i] == 0.0f);
+        for (int i = 0; i < V * D; i++) assert_true(j.w_grad[i] == 0.0f);
+        job_free(&j);
+    }
+}
+
+static void extreme_logits_stay_finite(void **state) {
+    (void)state;
+    for (int t = 0; t < table_count; t++) {
+        job j;
+        job_fill(&j);
+        for (int i = 0; i < N * D; i++) tensor_f32(&j.h)[i] *= 1e4f;
+        job_run(&j, tables[t]);
+        assert_true(isfinite(j.loss));
+        for (int i = 0; i < N * D; i++) assert_true(isfinite(j.h_grad[i]));
+        job_free(&j);
+    }
+}
+
+static void no_buffer_of_rows_times_vocabulary_exists(void **state) {
+    (void)state;
+    enum { ROWS = 4096, WORDS = 32000 };
+    static int labels[ROWS];
+    static float weights[ROWS];
+    arena counter = {0};
+    tape t = {0};
+    cx c = {.mode = CX_MEASURE, .mem = &counter, .tape = &t, .k = &kernels_generic};
+    tensor h = tensor_make(DT_F32, 2, (int64_t[]){ROWS, D}, NULL), w = tensor_make(DT_F32, 2, (int64_t[]){WORDS, D}, NULL);
+    h.wants_grad = true;
+    tape_backward(&c, op_linear_xent(&c, &h, &w, labels, weights, ROWS, NULL), 1.0f);
+    assert_true(counter.peak < (size_t)ROWS * WORDS * sizeof(float) / 10);
+    tape_free(&t);
+    cx_free(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(token_logprob_of_a_row_depends_on_that_row_alone),
+        cmocka_unit_test(the_fused_loss_agrees_with_logits_then_loss),
+        cmocka_unit_test(rows_without_label_have_no_gradient),
+        cmocka_unit_test(no_label_at_all_is_a_loss_of_zero),
+        cmocka_unit_test(a_seed_of_zero_gives_a_gradient_of_zero),
+        cmocka_unit_test(extreme_logits_stay_finite),
+        cmocka_unit_test(no_buffer_of_rows_times_vocabulary_exists),
+    };
+    return cmocka_run_group_tests(tests, fill_labels, NULL);
+}
