@@ -34,16 +34,16 @@ static float step(trial *t) {
     tensor *loss = sft_loss(&c, t->n, &t->b);
     tape_backward(&c, loss, 1.0f);
     float value = tensor_f32(loss)[0];
-    double norm = optim_grad_norm(&t->opt);
-    optim_step(&t->opt, 1e-4, norm > 1 ? 1 / norm : 1);
+    double length = optim_grad_norm(&t->opt);
+    optim_step(&t->opt, 1e-4, length > 1 ? 1 / length : 1);
     cx_free(&c);
     t->mem.used = used;
     return value;
 }
 
-static lmm_status open_trial(trial *t, const char *kernels) {
+static lmm_status open_trial(trial *t, const char *table) {
     tree *config;
-    lmm_status st = lmm_runtime_open(&t->runtime, 0, kernels);
+    lmm_status st = lmm_runtime_open(&t->runtime, 0, table);
     if (!st) st = tree_parse_json(&config, config_text, sizeof config_text - 1, "config");
     if (st) return st;
     st = net_new(&t->n, config, NULL, 1, false, "config");
