@@ -15,7 +15,9 @@ same() { # NAME WANT HAVE
     if [ "$2" = "$3" ]; then echo "ok $1"; else echo "not ok $1: want '$2', have '$3'"; fi
 }
 
-same tokenize_plain '{"ids": [87]}' "$(echo '{"text": "T"}' | "$LMM" tokenize -m "$tiny/qwen2" | sed 's/\[.*\]/[87]/')"
+# ids of tests/golden/data/golden/checkpoints/*/golden.json, case2
+same tokenize_plain '{"ids": [39, 72]}' "$(echo '{"text": "Hi"}' | "$LMM" tokenize -m "$tiny/qwen2")"
+same tokenize_special '{"ids": [1, 544, 1367]}' "$(echo '{"text": "Hi", "special": true}' | "$LMM" tokenize -m "$tiny/llama")"
 round=$(printf '{"text": "a red circle"}\n' | "$LMM" tokenize -m "$tiny/qwen2" | "$LMM" tokenize -m "$tiny/qwen2")
 same tokenize_round_trip '{"text": "a red circle"}' "$round"
 

@@ -170,7 +170,7 @@ static void four_samples_are_learned(void **state) {
 static void an_unknown_key_names_the_nearest(void **state) {
     (void)state;
     const char *typo[] = {"optimizer.weight_dcay=1"};
-    assert_int_equal(train("typo", 1, typo, 1), LMM_E_ARG);
+    assert_int_equal(train("typo", 1, typo, 1), LMM_E_FORMAT);
     assert_non_null(strstr(lmm_message(), "weight_decay"));
 }
 
