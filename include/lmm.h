@@ -39,10 +39,10 @@ lmm_status lmm_model_open(lmm_model **out, lmm_runtime *runtime, const char *pat
 void lmm_model_close(lmm_model *m);
 
 typedef struct {
-    const char *architecture;              /* family: "llava", "llm" */
+    const char *architecture; /* family: "llava", "llm" */
     int64_t parameter_count;
     int context, vocab, layer_count, hidden;
-    int rows_per_image;                    /* 0: sees no pictures */
+    int rows_per_image; /* 0: sees no pictures */
     size_t weight_bytes, kv_bytes_per_token;
 } lmm_model_info;
 void lmm_model_describe(const lmm_model *m, lmm_model_info *out);
@@ -58,10 +58,10 @@ lmm_status lmm_detokenize(const lmm_model *m, const int *ids, int count, bool sk
 
 typedef struct lmm_prompt lmm_prompt;
 typedef struct {
-    const char *media_root;                /* relative media paths start here; NULL: the working folder */
-    const char *const *images;             /* further picture files, put before the first user text (or over the <image> of a raw prompt) */
+    const char *media_root;    /* relative media paths start here; NULL: the working folder */
+    const char *const *images; /* further picture files, put before the first user text (or over the <image> of a raw prompt) */
     int image_count;
-    bool add_generation_prompt;            /* end with the assistant's opening */
+    bool add_generation_prompt; /* end with the assistant's opening */
 } lmm_prompt_opts;
 /* messages: OpenAI chat form as JSON, a list of {role, content: string or parts {type: text | image | image_url}}. */
 lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *messages_json, size_t size, const lmm_prompt_opts *opts);
@@ -69,15 +69,15 @@ lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char 
 lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *opts);
 void lmm_prompt_free(lmm_prompt *p);
 int lmm_prompt_length(const lmm_prompt *p);
-const int *lmm_prompt_ids(const lmm_prompt *p);            /* placeholders expanded to one id a row; on loan */
-const char *lmm_prompt_text(const lmm_prompt *p);          /* the rendered text; on loan */
+const int *lmm_prompt_ids(const lmm_prompt *p);   /* placeholders expanded to one id a row; on loan */
+const char *lmm_prompt_text(const lmm_prompt *p); /* the rendered text; on loan */
 
 /* ---- session ---- */
 
 typedef struct lmm_session lmm_session;
 typedef struct {
-    int context;                           /* rows of the KV cache; 0: the model's, at most 4096 */
-    int batch;                             /* rows of a prefill piece; 0: 512 */
+    int context; /* rows of the KV cache; 0: the model's, at most 4096 */
+    int batch;   /* rows of a prefill piece; 0: 512 */
 } lmm_session_opts;
 lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_session_opts *opts);
 void lmm_session_close(lmm_session *s);
@@ -92,21 +92,21 @@ const float *lmm_session_logits(lmm_session *s);
 /* ---- generation ---- */
 
 typedef struct {
-    int max_tokens;                        /* 0: 256 */
-    double temperature;                    /* 0: greedy */
-    int top_k;                             /* 0: all */
-    double top_p, min_p;                   /* 0: off */
-    double repetition_penalty;             /* 0: off; over the whole timeline, as in transformers */
+    int max_tokens;            /* 0: 256 */
+    double temperature;        /* 0: greedy */
+    int top_k;                 /* 0: all */
+    double top_p, min_p;       /* 0: off */
+    double repetition_penalty; /* 0: off; over the whole timeline, as in transformers */
     uint64_t seed;
-    const char *const *stop;               /* texts that end the answer and are cut off */
+    const char *const *stop; /* texts that end the answer and are cut off */
     int stop_count;
-    const int *eos;                        /* ids that end the answer; NULL: the model's */
+    const int *eos; /* ids that end the answer; NULL: the model's */
     int eos_count;
 } lmm_gen_opts;
 typedef enum { LMM_FINISH_STOP, LMM_FINISH_LENGTH, LMM_FINISH_CANCELLED } lmm_finish;
 typedef struct {
-    char *text;                            /* free with lmm_answers_free */
-    int *ids;                              /* with the end token when there was one */
+    char *text; /* free with lmm_answers_free */
+    int *ids;   /* with the end token when there was one */
     int id_count;
     lmm_finish finish;
 } lmm_answer;
@@ -127,7 +127,10 @@ lmm_status lmm_trace(const lmm_model *m, const lmm_prompt *p, int generate, cons
 lmm_status lmm_trace_grad(lmm_model *m, const char *batch_path, const char *path);
 
 /* Runs a training recipe: a YAML file and key=value overrides. Resumes when its output folder holds a checkpoint. */
-typedef struct { bool fresh; bool quiet; } lmm_train_opts;     /* fresh: ignore earlier checkpoints */
+typedef struct {
+    bool fresh;
+    bool quiet;
+} lmm_train_opts; /* fresh: ignore earlier checkpoints */
 lmm_status lmm_train(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, const lmm_train_opts *opts);
 /* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
 void lmm_cancel(void);
@@ -136,11 +139,11 @@ void lmm_cancel(void);
 typedef struct {
     const char *const *tasks;
     int task_count;
-    const char *task_dir;                  /* tasks/ of the installation when NULL */
-    const char *data_dir;                  /* where data sets lie */
-    int64_t limit;                         /* examples a task; 0: all */
-    int batch;                             /* sequences generated together; 0: 8 */
-    const char *output_dir;                /* results JSON and samples JSONL; NULL: none */
+    const char *task_dir;   /* tasks/ of the installation when NULL */
+    const char *data_dir;   /* where data sets lie */
+    int64_t limit;          /* examples a task; 0: all */
+    int batch;              /* sequences generated together; 0: 8 */
+    const char *output_dir; /* results JSON and samples JSONL; NULL: none */
     bool log_samples, quiet;
 } lmm_eval_opts;
 /* *report: JSON of all results; free(). */

@@ -10,22 +10,27 @@
 
 typedef struct {
     const char *name, *summary;
-    lmm_status (*run)(int argc, char **argv);              /* argv[0] is the first word after the command's name */
+    lmm_status (*run)(int argc, char **argv); /* argv[0] is the first word after the command's name */
 } command;
 
 /* Options every command that opens a model has. */
-typedef struct { const char *model, *kernels; int threads; } model_args;
-#define MODEL_OPTS(a) \
-    {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder (default: the embedded models/mini)"}, \
-    {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
-    {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}
+typedef struct {
+    const char *model, *kernels;
+    int threads;
+} model_args;
+#define MODEL_OPTS(a)                                                                                                             \
+    {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder (default: the embedded models/mini)"},            \
+        {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, {                                 \
+        "--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)" \
+    }
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a);
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a);
 /* A path of the installation (models/mini, tasks): beside the source tree or under the install prefix; free(). */
 char *installed_path(const char *name);
 
 /* Parses; prints help and sets *done when asked. rest: words left over, NULL when none are allowed. */
-lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples, bool *done);
+lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples,
+                     bool *done);
 
 lmm_status cmd_chat(int argc, char **argv);
 lmm_status cmd_trace(int argc, char **argv);

@@ -21,7 +21,7 @@ typedef struct {
     lmm_model *model;
     lmm_session *session;
     tree *messages;
-    VEC(char *) pending;       /* pictures for the next question */
+    VEC(char *) pending; /* pictures for the next question */
 } conversation;
 
 static tree *part(const char *type, const char *key, const char *value) {
@@ -92,7 +92,7 @@ static lmm_status one_shot(conversation *c, const char *question) {
 
 /* ---- the prompt loop ---- */
 
-static void drop_last(conversation *c) {                   /* a question that could not be answered is taken back */
+static void drop_last(conversation *c) { /* a question that could not be answered is taken back */
     if (c->messages->count) tree_free(c->messages->items[--c->messages->count]);
 }
 
@@ -140,7 +140,7 @@ static lmm_status prompt_loop(conversation *c) {
     fprintf(stderr, "/image FILE adds a picture to the next question, /new starts over, /quit or Ctrl-D ends\n");
     bool quit = false;
     int n;
-    for (const char *line; !quit && (line = el_gets(el, &n)) && n > 0; ) {
+    for (const char *line; !quit && (line = el_gets(el, &n)) && n > 0;) {
         char *text = mem_strndup(line, (size_t)n);
         text[strcspn(text, "\r\n")] = '\0';
         if (text[0]) history(history_, &event, H_ENTER, line);
@@ -194,8 +194,9 @@ lmm_status cmd_chat(int argc, char **argv) {
         {0},
     };
     bool done;
-    lmm_status st = cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [QUESTION]", "Answers one question, or opens a prompt.",
-                              "  lmm chat --image photo.png \"What is shown?\"\n  lmm chat -m ~/models/llava-1.5-7b-hf\n", &done);
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [QUESTION]", "Answers one question, or opens a prompt.",
+                  "  lmm chat --image photo.png \"What is shown?\"\n  lmm chat -m ~/models/llava-1.5-7b-hf\n", &done);
     a.gen.seed = (uint64_t)a.seed;
     a.gen.stop = a.stop.at, a.gen.stop_count = a.stop.count;
     if (!st && !done) st = run(&a, &words);

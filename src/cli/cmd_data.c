@@ -7,7 +7,10 @@
 
 #include "cli/cli.h"
 
-typedef struct { VEC(int) questions; const char *shape, *color; } picture;
+typedef struct {
+    VEC(int) questions;
+    const char *shape, *color;
+} picture;
 typedef VEC(picture) picture_list;
 
 static lmm_status check_row(const tree *row, int i) {
@@ -129,7 +132,10 @@ static lmm_status easyvqa(const char *folder, const char *out) {
     return st;
 }
 
-static const struct { const char *name; lmm_status (*run)(const char *folder, const char *out); } importers[] = {{"easyvqa", easyvqa}};
+static const struct {
+    const char *name;
+    lmm_status (*run)(const char *folder, const char *out);
+} importers[] = {{"easyvqa", easyvqa}};
 
 static lmm_status run(const opt_list *words, const char *out) {
     if (words->count != 2 || !out) return LMM_FAIL(LMM_E_ARG, "usage: lmm data easyvqa FOLDER -o OUT");
@@ -143,8 +149,11 @@ lmm_status cmd_data(int argc, char **argv) {
     opt_list words = {0};
     const opt table[] = {{"-o|--out", OPT_STRING, &out, 0, 0, "DIR", "folder for the JSON files"}, {0}};
     bool done;
-    lmm_status st = cli_parse(table, argc, argv, &words, "lmm data easyvqa FOLDER -o OUT", "Writes a published data set as LLaVA JSON; pictures stay where they are.",
-                              "  pip download --no-deps easy-vqa==1.0 && unzip -q easy_vqa-1.0-*.whl -d easyvqa\n  lmm data easyvqa easyvqa/easy_vqa/data -o data/easyvqa\n", &done);
+    lmm_status st = cli_parse(table, argc, argv, &words, "lmm data easyvqa FOLDER -o OUT",
+                              "Writes a published data set as LLaVA JSON; pictures stay where they are.",
+                              "  pip download --no-deps easy-vqa==1.0 && unzip -q easy_vqa-1.0-*.whl -d easyvqa\n  lmm data easyvqa "
+                              "easyvqa/easy_vqa/data -o data/easyvqa\n",
+                              &done);
     if (!st && !done) st = run(&words, out);
     opts_free(table);
     free(words.at);

@@ -48,9 +48,10 @@ static lmm_status print_table(const char *json) {
     lmm_status st = tree_parse_json(&report, json, strlen(json), "report");
     if (st) return st;
     const tree *results = tree_get(report, "results"), *counts = tree_get(report, "n-samples");
-    printf("| %-24s | %6s | %-18s | %8s | %8s |\n|--------------------------|-------:|--------------------|---------:|---------:|\n", "Task", "n", "Metric", "Value",
-           "Stderr");
-    for (int i = 0; i < results->count; i++) print_task(results->keys[i], results->items[i], tree_int(tree_get(counts, results->keys[i]), "effective", 0));
+    printf("| %-24s | %6s | %-18s | %8s | %8s |\n|--------------------------|-------:|--------------------|---------:|---------:|\n",
+           "Task", "n", "Metric", "Value", "Stderr");
+    for (int i = 0; i < results->count; i++)
+        print_task(results->keys[i], results->items[i], tree_int(tree_get(counts, results->keys[i]), "effective", 0));
     printf("\n%.1f s\n", tree_real(report, "total_evaluation_time_seconds", 0));
     tree_free(report);
     return LMM_OK;
@@ -62,7 +63,8 @@ static lmm_status run(eval_args *a) {
     if (!a->tasks) return LMM_FAIL(LMM_E_ARG, "name the tasks: --tasks easyvqa");
     lmm_status st = model_args_open(&runtime, &m, &a->model);
     if (st) return st;
-    char *names = mem_strdup(a->tasks), *task_dir = a->include ? mem_strdup(a->include) : installed_path("tasks"), *data = a->data ? mem_strdup(a->data) : installed_path("data");
+    char *names = mem_strdup(a->tasks), *task_dir = a->include ? mem_strdup(a->include) : installed_path("tasks"),
+         *data = a->data ? mem_strdup(a->data) : installed_path("data");
     opt_list list = {0};
     split(names, &list);
     char *report = NULL;
@@ -97,7 +99,9 @@ lmm_status cmd_eval(int argc, char **argv) {
     };
     bool done;
     lmm_status st = cli_parse(table, argc, argv, NULL, "lmm eval -m MODEL --tasks A,B", "Measures a model on benchmark tasks.",
-                              "  lmm eval -m models/mini --tasks easyvqa\n  lmm eval -m DIR --tasks easyvqa --limit 100 --output_path out --log_samples\n", &done);
+                              "  lmm eval -m models/mini --tasks easyvqa\n  lmm eval -m DIR --tasks easyvqa --limit 100 --output_path out "
+                              "--log_samples\n",
+                              &done);
     if (!st && !done) st = run(&a);
     opts_free(table);
     return st;

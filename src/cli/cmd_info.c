@@ -8,20 +8,32 @@ static void print_text(const lmm_model_info *i, const char *path, size_t memory,
     printf("  architecture     %s\n", i->architecture);
     printf("  parameters       %.3f M\n", (double)i->parameter_count / 1e6);
     printf("  weights          %.1f MB\n", (double)i->weight_bytes / 1e6);
-    if (i->context) printf("  decoder          %d layers, width %d, vocabulary %d, context %d\n", i->layer_count, i->hidden, i->vocab, i->context);
+    if (i->context)
+        printf("  decoder          %d layers, width %d, vocabulary %d, context %d\n", i->layer_count, i->hidden, i->vocab, i->context);
     if (i->rows_per_image) printf("  tokens a picture %d\n", i->rows_per_image);
     if (i->kv_bytes_per_token) printf("  KV cache         %zu bytes a token\n", i->kv_bytes_per_token);
-    if (context) printf("  memory           %.1f MB for a context of %d (activations and KV cache, measured)\n", (double)memory / 1e6, context);
+    if (context)
+        printf("  memory           %.1f MB for a context of %d (activations and KV cache, measured)\n", (double)memory / 1e6, context);
 }
 
 static void print_json(const lmm_model_info *i, const char *path, size_t memory, int context) {
     tree *t = tree_new(TREE_MAP);
     tree_put(t, "path", tree_new_string(path));
     tree_put(t, "architecture", tree_new_string(i->architecture));
-    const struct { const char *key; int64_t value; } row[] = {
-        {"parameters", i->parameter_count}, {"weight_bytes", (int64_t)i->weight_bytes}, {"layers", i->layer_count}, {"hidden", i->hidden}, {"vocab", i->vocab},
-        {"context", i->context}, {"tokens_per_image", i->rows_per_image}, {"kv_bytes_per_token", (int64_t)i->kv_bytes_per_token},
-        {"memory_context", context}, {"memory_bytes", (int64_t)memory},
+    const struct {
+        const char *key;
+        int64_t value;
+    } row[] = {
+        {"parameters", i->parameter_count},
+        {"weight_bytes", (int64_t)i->weight_bytes},
+        {"layers", i->layer_count},
+        {"hidden", i->hidden},
+        {"vocab", i->vocab},
+        {"context", i->context},
+        {"tokens_per_image", i->rows_per_image},
+        {"kv_bytes_per_token", (int64_t)i->kv_bytes_per_token},
+        {"memory_context", context},
+        {"memory_bytes", (int64_t)memory},
     };
     for (size_t k = 0; k < COUNT_OF(row); k++) tree_put(t, row[k].key, tree_new_int(row[k].value));
     buf b = {0};
@@ -57,7 +69,8 @@ lmm_status cmd_info(int argc, char **argv) {
         {"--json", OPT_FLAG, &json, 0, 0, NULL, "print one JSON object"},
         {0},
     };
-    lmm_status st = cli_parse(table, argc, argv, &words, "lmm info MODEL", "Shows architecture, size and memory of a checkpoint.", "  lmm info models/mini\n", &done);
+    lmm_status st = cli_parse(table, argc, argv, &words, "lmm info MODEL", "Shows architecture, size and memory of a checkpoint.",
+                              "  lmm info models/mini\n", &done);
     if (!st && !done) {
         char *mini = installed_path("models/mini");
         if (words.count) a.model = words.at[0];

@@ -24,7 +24,8 @@ static lmm_status decode(const lmm_model *m, const tree *row, buf *out) {
     int *ids = mem_new((size_t)list->count + 1, sizeof *ids);
     lmm_status st = LMM_OK;
     for (int i = 0; i < list->count && !st; i++) {
-        if (list->items[i]->type != TREE_INT || list->items[i]->i < 0 || list->items[i]->i > INT32_MAX) st = LMM_FAIL(LMM_E_ARG, "'ids' must be token numbers");
+        if (list->items[i]->type != TREE_INT || list->items[i]->i < 0 || list->items[i]->i > INT32_MAX)
+            st = LMM_FAIL(LMM_E_ARG, "'ids' must be token numbers");
         else ids[i] = (int)list->items[i]->i;
     }
     char *text = NULL;
@@ -73,7 +74,8 @@ lmm_status cmd_tokenize(int argc, char **argv) {
     const opt table[] = {MODEL_OPTS(&a), {0}};
     bool done;
     lmm_status st = cli_parse(table, argc, argv, NULL, "lmm tokenize -m MODEL < lines.jsonl",
-                              "Reads {\"text\": ..., \"special\": true|false} or {\"ids\": [...]} a line; `special` adds the model's own begin and end tokens and "
+                              "Reads {\"text\": ..., \"special\": true|false} or {\"ids\": [...]} a line; `special` adds the model's own "
+                              "begin and end tokens and "
                               "recognises special tokens spelled in the text (for ids: leaves special tokens out).",
                               "  echo '{\"text\": \"a red circle\"}' | lmm tokenize -m models/mini\n", &done);
     if (!st && !done) st = run(&a);

@@ -54,9 +54,11 @@ lmm_status cmd_trace(int argc, char **argv) {
         {0},
     };
     bool done;
-    lmm_status st = cli_parse(table, argc, argv, NULL, "lmm trace -m MODEL (--messages FILE | --raw TEXT | --grad FILE) [--image FILE]... -o FILE",
-                              "Writes every named intermediate of one forward pass.",
-                              "  lmm trace -m models/mini --raw \"USER: <image>\\nWhat? ASSISTANT:\" --image a.png --generate 8 -o out.safetensors\n", &done);
+    lmm_status st =
+        cli_parse(table, argc, argv, NULL, "lmm trace -m MODEL (--messages FILE | --raw TEXT | --grad FILE) [--image FILE]... -o FILE",
+                  "Writes every named intermediate of one forward pass.",
+                  "  lmm trace -m models/mini --raw \"USER: <image>\\nWhat? ASSISTANT:\" --image a.png --generate 8 -o out.safetensors\n",
+                  &done);
     if (!st && !done) st = run(&a);
     opts_free(table);
     return st;

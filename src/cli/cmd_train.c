@@ -28,8 +28,10 @@ lmm_status cmd_train(int argc, char **argv) {
         {0},
     };
     bool done;
-    lmm_status st = cli_parse(table, argc, argv, &words, "lmm train sft -c RECIPE.yaml [KEY=VALUE]...", "Trains a model; the same command resumes a stopped run.",
-                              "  lmm train sft -c configs/mini/1-captions.yaml\n  lmm train sft -c my.yaml optimizer.lr=2e-5 epochs=3\n", &done);
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, "lmm train sft -c RECIPE.yaml [KEY=VALUE]...",
+                  "Trains a model; the same command resumes a stopped run.",
+                  "  lmm train sft -c configs/mini/1-captions.yaml\n  lmm train sft -c my.yaml optimizer.lr=2e-5 epochs=3\n", &done);
     if (!st && !done) {
         if (!words.count || strcmp(words.at[0], "sft")) st = LMM_FAIL(LMM_E_ARG, "name the algorithm first: lmm train sft -c RECIPE.yaml");
         else {

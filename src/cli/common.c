@@ -12,7 +12,8 @@ char *installed_path(const char *name) {
     const char *home = getenv("LMM_HOME");
     exe[n > 0 ? n : 0] = '\0';
     char *bin = path_dir(exe);
-    char *place[] = {home ? path_join(home, name) : NULL, mem_printf("%s/../../%s", bin, name), mem_printf("%s/../share/lmm/%s", bin, name), mem_strdup(name)};
+    char *place[] = {home ? path_join(home, name) : NULL, mem_printf("%s/../../%s", bin, name), mem_printf("%s/../share/lmm/%s", bin, name),
+                     mem_strdup(name)};
     char *found = NULL;
     for (size_t i = 0; i < COUNT_OF(place); i++) {
         if (!found && place[i] && file_exists(place[i])) found = place[i];
@@ -37,7 +38,8 @@ lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model
     return st;
 }
 
-lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples, bool *done) {
+lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples,
+                     bool *done) {
     *done = false;
     lmm_status st = opts_parse(table, argc, argv, rest, done);
     if (st || !*done) return st;

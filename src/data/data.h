@@ -6,7 +6,10 @@
 
 #include "base/base.h"
 
-typedef struct { tree *rows; int count; } table;           /* rows: a list of maps */
+typedef struct {
+    tree *rows;
+    int count;
+} table; /* rows: a list of maps */
 /* columns: names for list rows, NULL-terminated, or NULL. limit 0: all. */
 lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit);
 void table_close(table *t);

@@ -30,7 +30,8 @@ static lmm_status name_columns(tree *rows, const char *const *columns, const cha
     for (int i = 0; i < rows->count; i++) {
         const tree *row = rows->items[i];
         if (row->type != TREE_LIST || row->count != wanted)
-            return LMM_FAIL(LMM_E_FORMAT, "'%s': row %d has %d fields, the task names %d columns", path, i + 1, row->type == TREE_LIST ? row->count : 0, wanted);
+            return LMM_FAIL(LMM_E_FORMAT, "'%s': row %d has %d fields, the task names %d columns", path, i + 1,
+                            row->type == TREE_LIST ? row->count : 0, wanted);
         tree *map = tree_new(TREE_MAP);
         for (int k = 0; k < wanted; k++) tree_put(map, columns[k], tree_copy(row->items[k]));
         tree_free(rows->items[i]);
@@ -73,7 +74,7 @@ static void put_value(buf *out, const tree *v) {
 }
 
 lmm_status row_format(buf *out, const char *pattern, const tree *row) {
-    for (const char *at = pattern; *at; ) {
+    for (const char *at = pattern; *at;) {
         const char *open = strchr(at, '{'), *close = open ? strchr(open, '}') : NULL;
         if (!close) return buf_puts(out, at), LMM_OK;
         buf_put(out, at, (size_t)(open - at));

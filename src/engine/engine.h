@@ -18,30 +18,31 @@ struct lmm_model {
     lmm_runtime *runtime;
     net *net;
     char *path;
-    tokenizer *tok;            /* NULL: a tower alone */
-    jinja *chat_template;      /* NULL: raw prompts only */
-    VEC(int) eos;              /* ids that end an answer */
-    const char *image_text;    /* spelling of the placeholder, NULL when there is none */
-    uint64_t version;          /* counts optimizer steps: a session that sees another one drops its cache */
+    tokenizer *tok;         /* NULL: a tower alone */
+    jinja *chat_template;   /* NULL: raw prompts only */
+    VEC(int) eos;           /* ids that end an answer */
+    const char *image_text; /* spelling of the placeholder, NULL when there is none */
+    uint64_t version;       /* counts optimizer steps: a session that sees another one drops its cache */
 };
 /* Opens the text side of a folder around a network (taken over, also on failure). */
 lmm_status model_wrap(lmm_model **out, lmm_runtime *runtime, net *n, const char *text_dir);
 
 /* One picture of a prompt: its pixels are ready for the tower. */
 typedef struct {
-    uint64_t hash;             /* of the decoded picture */
+    uint64_t hash; /* of the decoded picture */
     media_plan plan;
-    float *pixels;             /* (tile_count, 3, S, S) */
+    float *pixels; /* (tile_count, 3, S, S) */
 } prompt_media;
 
 struct lmm_prompt {
     const lmm_model *model;
     char *text;
-    id_list ids;               /* placeholders expanded */
-    VEC(prompt_media) media;   /* in order of appearance */
+    id_list ids;             /* placeholders expanded */
+    VEC(prompt_media) media; /* in order of appearance */
 };
 /* The road's first half, used by prompts and by training samples: text with placeholders and picture files to ids and media. */
-lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *image_paths, int image_count, bool add_special);
+lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *image_paths,
+                        int image_count, bool add_special);
 /* Renders messages with the model's template; image paths (owned strings) are appended to `images` in order. */
 typedef VEC(char *) path_list;
 lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);
@@ -59,11 +60,11 @@ struct lmm_session {
     int context, batch;
     kv_cache cache;
     uint64_t version;
-    VEC(uint64_t) keys;        /* of every row in the cache */
+    VEC(uint64_t) keys; /* of every row in the cache */
     VEC(int) ids;
     arena mem;
     cx cx;
-    float *logits;             /* (vocab), of the last row */
+    float *logits; /* (vocab), of the last row */
     bool logits_valid;
 };
 /* Appends n text rows in one pass per session: batched decoding. */
@@ -74,7 +75,11 @@ size_t measure_decoder(const lmm_model *m, int rows, int context);
 size_t measure_picture(const lmm_model *m);
 
 /* ---- sampler.c ---- */
-typedef struct { int *id; float *logit; int count; } candidates;
+typedef struct {
+    int *id;
+    float *logit;
+    int count;
+} candidates;
 /* The next id from logits (vocab); history counts for the repetition penalty; scratch (vocab) is overwritten. */
 int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *scratch);
 

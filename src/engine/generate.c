@@ -10,8 +10,8 @@ typedef struct {
     int index;
     rng r;
     token_stream stream;
-    buf text;                  /* all text so far, stop text cut off */
-    size_t given;              /* bytes of it already handed out */
+    buf text;     /* all text so far, stop text cut off */
+    size_t given; /* bytes of it already handed out */
     id_list ids;
     lmm_finish finish;
     bool done;
@@ -113,7 +113,8 @@ static lmm_status run(const generation *g, sequence *q, int n, int vocab) {
 static lmm_status check(lmm_session *const *sessions, int n, const lmm_gen_opts *o) {
     if (o->max_tokens < 0 || o->temperature < 0 || o->temperature > 100 || o->top_p < 0 || o->top_p > 1 || o->min_p < 0 || o->min_p > 1 ||
         o->repetition_penalty < 0 || o->top_k < 0)
-        return LMM_FAIL(LMM_E_ARG, "sampling: max_tokens, top_k, repetition_penalty >= 0, temperature in [0, 100], top_p and min_p in [0, 1]");
+        return LMM_FAIL(LMM_E_ARG,
+                        "sampling: max_tokens, top_k, repetition_penalty >= 0, temperature in [0, 100], top_p and min_p in [0, 1]");
     for (int i = 0; i < n; i++) {
         if (!sessions[i]->logits_valid) return LMM_FAIL(LMM_E_ARG, "session %d has no prompt yet", i);
         LMM_ASSERT(sessions[i]->model == sessions[0]->model, "%s", "sessions of different models");
@@ -121,13 +122,15 @@ static lmm_status check(lmm_session *const *sessions, int n, const lmm_gen_opts 
     return LMM_OK;
 }
 
-lmm_status lmm_generate(lmm_session *const *sessions, int n, const lmm_gen_opts *opts, lmm_text_fn on_text, void *arg, lmm_answer *answers) {
+lmm_status lmm_generate(lmm_session *const *sessions, int n, const lmm_gen_opts *opts, lmm_text_fn on_text, void *arg,
+                        lmm_answer *answers) {
     lmm_gen_opts o = opts ? *opts : (lmm_gen_opts){0};
     lmm_status st = check(sessions, n, &o);
     if (st || n == 0) return st;
     generation g = {&o, on_text, arg, o.max_tokens ? o.max_tokens : 256};
     sequence *q = mem_new((size_t)n, sizeof *q);
-    for (int i = 0; i < n; i++) q[i] = (sequence){.s = sessions[i], .index = i, .r = rng_make(o.seed, (uint64_t)i), .stream.skip_special = true};
+    for (int i = 0; i < n; i++)
+        q[i] = (sequence){.s = sessions[i], .index = i, .r = rng_make(o.seed, (uint64_t)i), .stream.skip_special = true};
     st = run(&g, q, n, sessions[0]->model->net->dec.config.vocab);
     for (int i = 0; i < n; i++) {
         if (!st) answers[i] = (lmm_answer){buf_take(&q[i].text), q[i].ids.at, q[i].ids.count, q[i].finish};
@@ -161,7 +164,8 @@ lmm_status lmm_score(lmm_session *s, const lmm_prompt *p, const char *continuati
     int vocab = m->net->dec.config.vocab;
     id_list ids = {0};
     if ((st = tokenizer_encode(m->tok, continuation, strlen(continuation), 0, &ids))) return free(ids.at), st;
-    if (s->keys.count + ids.count >= s->context) st = LMM_FAIL(LMM_E_LIMIT, "prompt and continuation have %d tokens, the context holds %d", s->keys.count + ids.count, s->context);
+    if (s->keys.count + ids.count >= s->context)
+        st = LMM_FAIL(LMM_E_LIMIT, "prompt and continuation have %d tokens, the context holds %d", s->keys.count + ids.count, s->context);
     float *scratch = mem_new((size_t)vocab, sizeof *scratch);
     double sum = 0;
     bool all_greedy = true;

@@ -17,7 +17,7 @@ uint64_t row_key_media(uint64_t hash, int offset) { return (hash + (uint64_t)off
 /* ---- pictures ---- */
 
 lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
-    (void)m;                                               /* transformers' behaviour: EXIF orientation applied, alpha dropped */
+    (void)m; /* transformers' behaviour: EXIF orientation applied, alpha dropped */
     return image_load(out, path, IMAGE_EXIF, NULL);
 }
 
@@ -29,7 +29,8 @@ static lmm_status media_add(lmm_prompt *p, const char *path) {
     if (st) return st;
     prompt_media media = {0};
     int tiles = 0;
-    media.hash = hash_u64(im.data, (size_t)im.width * (size_t)im.height * (size_t)im.channels, (uint64_t)im.width << 32 | (uint64_t)im.height);
+    media.hash =
+        hash_u64(im.data, (size_t)im.width * (size_t)im.height * (size_t)im.channels, (uint64_t)im.width << 32 | (uint64_t)im.height);
     st = n->arch->media_plan(n, &im, &media.plan);
     if (!st) st = n->arch->media_pixels(n, &im, &media.pixels, &tiles);
     image_free(&im);
@@ -64,7 +65,8 @@ static lmm_status expand(lmm_prompt *p, const id_list *ids) {
     return LMM_OK;
 }
 
-lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *paths, int count, bool add_special) {
+lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *paths, int count,
+                        bool add_special) {
     if (!m->tok || !m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) takes no prompts", m->path, m->net->arch->name);
     lmm_prompt *p = mem_new(1, sizeof *p);
     *p = (lmm_prompt){.model = m, .text = mem_strndup(text, size)};
@@ -107,7 +109,8 @@ static lmm_status collect_pictures(path_list *images, const tree *messages, cons
             if (!is_picture(part)) continue;
             const char *path = part_path(part);
             if (!path) return LMM_FAIL(LMM_E_ARG, "message %d: picture part %d names no file (image_url.url, image or path)", i + 1, k + 1);
-            if (strstr(path, "://") && strncmp(path, "file://", 7)) return LMM_FAIL(LMM_E_UNSUPPORTED, "message %d: '%s' is remote; give a file", i + 1, path);
+            if (strstr(path, "://") && strncmp(path, "file://", 7))
+                return LMM_FAIL(LMM_E_UNSUPPORTED, "message %d: '%s' is remote; give a file", i + 1, path);
             if (!strncmp(path, "file://", 7)) path += 7;
             VEC_PUSH(images, root ? path_join(root, path) : mem_strdup(path));
         }
@@ -143,7 +146,8 @@ static tree *with_pictures(const tree *messages, const char *const *paths, int c
 }
 
 static lmm_status check_messages(const tree *messages) {
-    if (messages->type != TREE_LIST || messages->count == 0) return LMM_FAIL(LMM_E_ARG, "messages must be a list of {role, content}, and not empty");
+    if (messages->type != TREE_LIST || messages->count == 0)
+        return LMM_FAIL(LMM_E_ARG, "messages must be a list of {role, content}, and not empty");
     for (int i = 0; i < messages->count; i++)
         if (!tree_str(messages->items[i], "role", NULL)) return LMM_FAIL(LMM_E_ARG, "message %d has no role", i + 1);
     return LMM_OK;
@@ -156,7 +160,11 @@ lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, con
     tree *full = with_pictures(messages, o->images, o->image_count);
     const char *bos = m->tok && tokenizer_bos(m->tok) >= 0 ? tokenizer_token(m->tok, tokenizer_bos(m->tok)) : NULL;
     const char *eos = m->tok && tokenizer_eos(m->tok) >= 0 ? tokenizer_token(m->tok, tokenizer_eos(m->tok)) : NULL;
-    chat_input in = {.messages = full, .add_generation_prompt = o->add_generation_prompt, .bos_token = bos, .eos_token = eos, .now = (int64_t)time(NULL)};
+    chat_input in = {.messages = full,
+                     .add_generation_prompt = o->add_generation_prompt,
+                     .bos_token = bos,
+                     .eos_token = eos,
+                     .now = (int64_t)time(NULL)};
     st = collect_pictures(images, full, o->media_root);
     if (!st) st = chat_render(m->chat_template, &in, text, NULL);
     tree_free(full);
@@ -171,7 +179,8 @@ lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char 
     buf text = {0};
     path_list images = {0};
     st = messages_render(&text, &images, m, messages, &o);
-    if (!st) st = prompt_build(out, m, text.data, text.size, (const char *const *)images.at, images.count, prompt_adds_special(m, text.data));
+    if (!st)
+        st = prompt_build(out, m, text.data, text.size, (const char *const *)images.at, images.count, prompt_adds_special(m, text.data));
     path_list_free(&images);
     buf_free(&text);
     tree_free(messages);

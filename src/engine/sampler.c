@@ -15,13 +15,19 @@ static int argmax(const float *x, int n) {
 }
 
 static int compare_candidates(const void *a, const void *b) {
-    const struct { float logit; int id; } *x = a, *y = b;
+    const struct {
+        float logit;
+        int id;
+    } *x = a, *y = b;
     return x->logit != y->logit ? (x->logit < y->logit ? 1 : -1) : x->id - y->id;
 }
 
 /* Sorted by logit, best first; ties by id, so the order is one. */
 static void sort_candidates(candidates *c) {
-    struct { float logit; int id; } *pair = mem_new((size_t)c->count, sizeof *pair);
+    struct {
+        float logit;
+        int id;
+    } *pair = mem_new((size_t)c->count, sizeof *pair);
     for (int i = 0; i < c->count; i++) pair[i].logit = c->logit[i], pair[i].id = c->id[i];
     qsort(pair, (size_t)c->count, sizeof *pair, compare_candidates);
     for (int i = 0; i < c->count; i++) c->logit[i] = pair[i].logit, c->id[i] = pair[i].id;
@@ -59,7 +65,7 @@ static void keep_top_p(candidates *c, double *p, double top_p) {
 }
 
 static void keep_min_p(candidates *c, double *p, double min_p) {
-    probabilities(c, p);                                   /* p[0] is 1: the rest is relative to the best */
+    probabilities(c, p); /* p[0] is 1: the rest is relative to the best */
     int n = 1;
     while (n < c->count && p[n] >= min_p) n++;
     c->count = n;

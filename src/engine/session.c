@@ -23,7 +23,7 @@ size_t measure_decoder(const lmm_model *m, int rows, int context) {
     attn_seg seg = {.q_count = rows, .key_count = context};
     decoder_rows r = {.n = rows, .position = position, .segs = &seg, .seg_count = 1, .caches = caches};
     tensor *x = net_embed(&c, m->net, position, rows, NULL);
-    if (m->net->arch->media_embed) cx_new(&c, 2, x->ne);   /* the joined rows of pictures */
+    if (m->net->arch->media_embed) cx_new(&c, 2, x->ne); /* the joined rows of pictures */
     x = decoder_forward(&c, d, x, &r);
     decoder_logits(&c, d, cx_new2(&c, 1, d->config.hidden));
     cx_free(&c);
@@ -59,7 +59,8 @@ lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_ses
     lmm_session_opts o = opts ? *opts : (lmm_session_opts){0};
     if (!m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) generates no text", m->path, m->net->arch->name);
     const decoder_config *d = &m->net->dec.config;
-    if (o.context < 0 || o.context > 1 << 24 || o.batch < 0) return LMM_FAIL(LMM_E_ARG, "a context of %d rows in pieces of %d is out of range", o.context, o.batch);
+    if (o.context < 0 || o.context > 1 << 24 || o.batch < 0)
+        return LMM_FAIL(LMM_E_ARG, "a context of %d rows in pieces of %d is out of range", o.context, o.batch);
     if (!o.context) o.context = min_int(d->context, 4096);
     if (!o.batch) o.batch = 512;
     o.batch = min_int(o.batch, o.context);
@@ -186,7 +187,7 @@ static lmm_status prefill_piece(lmm_session *s, const lmm_prompt *p, int first, 
 static lmm_status prefill(lmm_session *s, const lmm_prompt *p, const uint64_t *keys, int from) {
     int token = p->model->net->image_token, D = p->model->net->dec.config.hidden, media_first = 0, offset = 0;
     float *media = NULL;
-    for (int i = 0; i < from; i++)                         /* pictures wholly in the prefix are not computed again */
+    for (int i = 0; i < from; i++) /* pictures wholly in the prefix are not computed again */
         if (token >= 0 && p->ids.at[i] == token && ++offset == p->media.at[media_first].plan.row_count) media_first++, offset = 0;
     lmm_status st = media_first < p->media.count ? embed_pictures(s, p, media_first, &media) : LMM_OK;
     int64_t next = (int64_t)offset * D;
@@ -206,7 +207,8 @@ static lmm_status prefill(lmm_session *s, const lmm_prompt *p, const uint64_t *k
 lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused) {
     LMM_ASSERT(p->model == s->model, "%s", "prompt and session belong to different models");
     if (p->ids.count >= s->context)
-        return LMM_FAIL(LMM_E_LIMIT, "the prompt has %d tokens, the context holds %d and needs room for an answer: shorten it or open a larger context",
+        return LMM_FAIL(LMM_E_LIMIT,
+                        "the prompt has %d tokens, the context holds %d and needs room for an answer: shorten it or open a larger context",
                         p->ids.count, s->context);
     if (s->version != s->model->version) {
         truncate_to(s, 0);
@@ -214,9 +216,9 @@ lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused) {
     }
     uint64_t *keys = prompt_keys(p);
     int from = common_prefix(s, keys, p->ids.count);
-    if (s->model->net->dec.config.rope.type == ROPE_DYNAMIC) from = 0;     /* its angles depend on the whole length */
+    if (s->model->net->dec.config.rope.type == ROPE_DYNAMIC) from = 0; /* its angles depend on the whole length */
     bool ready = from == p->ids.count && from == s->keys.count && s->logits_valid;
-    if (!ready && from == p->ids.count) from--;            /* the last row must run to give logits */
+    if (!ready && from == p->ids.count) from--; /* the last row must run to give logits */
     lmm_status st = LMM_OK;
     if (!ready) {
         truncate_to(s, from);

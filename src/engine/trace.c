@@ -4,7 +4,9 @@
 
 #include "engine/engine.h"
 
-typedef struct { VEC(named_tensor) list; } collection;
+typedef struct {
+    VEC(named_tensor) list;
+} collection;
 
 static void keep(collection *t, const char *name, const tensor *from) {
     tensor copy = *from;

@@ -97,7 +97,10 @@ static lmm_status write_samples(const task_run *r, const char *dir, const char *
 }
 
 static void add_task(tree *report, const task_run *r) {
-    const struct { const char *section; tree *value; } row[] = {
+    const struct {
+        const char *section;
+        tree *value;
+    } row[] = {
         {"results", report_task(r)},
         {"versions", tree_new_int(r->task->version)},
         {"n-shot", tree_new_int(0)},

@@ -9,7 +9,8 @@ static char *below(const char *dir, const char *path) { return dir ? path_join(d
 static lmm_status open_data(table *out, const eval_task *t, const lmm_eval_opts *o) {
     char *path = below(o->data_dir, t->data_path);
     lmm_status st = file_exists(path) ? table_open(out, path, (const char *const *)t->columns, 0)
-                                      : LMM_FAIL(LMM_E_IO, "task '%s': its data is not here: '%s'%s%s", t->name, path, t->fetch ? "; get it with: " : "", t->fetch ? t->fetch : "");
+                                      : LMM_FAIL(LMM_E_IO, "task '%s': its data is not here: '%s'%s%s", t->name, path,
+                                                 t->fetch ? "; get it with: " : "", t->fetch ? t->fetch : "");
     free(path);
     return st;
 }
@@ -83,7 +84,8 @@ static lmm_status run_batch(task_run *run, lmm_session **sessions, int first, in
     const eval_task *t = run->task;
     lmm_status st = LMM_OK;
     for (int i = 0; i < n && !st; i++)
-        st = LMM_CONTEXT(prepare(sessions[i], &run->rows[first + i], t, m, table_row(&run->data, first + i), o), "task '%s': row %d", t->name, first + i);
+        st = LMM_CONTEXT(prepare(sessions[i], &run->rows[first + i], t, m, table_row(&run->data, first + i), o), "task '%s': row %d",
+                         t->name, first + i);
     if (st) return st;
     lmm_answer *answers = mem_new((size_t)n, sizeof *answers);
     lmm_gen_opts g = {.max_tokens = t->max_tokens, .stop = (const char *const *)t->stop, .stop_count = t->stop_count};

@@ -46,7 +46,8 @@ static lmm_status read_generate(eval_task *t, const tree *y, const char *name) {
 
 static lmm_status unknown_word(const char *word, const char *const *known, const char *what, const char *name) {
     const char *near = nearest_word(word, known);
-    return LMM_FAIL(LMM_E_FORMAT, "%s: unknown %s '%s'%s%s%s", name, what, word, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return LMM_FAIL(LMM_E_FORMAT, "%s: unknown %s '%s'%s%s%s", name, what, word, near ? " (did you mean '" : "", near ? near : "",
+                    near ? "'?)" : "");
 }
 
 static lmm_status read_scoring(eval_task *t, const tree *y, const char *name) {
@@ -69,7 +70,8 @@ static lmm_status read_scoring(eval_task *t, const tree *y, const char *name) {
 }
 
 static lmm_status read_task(eval_task *t, const tree *y, const char *name) {
-    static const char *const known[] = {"task", "version", "source", "data", "image", "prompt", "system", "generate", "answer", "metrics", "group_by", NULL};
+    static const char *const known[] = {"task",   "version",  "source", "data",    "image",    "prompt",
+                                        "system", "generate", "answer", "metrics", "group_by", NULL};
     if (y->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a task is a map of keys", name);
     lmm_status st = tree_check_keys(y, known, name);
     if (!st) st = tree_need_int(y, "version", 0, INT32_MAX, &t->version, name);

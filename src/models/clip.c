@@ -19,11 +19,13 @@ static lmm_status text_bind(net *n, const tree *t, binder *b) {
     if (hidden % heads) return LMM_FAIL(LMM_E_FORMAT, "%s: width %d does not divide into %d heads", name, (int)hidden, (int)heads);
     encoder_config c = {.hidden = (int)hidden, .layer_count = (int)layers, .head_count = (int)heads, .mlp = (int)mlp, .init_std = 0.02f};
     c.eps = (float)tree_real(t, "layer_norm_eps", 1e-5);
-    if (!activation_find(tree_str(t, "hidden_act", "quick_gelu"), &c.act)) return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: hidden_act is not known", name);
+    if (!activation_find(tree_str(t, "hidden_act", "quick_gelu"), &c.act))
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: hidden_act is not known", name);
     b->part = PART_DECODER;
     n->text_eos = (int)tree_int(t, "eos_token_id", 2);
     n->text_embed = bind(b, (init_rule){INIT_NORMAL, 0.02f}, 2, (int64_t[]){vocab, hidden}, "text_model.embeddings.token_embedding.weight");
-    n->text_positions = bind(b, (init_rule){INIT_NORMAL, 0.01f}, 2, (int64_t[]){context, hidden}, "text_model.embeddings.position_embedding.weight");
+    n->text_positions =
+        bind(b, (init_rule){INIT_NORMAL, 0.01f}, 2, (int64_t[]){context, hidden}, "text_model.embeddings.position_embedding.weight");
     st = encoder_bind(&n->text, &c, b, "text_model.encoder");
     n->text_norm = bind_norm(b, c.hidden, true, c.eps, "text_model.final_layer_norm");
     return st ? st : b->status;

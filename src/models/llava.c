@@ -12,7 +12,8 @@ static lmm_status layer_select(net *n, const tree *config, int layers) {
     if (t && t->type == TREE_LIST) return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: lists in 'vision_feature_layer' are not supported");
     int64_t select = tree_int(config, "vision_feature_layer", -2);
     int64_t count = select < 0 ? layers + 1 + select : select;
-    if (count < 1 || count > layers) return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer %d of a tower with %d layers", (int)select, layers);
+    if (count < 1 || count > layers)
+        return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer %d of a tower with %d layers", (int)select, layers);
     n->vision_layer_count = (int)count;
     return LMM_OK;
 }
@@ -35,7 +36,8 @@ static lmm_status llava_bind(net *n, const tree *config, binder *b) {
     if (!st) st = strategy_read(n, config);
     if (st) return st;
     activation act;
-    if (!activation_find(tree_str(config, "projector_hidden_act", "gelu"), &act)) return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: projector_hidden_act is not known");
+    if (!activation_find(tree_str(config, "projector_hidden_act", "gelu"), &act))
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: projector_hidden_act is not known");
     d.tied |= tree_bool(config, "tie_word_embeddings", false);
     v.head = false;
     if ((st = vit_bind(&n->tower, &v, b, "vision_tower"))) return st;
@@ -61,7 +63,8 @@ static lmm_status llava_pixels(const net *n, const image *im, float **pixels, in
     if (st) return st;
     int S = n->tower.config.image_size;
     if (u8.width != S || u8.height != S)
-        st = LMM_FAIL(LMM_E_SHAPE, "the picture processor makes %dx%d pixels, the tower needs %dx%d: preprocessor_config.json does not fit config.json",
+        st = LMM_FAIL(LMM_E_SHAPE,
+                      "the picture processor makes %dx%d pixels, the tower needs %dx%d: preprocessor_config.json does not fit config.json",
                       u8.width, u8.height, S, S);
     if (!st) st = preprocess_float(&tile, &u8, &n->pre);
     image_free(&u8);

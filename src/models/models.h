@@ -14,15 +14,17 @@
 typedef struct net net;
 
 /* What a picture becomes, known before any weight is touched. */
-typedef struct { int tile_count, row_count; } media_plan;
+typedef struct {
+    int tile_count, row_count;
+} media_plan;
 
 typedef struct lmm_arch {
-    const char *name;                                      /* "llava" */
-    const char *const *hf;                                 /* names in config.json "architectures", NULL-terminated */
-    const char *const *types;                              /* model_type, for configs without architectures */
+    const char *name;         /* "llava" */
+    const char *const *hf;    /* names in config.json "architectures", NULL-terminated */
+    const char *const *types; /* model_type, for configs without architectures */
     /* Canonical name of a tensor of the file, NULL for one this family never reads. free(). */
     char *(*canonical)(const char *key);
-    char *(*key_of)(const char *canonical);                /* spelling of new checkpoints */
+    char *(*key_of)(const char *canonical); /* spelling of new checkpoints */
     lmm_status (*bind)(net *n, const tree *config, binder *b);
     /* How one picture is laid out; NULL: the family sees no pictures. */
     lmm_status (*media_plan)(const net *n, const image *im, media_plan *out);
@@ -32,13 +34,13 @@ typedef struct lmm_arch {
     tensor *(*media_embed)(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
 } lmm_arch;
 
-const lmm_arch *arch_find(const tree *config, const char *name);                  /* NULL with a message naming the known ones */
+const lmm_arch *arch_find(const tree *config, const char *name); /* NULL with a message naming the known ones */
 
 /* An opened network: the blocks a family uses are set, the others zero. */
 struct net {
     const lmm_arch *arch;
     param_set params;
-    checkpoint *file;          /* NULL when initialised from nothing */
+    checkpoint *file; /* NULL when initialised from nothing */
     tree *config;
     decoder dec;
     bool has_decoder;
@@ -46,12 +48,12 @@ struct net {
     bool has_tower;
     projector proj;
     bool has_projector;
-    int vision_layer_count;    /* layers run: vision_feature_layer resolved */
-    bool drop_class_row;       /* vision_feature_select_strategy "default" */
-    int image_token;           /* placeholder id, -1 when the family sees no pictures */
+    int vision_layer_count; /* layers run: vision_feature_layer resolved */
+    bool drop_class_row;    /* vision_feature_select_strategy "default" */
+    int image_token;        /* placeholder id, -1 when the family sees no pictures */
     preprocess_spec pre;
     bool has_pre;
-    encoder text;              /* CLIP's text half */
+    encoder text; /* CLIP's text half */
     tensor *text_embed, *text_positions;
     norm text_norm;
     linear text_projection, visual_projection;

@@ -14,10 +14,13 @@
 static bool starts(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
 
 static bool is_leftover(const char *key) {
-    return strstr(key, "rotary_emb.inv_freq") || strstr(key, ".position_ids") || starts(key, "vision_resampler") || starts(key, "model.vision_resampler");
+    return strstr(key, "rotary_emb.inv_freq") || strstr(key, ".position_ids") || starts(key, "vision_resampler") ||
+           starts(key, "model.vision_resampler");
 }
 
-typedef struct { const char *from, *to; } rewrite;
+typedef struct {
+    const char *from, *to;
+} rewrite;
 
 /* The first matching prefix is replaced. */
 static char *replace_prefix(const char *key, const rewrite *row, size_t n) {
@@ -55,10 +58,8 @@ char *names_canonical(const char *key) {
 /* New LLaVA checkpoints are written as generation B, which every transformers reads. */
 char *names_key_llava(const char *name) {
     static const rewrite row[] = {
-        {"lm_head.", "language_model.lm_head."},
-        {"llm.", "language_model.model."},
-        {"proj.0.", "multi_modal_projector.linear_1."},
-        {"proj.2.", "multi_modal_projector.linear_2."},
+        {"lm_head.", "language_model.lm_head."},         {"llm.", "language_model.model."},
+        {"proj.0.", "multi_modal_projector.linear_1."},  {"proj.2.", "multi_modal_projector.linear_2."},
         {"vision_tower.", "vision_tower.vision_model."},
     };
     return replace_prefix(name, row, COUNT_OF(row));

@@ -14,7 +14,8 @@ static bool listed(const char *const *list, const char *name) {
 
 const lmm_arch *arch_find(const tree *config, const char *name) {
     const tree *classes = tree_get(config, "architectures");
-    const char *class = classes && classes->type == TREE_LIST && classes->count && classes->items[0]->type == TREE_STRING ? classes->items[0]->text : NULL;
+    const char *class =
+        classes && classes->type == TREE_LIST && classes->count && classes->items[0]->type == TREE_STRING ? classes->items[0]->text : NULL;
     const char *type = tree_str(config, "model_type", "");
     for (size_t i = 0; i < COUNT_OF(archs); i++)
         if (class ? listed(archs[i]->hf, class) : listed(archs[i]->types, type)) return archs[i];
@@ -54,9 +55,7 @@ static lmm_status start(net **out, tree *config, const char *name) {
 
 static lmm_status open_config(tree **out, const char *dir) {
     char *path = path_join(dir, "config.json");
-    lmm_status st = !file_is_dir(dir) && !file_exists(dir)
-                        ? LMM_FAIL(LMM_E_IO, "no model at '%s'", dir)
-                        : tree_load(out, path);
+    lmm_status st = !file_is_dir(dir) && !file_exists(dir) ? LMM_FAIL(LMM_E_IO, "no model at '%s'", dir) : tree_load(out, path);
     free(path);
     return st;
 }

@@ -10,7 +10,12 @@
 /* ---- config ---- */
 
 /* What a model type implies when its config does not say (class defaults of transformers). */
-typedef struct { const char *type; bool qkv_bias, qk_norm; double eps; int window; } family;
+typedef struct {
+    const char *type;
+    bool qkv_bias, qk_norm;
+    double eps;
+    int window;
+} family;
 static const family families[] = {
     {"llama", false, false, 1e-6, 0},
     {"mistral", false, false, 1e-6, 4096},
@@ -44,20 +49,28 @@ lmm_status decoder_config_read(decoder_config *out, const tree *t, const char *n
     const family *f = NULL;
     lmm_status st = family_find(&f, tree_str(t, "model_type", "llama"), name);
     if (st) return st;
-    struct { const char *key; int64_t high, value; } need[] = {
-        {"hidden_size", 65536, 0}, {"num_hidden_layers", 1024, 0}, {"num_attention_heads", 1024, 0}, {"intermediate_size", 1 << 20, 0}, {"vocab_size", 1 << 22, 0},
+    struct {
+        const char *key;
+        int64_t high, value;
+    } need[] = {
+        {"hidden_size", 65536, 0},         {"num_hidden_layers", 1024, 0}, {"num_attention_heads", 1024, 0},
+        {"intermediate_size", 1 << 20, 0}, {"vocab_size", 1 << 22, 0},
     };
     for (size_t i = 0; i < COUNT_OF(need); i++)
         if ((st = tree_need_int(t, need[i].key, 1, need[i].high, &need[i].value, name))) return st;
-    decoder_config c = {.hidden = (int)need[0].value, .layer_count = (int)need[1].value, .head_count = (int)need[2].value,
-                        .mlp = (int)need[3].value, .vocab = (int)need[4].value};
+    decoder_config c = {.hidden = (int)need[0].value,
+                        .layer_count = (int)need[1].value,
+                        .head_count = (int)need[2].value,
+                        .mlp = (int)need[3].value,
+                        .vocab = (int)need[4].value};
     c.kv_head_count = is_set(t, "num_key_value_heads") ? (int)tree_int(t, "num_key_value_heads", 0) : c.head_count;
     if (c.kv_head_count < 1 || c.head_count % c.kv_head_count)
         return LMM_FAIL(LMM_E_FORMAT, "%s: %d attention heads cannot share %d key heads", name, c.head_count, c.kv_head_count);
     if (!is_set(t, "head_dim") && c.hidden % c.head_count)
         return LMM_FAIL(LMM_E_FORMAT, "%s: hidden_size %d does not divide into %d heads", name, c.hidden, c.head_count);
     c.head_dim = is_set(t, "head_dim") ? (int)tree_int(t, "head_dim", 0) : c.hidden / c.head_count;
-    if (c.head_dim < 2 || c.head_dim % 2 || c.head_dim > 1024) return LMM_FAIL(LMM_E_FORMAT, "%s: head_dim %d must be even, 2 to 1024", name, c.head_dim);
+    if (c.head_dim < 2 || c.head_dim % 2 || c.head_dim > 1024)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: head_dim %d must be even, 2 to 1024", name, c.head_dim);
     c.context = (int)tree_int(t, "max_position_embeddings", 2048);
     if (c.context < 1 || c.context > 1 << 24) return LMM_FAIL(LMM_E_FORMAT, "%s: max_position_embeddings is %d", name, c.context);
     c.eps = (float)tree_real(t, "rms_norm_eps", f->eps);
@@ -124,7 +137,8 @@ lmm_status kv_cache_open(kv_cache *out, const decoder_config *c, int capacity) {
     void *data;
     lmm_status st = mem_try(&data, all, "the KV cache");
     if (st) return st;
-    *out = (kv_cache){c->layer_count, capacity, mem_new((size_t)c->layer_count, sizeof(tensor)), mem_new((size_t)c->layer_count, sizeof(tensor)), data};
+    *out = (kv_cache){c->layer_count, capacity, mem_new((size_t)c->layer_count, sizeof(tensor)),
+                      mem_new((size_t)c->layer_count, sizeof(tensor)), data};
     int64_t ne[2] = {capacity, (int64_t)row};
     for (int i = 0; i < c->layer_count; i++) {
         out->k[i] = tensor_make(DT_F32, 2, ne, (char *)data + (size_t)(2 * i) * one);
@@ -142,7 +156,12 @@ void kv_cache_close(kv_cache *c) {
 
 /* ---- forward ---- */
 
-typedef struct { const decoder *d; const decoder_rows *rows; tensor *rope; int layer; } block_arg;
+typedef struct {
+    const decoder *d;
+    const decoder_rows *rows;
+    tensor *rope;
+    int layer;
+} block_arg;
 
 /* Appends the new keys to every sequence's cache and points its segment there. */
 static const attn_seg *store_keys(cx *c, const block_arg *a, const tensor *k, const tensor *v) {
@@ -172,8 +191,13 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     q = op_rope(c, q, a->rope);
     k = op_rope(c, k, a->rope);
     const attn_seg *segs = r->caches ? store_keys(c, a, k, v) : r->segs;
-    attn_spec s = {.head_count = f->head_count, .kv_head_count = f->kv_head_count, .head_dim = f->head_dim, .causal = true,
-                   .window = a->layer >= f->window_first_layer ? f->window : 0, .segs = segs, .seg_count = r->seg_count};
+    attn_spec s = {.head_count = f->head_count,
+                   .kv_head_count = f->kv_head_count,
+                   .head_dim = f->head_dim,
+                   .causal = true,
+                   .window = a->layer >= f->window_first_layer ? f->window : 0,
+                   .segs = segs,
+                   .seg_count = r->seg_count};
     s.scale = 1.0f / sqrtf((float)f->head_dim);
     return nn_linear(c, &l->o, op_attn(c, q, k, v, &s));
 }

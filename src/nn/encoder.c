@@ -28,7 +28,11 @@ void encoder_free(encoder *e) {
     *e = (encoder){0};
 }
 
-typedef struct { const encoder *e; int layer, tokens; bool causal; } layer_arg;
+typedef struct {
+    const encoder *e;
+    int layer, tokens;
+    bool causal;
+} layer_arg;
 
 static tensor *attention(cx *c, const layer_arg *a, tensor *x) {
     const encoder_layer *l = &a->e->layers[a->layer];
@@ -36,8 +40,13 @@ static tensor *attention(cx *c, const layer_arg *a, tensor *x) {
     tensor *q = nn_linear(c, &l->q, x), *k = nn_linear(c, &l->k, x), *v = nn_linear(c, &l->v, x);
     attn_seg *segs = slab_alloc(&c->meta, (size_t)sequences * sizeof *segs);
     for (int i = 0; i < sequences; i++) segs[i] = (attn_seg){.q_first = i * T, .q_count = T, .key_first = i * T, .key_count = T};
-    attn_spec s = {.head_count = H, .kv_head_count = H, .head_dim = d, .scale = 1.0f / sqrtf((float)d), .causal = a->causal,
-                   .segs = segs, .seg_count = sequences};
+    attn_spec s = {.head_count = H,
+                   .kv_head_count = H,
+                   .head_dim = d,
+                   .scale = 1.0f / sqrtf((float)d),
+                   .causal = a->causal,
+                   .segs = segs,
+                   .seg_count = sequences};
     return nn_linear(c, &l->out, op_attn(c, q, k, v, &s));
 }
 

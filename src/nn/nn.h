@@ -11,50 +11,60 @@
 
 /* ---- parameters (param.c) ---- */
 
-typedef enum { PART_VISION, PART_PROJECTOR, PART_DECODER, PART_NEWLINE, PART_COUNT } model_part;  /* what recipes train or freeze */
-const char *part_name(model_part p);                       /* "vision", "projector", "decoder", "newline" */
+typedef enum { PART_VISION, PART_PROJECTOR, PART_DECODER, PART_NEWLINE, PART_COUNT } model_part; /* what recipes train or freeze */
+const char *part_name(model_part p); /* "vision", "projector", "decoder", "newline" */
 
 typedef struct {
-    char *name;                /* canonical: llm.layers.0.self_attn.q_proj.weight (models/names.c) */
-    char *key;                 /* as the checkpoint spells it, kept for saving */
+    char *name; /* canonical: llm.layers.0.self_attn.q_proj.weight (models/names.c) */
+    char *key;  /* as the checkpoint spells it, kept for saving */
     model_part part;
-    tensor t;                  /* data: the mapped file, or `owned` */
-    void *owned;               /* f32 copy made by param_own, or by initialisation */
+    tensor t;    /* data: the mapped file, or `owned` */
+    void *owned; /* f32 copy made by param_own, or by initialisation */
     float *grad_owned;
 } param;
-typedef struct { VEC(param *) list; } param_set;
+typedef struct {
+    VEC(param *) list;
+} param_set;
 void param_set_free(param_set *s);
 param *param_find(const param_set *s, const char *name);
-int64_t param_total(const param_set *s);                   /* number of values */
+int64_t param_total(const param_set *s); /* number of values */
 /* Gives the parameter its own f32 values (converted exactly) and a zeroed gradient: what training needs. */
 lmm_status param_own(param *p, bool with_grad);
-bool param_decays(const param *p);                         /* weight decay applies: matrices, but no norms, biases, position tables */
+bool param_decays(const param *p); /* weight decay applies: matrices, but no norms, biases, position tables */
 
 typedef enum { INIT_NORMAL, INIT_ONES, INIT_ZEROS, INIT_UNIFORM } init_kind;
-typedef struct { init_kind kind; float scale; } init_rule;  /* NORMAL: standard deviation; UNIFORM: bound */
+typedef struct {
+    init_kind kind;
+    float scale;
+} init_rule; /* NORMAL: standard deviation; UNIFORM: bound */
 
 /* Where parameters come from: a checkpoint under canonical names, or initialisation (checkpoint NULL), where every tensor draws from its own
  * random stream, named by its name: adding one changes no other. */
 typedef struct {
     param_set *set;
     const checkpoint *source;
-    const strmap *index;       /* canonical name -> tensor number in source */
-    char *(*key_of)(const char *name);                     /* spelling for new parameters; NULL keeps the canonical name */
+    const strmap *index;               /* canonical name -> tensor number in source */
+    char *(*key_of)(const char *name); /* spelling for new parameters; NULL keeps the canonical name */
     uint64_t seed;
-    bool fan_in;               /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
-    model_part part;           /* of what is bound next */
-    lmm_status status;         /* the first failure sticks */
+    bool fan_in;       /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
+    model_part part;   /* of what is bound next */
+    lmm_status status; /* the first failure sticks */
 } binder;
 /* The parameter `name` of the given shape. A missing tensor or another shape fails, naming both. */
 tensor *bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) __attribute__((format(printf, 5, 6)));
 bool bind_has(const binder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A linear layer; LoRA will live here. */
-typedef struct { tensor *w, *b; } linear;
+typedef struct {
+    tensor *w, *b;
+} linear;
 linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const char *format, ...) __attribute__((format(printf, 6, 7)));
 tensor *nn_linear(cx *c, const linear *l, tensor *x);
 
-typedef struct { tensor *w, *b; float eps; } norm;         /* b NULL: RMSNorm */
+typedef struct {
+    tensor *w, *b;
+    float eps;
+} norm; /* b NULL: RMSNorm */
 norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ...) __attribute__((format(printf, 5, 6)));
 tensor *nn_norm(cx *c, const norm *n, tensor *x);
 
@@ -64,10 +74,10 @@ typedef enum { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_LLAMA3, ROPE_YARN }
 typedef struct {
     rope_type type;
     double theta, factor;
-    double low_freq_factor, high_freq_factor;              /* llama3 */
-    double beta_fast, beta_slow, attention_factor;         /* yarn; attention_factor 0: from factor */
+    double low_freq_factor, high_freq_factor;      /* llama3 */
+    double beta_fast, beta_slow, attention_factor; /* yarn; attention_factor 0: from factor */
     int context_original;
-    int context;               /* max_position_embeddings */
+    int context; /* max_position_embeddings */
 } rope_spec;
 /* Reads rope_parameters (transformers 5) or rope_theta + rope_scaling (4) of a text config. */
 lmm_status rope_read(rope_spec *out, const tree *config, const char *name);
@@ -80,28 +90,32 @@ typedef struct {
     int hidden, layer_count, head_count, kv_head_count, head_dim, mlp, vocab, context;
     float eps, init_std;
     bool qkv_bias, o_bias, mlp_bias, qk_norm, tied;
-    int window, window_first_layer;                        /* window > 0: sliding window for layers >= window_first_layer */
+    int window, window_first_layer; /* window > 0: sliding window for layers >= window_first_layer */
     rope_spec rope;
 } decoder_config;
 
 typedef struct {
-    norm norm_attn, norm_mlp, norm_q, norm_k;              /* the last two: w NULL when absent */
+    norm norm_attn, norm_mlp, norm_q, norm_k; /* the last two: w NULL when absent */
     linear q, k, v, o, gate, up, down;
 } decoder_layer;
 
 typedef struct {
     decoder_config config;
-    tensor *embed;             /* (V, D) */
+    tensor *embed; /* (V, D) */
     decoder_layer *layers;
     norm norm_out;
-    tensor *head;              /* (V, D); embed itself when tied */
+    tensor *head; /* (V, D); embed itself when tied */
 } decoder;
 
-lmm_status decoder_config_read(decoder_config *out, const tree *config, const char *name);  /* by model_type: llama mistral qwen2 qwen3 */
+lmm_status decoder_config_read(decoder_config *out, const tree *config, const char *name); /* by model_type: llama mistral qwen2 qwen3 */
 lmm_status decoder_bind(decoder *out, const decoder_config *config, binder *b);
 void decoder_free(decoder *d);
 
-typedef struct { int layer_count, capacity; tensor *k, *v; float *data; } kv_cache;         /* each (capacity, K d) */
+typedef struct {
+    int layer_count, capacity;
+    tensor *k, *v;
+    float *data;
+} kv_cache; /* each (capacity, K d) */
 lmm_status kv_cache_open(kv_cache *out, const decoder_config *config, int capacity);
 void kv_cache_close(kv_cache *c);
 
@@ -110,21 +124,31 @@ void kv_cache_close(kv_cache *c);
  * its key range [key_first, key_first + key_count), which numbers rows of that cache. */
 typedef struct {
     int n;
-    const int *position;       /* (n) */
+    const int *position; /* (n) */
     const attn_seg *segs;
     int seg_count;
-    kv_cache *const *caches;   /* (seg_count); NULL in training */
-    int length;                /* longest position + 1, for dynamic rope scaling; 0: from position */
+    kv_cache *const *caches; /* (seg_count); NULL in training */
+    int length;              /* longest position + 1, for dynamic rope scaling; 0: from position */
 } decoder_rows;
 /* x (n, D) embeddings -> (n, D) after the final norm. */
 tensor *decoder_forward(cx *c, const decoder *d, tensor *x, const decoder_rows *rows);
-tensor *decoder_logits(cx *c, const decoder *d, tensor *h);                       /* (n, V) */
+tensor *decoder_logits(cx *c, const decoder *d, tensor *h); /* (n, V) */
 
 /* ---- encoder layers and the vision tower (encoder.c, vit.c): CLIP and SigLIP ---- */
 
-typedef struct { int hidden, layer_count, head_count, mlp; float eps, init_std; activation act; } encoder_config;
-typedef struct { norm norm1, norm2; linear q, k, v, out, fc1, fc2; } encoder_layer;
-typedef struct { encoder_config config; encoder_layer *layers; } encoder;
+typedef struct {
+    int hidden, layer_count, head_count, mlp;
+    float eps, init_std;
+    activation act;
+} encoder_config;
+typedef struct {
+    norm norm1, norm2;
+    linear q, k, v, out, fc1, fc2;
+} encoder_layer;
+typedef struct {
+    encoder_config config;
+    encoder_layer *layers;
+} encoder;
 lmm_status encoder_bind(encoder *out, const encoder_config *config, binder *b, const char *prefix);
 void encoder_free(encoder *e);
 /* Layer `layer` of x (B * T, D), every T rows one sequence, causal for text. */
@@ -134,32 +158,35 @@ typedef struct {
     encoder_config enc;
     int image_size, patch;
     bool class_token, patch_bias, pre_norm;
-    bool head;                 /* SigLIP's attention pooling */
+    bool head; /* SigLIP's attention pooling */
 } vit_config;
 typedef struct {
     vit_config config;
     encoder enc;
-    linear patch;              /* (D, 3 p p): the convolution's weight, flat */
+    linear patch; /* (D, 3 p p): the convolution's weight, flat */
     tensor *class_embed, *positions;
     norm pre_norm, post_norm;
-    tensor *probe;             /* pooling head, NULL when absent */
+    tensor *probe; /* pooling head, NULL when absent */
     linear head_qkv, head_out, head_fc1, head_fc2;
     norm head_norm;
 } vit;
-lmm_status vit_config_read(vit_config *out, const tree *config, const char *name);          /* clip_vision_model, siglip_vision_model */
+lmm_status vit_config_read(vit_config *out, const tree *config, const char *name); /* clip_vision_model, siglip_vision_model */
 /* `layer_count`: layers to bind (a tower cut at the selected layer ignores the rest). Post norm and head are bound when the source has them. */
 lmm_status vit_bind(vit *out, const vit_config *config, binder *b, const char *prefix);
 void vit_free(vit *v);
-int vit_tokens(const vit_config *c);                       /* rows a picture: patches plus class token */
+int vit_tokens(const vit_config *c); /* rows a picture: patches plus class token */
 /* pixels (B,3,S,S) -> (B * T, D) after `layer_count` layers; a tracer sees all layers and the post norm. */
 tensor *vit_forward(cx *c, const vit *v, tensor *pixels, int layer_count);
-tensor *vit_post_norm(cx *c, const vit *v, tensor *x);     /* (B T, D) -> post norm of every row */
-tensor *vit_class_rows(cx *c, const vit *v, tensor *x);    /* row 0 of every picture */
-tensor *vit_pool(cx *c, const vit *v, tensor *x);          /* SigLIP head: (B T, D) after post norm -> (B, D) */
+tensor *vit_post_norm(cx *c, const vit *v, tensor *x);  /* (B T, D) -> post norm of every row */
+tensor *vit_class_rows(cx *c, const vit *v, tensor *x); /* row 0 of every picture */
+tensor *vit_pool(cx *c, const vit *v, tensor *x);       /* SigLIP head: (B T, D) after post norm -> (B, D) */
 
 /* ---- projector (projector.c): linear, activation, linear ---- */
 
-typedef struct { linear first, second; activation act; } projector;
+typedef struct {
+    linear first, second;
+    activation act;
+} projector;
 lmm_status projector_bind(projector *out, int in, int hidden, bool bias, activation act, binder *b);
 tensor *projector_forward(cx *c, const projector *p, tensor *x);
 

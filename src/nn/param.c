@@ -166,6 +166,4 @@ norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ..
     return n;
 }
 
-tensor *nn_norm(cx *c, const norm *n, tensor *x) {
-    return n->b ? op_layernorm(c, x, n->w, n->b, n->eps) : op_rmsnorm(c, x, n->w, n->eps);
-}
+tensor *nn_norm(cx *c, const norm *n, tensor *x) { return n->b ? op_layernorm(c, x, n->w, n->b, n->eps) : op_rmsnorm(c, x, n->w, n->eps); }

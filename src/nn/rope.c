@@ -6,7 +6,10 @@
 
 static const double pi = 3.14159265358979323846;
 
-static const struct { const char *name; rope_type type; } type_row[] = {
+static const struct {
+    const char *name;
+    rope_type type;
+} type_row[] = {
     {"default", ROPE_DEFAULT}, {"linear", ROPE_LINEAR}, {"dynamic", ROPE_DYNAMIC}, {"llama3", ROPE_LLAMA3}, {"yarn", ROPE_YARN},
 };
 

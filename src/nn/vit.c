@@ -13,20 +13,28 @@ lmm_status vit_config_read(vit_config *out, const tree *t, const char *name) {
     bool clip = !strcmp(type, "clip_vision_model");
     if (!clip && strcmp(type, "siglip_vision_model"))
         return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: vision tower '%s' is not known (clip_vision_model, siglip_vision_model are)", name, type);
-    struct { const char *key; int64_t fallback, high, value; } row[] = {
-        {"hidden_size", 768, 65536, 0},   {"num_hidden_layers", 12, 1024, 0}, {"num_attention_heads", 12, 1024, 0},
-        {"intermediate_size", 3072, 1 << 20, 0}, {"image_size", 224, 16384, 0}, {"patch_size", clip ? 32 : 16, 1024, 0},
+    struct {
+        const char *key;
+        int64_t fallback, high, value;
+    } row[] = {
+        {"hidden_size", 768, 65536, 0},          {"num_hidden_layers", 12, 1024, 0}, {"num_attention_heads", 12, 1024, 0},
+        {"intermediate_size", 3072, 1 << 20, 0}, {"image_size", 224, 16384, 0},      {"patch_size", clip ? 32 : 16, 1024, 0},
     };
     for (size_t i = 0; i < COUNT_OF(row); i++) {
         row[i].value = row[i].fallback;
         lmm_status st = tree_get(t, row[i].key) ? tree_need_int(t, row[i].key, 1, row[i].high, &row[i].value, name) : LMM_OK;
         if (st) return st;
     }
-    vit_config c = {.enc = {.hidden = (int)row[0].value, .layer_count = (int)row[1].value, .head_count = (int)row[2].value, .mlp = (int)row[3].value},
-                    .image_size = (int)row[4].value, .patch = (int)row[5].value, .class_token = clip, .patch_bias = !clip, .pre_norm = clip};
+    vit_config c =
+        {.enc = {.hidden = (int)row[0].value, .layer_count = (int)row[1].value, .head_count = (int)row[2].value, .mlp = (int)row[3].value},
+         .image_size = (int)row[4].value,
+         .patch = (int)row[5].value,
+         .class_token = clip,
+         .patch_bias = !clip,
+         .pre_norm = clip};
     if (c.enc.hidden % c.enc.head_count || c.patch > c.image_size)
-        return LMM_FAIL(LMM_E_FORMAT, "%s: width %d does not divide into %d heads, or patch %d exceeds the picture of %d", name, c.enc.hidden,
-                        c.enc.head_count, c.patch, c.image_size);
+        return LMM_FAIL(LMM_E_FORMAT, "%s: width %d does not divide into %d heads, or patch %d exceeds the picture of %d", name,
+                        c.enc.hidden, c.enc.head_count, c.patch, c.image_size);
     const char *act = tree_str(t, "hidden_act", clip ? "quick_gelu" : "gelu_pytorch_tanh");
     if (!activation_find(act, &c.enc.act) || c.enc.act == ACT_SILU)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: vision activation '%s' is not known (gelu, quick_gelu, gelu_pytorch_tanh are)", name, act);
@@ -59,17 +67,21 @@ lmm_status vit_bind(vit *out, const vit_config *c, binder *b, const char *prefix
     int D = c->enc.hidden, P = c->patch;
     float std = c->enc.init_std;
     b->part = PART_VISION;
-    if (c->class_token) out->class_embed = bind(b, (init_rule){INIT_NORMAL, std}, 1, (int64_t[]){D}, "%s.embeddings.class_embedding", prefix);
+    if (c->class_token)
+        out->class_embed = bind(b, (init_rule){INIT_NORMAL, std}, 1, (int64_t[]){D}, "%s.embeddings.class_embedding", prefix);
     /* conv weights start as PyTorch's: bound 1/sqrt(fan in) */
-    out->patch.w = bind(b, (init_rule){INIT_UNIFORM, 1.0f / sqrtf((float)(3 * P * P))}, 4, (int64_t[]){D, 3, P, P}, "%s.embeddings.patch_embedding.weight", prefix);
+    out->patch.w = bind(b, (init_rule){INIT_UNIFORM, 1.0f / sqrtf((float)(3 * P * P))}, 4, (int64_t[]){D, 3, P, P},
+                        "%s.embeddings.patch_embedding.weight", prefix);
     if (c->patch_bias) out->patch.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){D}, "%s.embeddings.patch_embedding.bias", prefix);
-    out->positions = bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){vit_tokens(c), D}, "%s.embeddings.position_embedding.weight", prefix);
+    out->positions =
+        bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){vit_tokens(c), D}, "%s.embeddings.position_embedding.weight", prefix);
     if (c->pre_norm) out->pre_norm = bind_norm(b, D, true, c->enc.eps, "%s.pre_layrnorm", prefix);
     char at[128];
     snprintf(at, sizeof at, "%s.encoder", prefix);
     lmm_status st = encoder_bind(&out->enc, &c->enc, b, at);
     if (st) return st;
-    if (!b->source || bind_has(b, "%s.post_layernorm.weight", prefix)) out->post_norm = bind_norm(b, D, true, c->enc.eps, "%s.post_layernorm", prefix);
+    if (!b->source || bind_has(b, "%s.post_layernorm.weight", prefix))
+        out->post_norm = bind_norm(b, D, true, c->enc.eps, "%s.post_layernorm", prefix);
     if (c->head && bind_has(b, "%s.head.probe", prefix)) head_bind(out, b, prefix);
     return b->status;
 }
@@ -116,9 +128,9 @@ static void trace_rest(cx *c, const vit *v, tensor *x, int layer) {
 }
 
 tensor *vit_forward(cx *c, const vit *v, tensor *pixels, int layer_count) {
-    LMM_ASSERT(pixels->nd == 4 && pixels->ne[2] == v->config.image_size && pixels->ne[3] == v->config.image_size, "tower: pictures of %" PRId64 "x%" PRId64,
-               pixels->ne[2], pixels->ne[3]);
-    tensor w = *v->patch.w;                                /* (D,3,p,p) used flat; gradients go to the same place */
+    LMM_ASSERT(pixels->nd == 4 && pixels->ne[2] == v->config.image_size && pixels->ne[3] == v->config.image_size,
+               "tower: pictures of %" PRId64 "x%" PRId64, pixels->ne[2], pixels->ne[3]);
+    tensor w = *v->patch.w; /* (D,3,p,p) used flat; gradients go to the same place */
     tensor *flat = slab_alloc(&c->meta, sizeof *flat);
     *flat = w;
     flat->nd = 2;
@@ -170,7 +182,12 @@ tensor *vit_pool(cx *c, const vit *v, tensor *x) {
     free(index);
     attn_seg *segs = slab_alloc(&c->meta, (size_t)pictures * sizeof *segs);
     for (int i = 0; i < pictures; i++) segs[i] = (attn_seg){.q_first = i, .q_count = 1, .key_first = i * T, .key_count = T};
-    attn_spec s = {.head_count = H, .kv_head_count = H, .head_dim = D / H, .scale = 1.0f / sqrtf((float)(D / H)), .segs = segs, .seg_count = pictures};
+    attn_spec s = {.head_count = H,
+                   .kv_head_count = H,
+                   .head_dim = D / H,
+                   .scale = 1.0f / sqrtf((float)(D / H)),
+                   .segs = segs,
+                   .seg_count = pictures};
     tensor *h = nn_linear(c, &v->head_out, op_attn(c, q, nn_linear(c, &lk, x), nn_linear(c, &lv, x), &s));
     tensor *m = nn_linear(c, &v->head_fc1, nn_norm(c, &v->head_norm, h));
     return op_add(c, h, nn_linear(c, &v->head_fc2, op_act(c, m, v->config.enc.act)));

@@ -16,7 +16,7 @@ struct slab_chunk {
 void *slab_alloc(slab *s, size_t size) {
     size = (size + 15) & ~(size_t)15;
     slab_chunk *ch = s->current;
-    while (ch && ch->used + size > ch->capacity) {         /* chunks after the current one are empty leftovers */
+    while (ch && ch->used + size > ch->capacity) { /* chunks after the current one are empty leftovers */
         ch = ch->next;
         if (ch) ch->used = 0;
     }
@@ -102,7 +102,10 @@ void cx_trace(cx *c, const tensor *t, const char *format, ...) {
 
 /* ---- blocks ---- */
 
-typedef struct { block_fn fn; void *arg; } block_args;
+typedef struct {
+    block_fn fn;
+    void *arg;
+} block_args;
 
 /* Backward of a replayed block: run it again with the tape on, walk that piece, drop it. */
 static void block_backward(cx *c, node *n) {
@@ -138,8 +141,7 @@ tensor *cx_block(cx *c, block_fn fn, void *arg, tensor *x) {
     c->tape = t;
     cx_release(c, mark);
     if (!t) return out;
-    /* The tape cannot know which parameters are inside, so the replay is always recorded; x's gradient must outlive it. */
-    if (x->wants_grad) tensor_need_grad(c, x);
+    /* The tape cannot know which parameters are inside, so the replay is always recorded; x's gradient exists before it runs (tape_walk). */
     block_args *args = slab_alloc(&c->meta, sizeof *args);
     *args = (block_args){fn, arg};
     out->wants_grad = true;

@@ -8,17 +8,19 @@
 
 #include "tensor/tensor_int.h"
 
-enum { Q_BLOCK = 32 };                                     /* query rows a task */
+enum { Q_BLOCK = 32 }; /* query rows a task */
 
-typedef struct { int seg, q, rows; } block;                /* rows [q, q + rows) of the segment, counted from its q_first */
+typedef struct {
+    int seg, q, rows;
+} block; /* rows [q, q + rows) of the segment, counted from its q_first */
 typedef struct {
     attn_spec s;
     attn_seg *segs;
     block *blocks;
     int block_count;
-    int *cluster;              /* with a tape: first segment of each group that shares key rows; cluster_count + 1 entries */
+    int *cluster; /* with a tape: first segment of each group that shares key rows; cluster_count + 1 entries */
     int cluster_count;
-    int key_max;               /* most keys a segment sees */
+    int key_max; /* most keys a segment sees */
 } attn_args;
 
 static int seg_keys(const attn_seg *g) { return g->prefix_count + g->key_count; }
@@ -38,7 +40,9 @@ static void block_range(const attn_args *a, const block *b, int *low, int *high)
 }
 
 /* Cuts the joined list [low, high) into its part in the prefix and its part in the own keys: row of the tensor, place in the list, length. */
-typedef struct { int row, at, count; } span;
+typedef struct {
+    int row, at, count;
+} span;
 static void key_spans(const attn_seg *g, int low, int high, span out[2]) {
     int p = min_int(high, g->prefix_count);
     out[0] = (span){g->prefix_first + low, low, max_int(p - low, 0)};
@@ -55,7 +59,7 @@ typedef struct {
     const attn_args *a;
     const node *n;
     float *scratch;
-    size_t scratch_task;       /* floats a thread */
+    size_t scratch_task; /* floats a thread */
 } attn_job;
 
 /* p (rows, high - low): probabilities of one block and head; entries outside a row's visible keys are 0. */
@@ -69,7 +73,8 @@ static void probabilities(const attn_job *j, const block *b, int head, int low, 
     key_spans(g, low, high, spans);
     for (int i = 0; i < 2; i++)
         if (spans[i].count)
-            j->k->gemm_nt(p + spans[i].at - low, width, q, ldq, keys + spans[i].row * ldk, ldk, KT_F32, b->rows, spans[i].count, s->head_dim, false);
+            j->k->gemm_nt(p + spans[i].at - low, width, q, ldq, keys + spans[i].row * ldk, ldk, KT_F32, b->rows, spans[i].count,
+                          s->head_dim, false);
     for (int r = 0; r < b->rows; r++) {
         int lo, hi;
         float *row = p + r * width;
@@ -98,13 +103,12 @@ static void forward_task(void *arg, int64_t first, int64_t last, int thread) {
         key_spans(g, low, high, spans);
         for (int i = 0; i < 2; i++)
             if (spans[i].count)
-                j->k->gemm_nn(out, ldo, p + spans[i].at - low, high - low, v + spans[i].row * ldv, ldv, KT_F32, b->rows, s->head_dim, spans[i].count);
+                j->k->gemm_nn(out, ldo, p + spans[i].at - low, high - low, v + spans[i].row * ldv, ldv, KT_F32, b->rows, s->head_dim,
+                              spans[i].count);
     }
 }
 
-static attn_job job_make(cx *c, const node *n, size_t per_thread) {
-    return (attn_job){c->k, n->args, n, n->scratch, per_thread};
-}
+static attn_job job_make(cx *c, const node *n, size_t per_thread) { return (attn_job){c->k, n->args, n, n->scratch, per_thread}; }
 
 static size_t forward_scratch(const attn_args *a) { return (size_t)Q_BLOCK * (size_t)((a->key_max + 15) & ~15); }
 
@@ -181,8 +185,10 @@ static const op OP_ATTN = {"attn", attn_forward, attn_backward, false};
 static bool rows_meet(int a, int a_count, int b, int b_count) { return a_count > 0 && b_count > 0 && a < b + b_count && b < a + a_count; }
 
 static bool segs_meet(const attn_seg *x, const attn_seg *y) {
-    return rows_meet(x->key_first, x->key_count, y->key_first, y->key_count) || rows_meet(x->prefix_first, x->prefix_count, y->prefix_first, y->prefix_count) ||
-           rows_meet(x->key_first, x->key_count, y->prefix_first, y->prefix_count) || rows_meet(x->prefix_first, x->prefix_count, y->key_first, y->key_count);
+    return rows_meet(x->key_first, x->key_count, y->key_first, y->key_count) ||
+           rows_meet(x->prefix_first, x->prefix_count, y->prefix_first, y->prefix_count) ||
+           rows_meet(x->key_first, x->key_count, y->prefix_first, y->prefix_count) ||
+           rows_meet(x->prefix_first, x->prefix_count, y->key_first, y->key_count);
 }
 
 /* A segment that sees a key row of an earlier one joins its cluster, and so do all between them: no row belongs to two clusters. */
@@ -210,10 +216,11 @@ static attn_args *args_make(cx *c, const attn_spec *s) {
         for (int q = 0; q < a->segs[i].q_count; q += Q_BLOCK)
             a->blocks[a->block_count++] = (block){i, q, min_int(Q_BLOCK, a->segs[i].q_count - q)};
         a->key_max = max_int(a->key_max, seg_keys(&a->segs[i]));
-        if (s->causal) c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * (seg_keys(&a->segs[i]) - a->segs[i].q_count / 2.0);
+        if (s->causal)
+            c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * (seg_keys(&a->segs[i]) - a->segs[i].q_count / 2.0);
         else c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * seg_keys(&a->segs[i]);
     }
-    if (c->tape) find_clusters(a);                         /* only backward asks */
+    if (c->tape) find_clusters(a); /* only backward asks */
     return a;
 }
 
@@ -224,12 +231,16 @@ tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s) {
     for (int i = 0; i < s->seg_count; i++) {
         const attn_seg *g = &s->segs[i];
         int64_t keys = tensor_rows(g->keys ? g->keys : k);
-        LMM_ASSERT(g->q_first + g->q_count <= tensor_rows(q) && g->key_first + g->key_count <= keys && g->prefix_first + g->prefix_count <= keys &&
-                       (!s->causal || g->key_count >= g->q_count) && !(g->keys && c->tape),
+        LMM_ASSERT(g->q_first + g->q_count <= tensor_rows(q) && g->key_first + g->key_count <= keys &&
+                       g->prefix_first + g->prefix_count <= keys && (!s->causal || g->key_count >= g->q_count) && !(g->keys && c->tape),
                    "attn: segment %d", i);
     }
     attn_args *a = args_make(c, s);
     size_t threads = (size_t)(c->pool ? pool_thread_count(c->pool) : 1), bytes = forward_scratch(a) * threads * sizeof(float);
-    return cx_apply(c, (node){.op = &OP_ATTN, .out = cx_new(c, q->nd, q->ne), .in = {q, k, v}, .args = a,
-                              .scratch_forward = bytes, .scratch_backward = 2 * bytes});
+    return cx_apply(c, (node){.op = &OP_ATTN,
+                              .out = cx_new(c, q->nd, q->ne),
+                              .in = {q, k, v},
+                              .args = a,
+                              .scratch_forward = bytes,
+                              .scratch_backward = 2 * bytes});
 }

@@ -4,7 +4,7 @@
 
 #include "tensor/tensor_int.h"
 
-enum { GRAIN = 16384 };                                    /* elements a task */
+enum { GRAIN = 16384 }; /* elements a task */
 
 /* One record serves every loop here; which fields count depends on the function. */
 typedef struct {
@@ -22,8 +22,7 @@ typedef struct {
 static void add_rows(void *arg, int64_t first, int64_t last, int thread) {
     const job *j = arg;
     (void)thread;
-    for (int64_t r = first; r < last; r++)
-        j->k->add(j->y + r * j->cols, j->a + r * j->cols, j->b + r % j->rows_b * j->cols, j->cols);
+    for (int64_t r = first; r < last; r++) j->k->add(j->y + r * j->cols, j->a + r * j->cols, j->b + r % j->rows_b * j->cols, j->cols);
 }
 
 static void add_forward(cx *c, node *n) {
@@ -62,8 +61,9 @@ static void add_backward(cx *c, node *n) {
 static const op OP_ADD = {"add", add_forward, add_backward, false};
 
 tensor *op_add(cx *c, tensor *a, tensor *b) {
-    LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && tensor_rows(a) % tensor_rows(b) == 0, "add: (%" PRId64 ",%" PRId64 ") and (%" PRId64 ",%" PRId64 ")",
-               tensor_rows(a), tensor_cols(a), tensor_rows(b), tensor_cols(b));
+    LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && tensor_rows(a) % tensor_rows(b) == 0,
+               "add: (%" PRId64 ",%" PRId64 ") and (%" PRId64 ",%" PRId64 ")", tensor_rows(a), tensor_cols(a), tensor_rows(b),
+               tensor_cols(b));
     return cx_apply(c, (node){.op = &OP_ADD, .out = cx_new(c, a->nd, a->ne), .in = {a, b}});
 }
 
@@ -96,7 +96,7 @@ static void scale_exp_backward(cx *c, node *n) {
     tensor *x = n->in[0], *s = n->in[1];
     if (x->wants_grad) axpy_all(c, x->grad, expf(tensor_f32(s)[0]), n->out->grad, tensor_count(x));
     if (!s->wants_grad) return;
-    double sum = 0.0;                                      /* d/ds (x e^s) = y */
+    double sum = 0.0; /* d/ds (x e^s) = y */
     for (int64_t i = 0; i < tensor_count(x); i++) sum += (double)n->out->grad[i] * (double)tensor_f32(n->out)[i];
     s->grad[0] += (float)sum;
 }
@@ -185,9 +185,14 @@ tensor *op_act(cx *c, tensor *x, activation a) {
 }
 
 bool activation_find(const char *name, activation *out) {
-    static const struct { const char *name; activation a; } row[] = {
-        {"silu", ACT_SILU}, {"swish", ACT_SILU}, {"gelu", ACT_GELU_ERF}, {"gelu_python", ACT_GELU_ERF}, {"gelu_new", ACT_GELU_TANH},
-        {"gelu_pytorch_tanh", ACT_GELU_TANH}, {"gelu_fast", ACT_GELU_TANH}, {"quick_gelu", ACT_GELU_QUICK},
+    static const struct {
+        const char *name;
+        activation a;
+    } row[] = {
+        {"silu", ACT_SILU},           {"swish", ACT_SILU},
+        {"gelu", ACT_GELU_ERF},       {"gelu_python", ACT_GELU_ERF},
+        {"gelu_new", ACT_GELU_TANH},  {"gelu_pytorch_tanh", ACT_GELU_TANH},
+        {"gelu_fast", ACT_GELU_TANH}, {"quick_gelu", ACT_GELU_QUICK},
     };
     for (size_t i = 0; i < COUNT_OF(row); i++)
         if (!strcmp(name, row[i].name)) return *out = row[i].a, true;

@@ -3,7 +3,12 @@
 
 #include "tensor/tensor_int.h"
 
-typedef struct { const kernels *k; float *y; const float *b; int64_t cols; } bias_job;
+typedef struct {
+    const kernels *k;
+    float *y;
+    const float *b;
+    int64_t cols;
+} bias_job;
 
 static void bias_rows(void *arg, int64_t first, int64_t last, int thread) {
     const bias_job *j = arg;
@@ -20,7 +25,12 @@ static void linear_forward(cx *c, node *n) {
 }
 
 /* Column sums of dy, in row order, cut over columns. */
-typedef struct { const float *dy; float *db; int64_t rows, cols; const kernels *k; } bias_grad_job;
+typedef struct {
+    const float *dy;
+    float *db;
+    int64_t rows, cols;
+    const kernels *k;
+} bias_grad_job;
 
 static void bias_grad_cols(void *arg, int64_t first, int64_t last, int thread) {
     const bias_grad_job *j = arg;
@@ -32,11 +42,9 @@ static void linear_backward(cx *c, node *n) {
     tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     int64_t rows = tensor_rows(x), in = tensor_cols(x), out = w->ne[0];
     const float *dy = n->out->grad;
-    if (x->wants_grad)
-        gemm_nn(c->k, c->pool, x->grad, in, dy, out, w->data, in, dtype_kernel(w->type), (int)rows, (int)in, (int)out);
+    if (x->wants_grad) gemm_nn(c->k, c->pool, x->grad, in, dy, out, w->data, in, dtype_kernel(w->type), (int)rows, (int)in, (int)out);
     if (w->wants_grad) gemm_tn(c->k, c->pool, w->grad, in, dy, out, x->data, in, (int)out, (int)in, (int)rows);
-    if (b && b->wants_grad)
-        parallel_for(c->pool, out, 256, bias_grad_cols, &(bias_grad_job){dy, b->grad, rows, out, c->k});
+    if (b && b->wants_grad) parallel_for(c->pool, out, 256, bias_grad_cols, &(bias_grad_job){dy, b->grad, rows, out, c->k});
 }
 
 static const op OP_LINEAR = {"linear", linear_forward, linear_backward, false};

@@ -9,10 +9,10 @@
 enum { CHUNK_ROWS = 256 };
 
 typedef struct {
-    int n;                     /* rows that count: label >= 0 */
+    int n; /* rows that count: label >= 0 */
     int *row, *label;
     float *weight;
-    float *token_logprob;      /* (rows of h), borrowed, may be NULL */
+    float *token_logprob; /* (rows of h), borrowed, may be NULL */
 } xent_args;
 
 static xent_args *args_make(cx *c, const int *label, const float *weight, int n, int64_t V, float *token_logprob) {
@@ -34,7 +34,15 @@ static xent_args *args_make(cx *c, const int *label, const float *weight, int n,
 /* ---- one chunk ---- */
 
 /* Turns logits (rows, V) into probabilities and their nll, or, when nobody wants that, into d loss / d logits. */
-typedef struct { const kernels *k; const xent_args *a; float *z; double *nll; int64_t V; int first; float seed; } rows_job;
+typedef struct {
+    const kernels *k;
+    const xent_args *a;
+    float *z;
+    double *nll;
+    int64_t V;
+    int first;
+    float seed;
+} rows_job;
 
 static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
     const rows_job *j = arg;
@@ -118,8 +126,12 @@ tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const floa
     xent_args *a = args_make(c, label, weight, n, w->ne[0], token_logprob);
     size_t x = (size_t)(CHUNK_ROWS * tensor_cols(h)) * sizeof(float), z = (size_t)(CHUNK_ROWS * w->ne[0]) * sizeof(float);
     c->flops += 2.0 * a->n * (double)w->ne[0] * (double)tensor_cols(h);
-    return cx_apply(c, (node){.op = &OP_LINEAR_XENT, .out = cx_new(c, 0, NULL), .in = {h, w}, .args = a,
-                              .scratch_forward = x + z, .scratch_backward = 2 * x + z});
+    return cx_apply(c, (node){.op = &OP_LINEAR_XENT,
+                              .out = cx_new(c, 0, NULL),
+                              .in = {h, w},
+                              .args = a,
+                              .scratch_forward = x + z,
+                              .scratch_backward = 2 * x + z});
 }
 
 /* ---- from ready logits ---- */
@@ -155,6 +167,10 @@ static const op OP_XENT = {"xent", xent_forward, xent_backward, false};
 tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n) {
     LMM_ASSERT(tensor_rows(logits) == n, "xent: %d labels for %" PRId64 " rows", n, tensor_rows(logits));
     size_t z = (size_t)(CHUNK_ROWS * tensor_cols(logits)) * sizeof(float);
-    return cx_apply(c, (node){.op = &OP_XENT, .out = cx_new(c, 0, NULL), .in = {logits}, .args = args_make(c, label, weight, n, tensor_cols(logits), NULL),
-                              .scratch_forward = z, .scratch_backward = z});
+    return cx_apply(c, (node){.op = &OP_XENT,
+                              .out = cx_new(c, 0, NULL),
+                              .in = {logits},
+                              .args = args_make(c, label, weight, n, tensor_cols(logits), NULL),
+                              .scratch_forward = z,
+                              .scratch_backward = z});
 }

@@ -11,7 +11,7 @@ enum { GAIN_ROWS = 64 };
 typedef struct {
     const kernels *k;
     const float *x, *w, *b, *dy;
-    float *y, *dx, *partial, *row;                         /* row: one scratch row a chunk */
+    float *y, *dx, *partial, *row; /* row: one scratch row a chunk */
     int64_t cols, rows;
     float eps;
 } norm_job;
@@ -22,9 +22,7 @@ static void add_partials(cx *c, const norm_job *j, float *dw, int64_t stride, in
     for (int64_t ch = 0; ch < chunk_count(j->rows); ch++) c->k->axpy(dw, 1.0f, j->partial + ch * stride + offset, j->cols);
 }
 
-static float rms_scale(const norm_job *j, const float *x) {
-    return 1.0f / sqrtf(j->k->dot(x, x, (int)j->cols) / (float)j->cols + j->eps);
-}
+static float rms_scale(const norm_job *j, const float *x) { return 1.0f / sqrtf(j->k->dot(x, x, (int)j->cols) / (float)j->cols + j->eps); }
 
 /* ---- RMSNorm ---- */
 
@@ -42,7 +40,8 @@ static void rms_rows(void *arg, int64_t first, int64_t last, int thread) {
 /* x and w as (rows, cols of w): a wide row of heads counts as several rows. */
 static norm_job norm_make(cx *c, const node *n) {
     tensor *x = n->in[0], *w = n->in[1];
-    norm_job j = {.k = c->k, .x = x->data, .w = w ? w->data : NULL, .y = n->out->data, .dy = n->out->grad, .dx = x->grad, .eps = *(float *)n->args};
+    norm_job j =
+        {.k = c->k, .x = x->data, .w = w ? w->data : NULL, .y = n->out->data, .dy = n->out->grad, .dx = x->grad, .eps = *(float *)n->args};
     j.cols = w ? tensor_cols(w) : tensor_cols(x);
     j.rows = tensor_count(x) / j.cols;
     return j;
@@ -93,13 +92,18 @@ static float *eps_args(cx *c, float eps) {
 tensor *op_rmsnorm(cx *c, tensor *x, tensor *w, float eps) {
     LMM_ASSERT(tensor_cols(x) % tensor_cols(w) == 0, "rmsnorm: %" PRId64 " columns, gain has %" PRId64, tensor_cols(x), tensor_cols(w));
     int64_t rows = tensor_count(x) / tensor_cols(w);
-    return cx_apply(c, (node){.op = &OP_RMSNORM, .out = cx_new(c, x->nd, x->ne), .in = {x, w}, .args = eps_args(c, eps),
+    return cx_apply(c, (node){.op = &OP_RMSNORM,
+                              .out = cx_new(c, x->nd, x->ne),
+                              .in = {x, w},
+                              .args = eps_args(c, eps),
                               .scratch_backward = (size_t)(chunk_count(rows) * 2 * tensor_cols(w)) * sizeof(float)});
 }
 
 /* ---- LayerNorm ---- */
 
-typedef struct { float mean, scale; } moments;
+typedef struct {
+    float mean, scale;
+} moments;
 
 /* Two passes: the mean, then the mean square of the differences, which `d` receives. */
 static moments row_moments(const norm_job *j, const float *x, float *d) {
@@ -166,7 +170,10 @@ static const op OP_LAYERNORM = {"layernorm", layer_forward, layer_backward, fals
 tensor *op_layernorm(cx *c, tensor *x, tensor *w, tensor *b, float eps) {
     LMM_ASSERT(tensor_cols(x) == tensor_count(w) && tensor_count(b) == tensor_count(w), "layernorm: %" PRId64 " columns, gain has %" PRId64,
                tensor_cols(x), tensor_count(w));
-    return cx_apply(c, (node){.op = &OP_LAYERNORM, .out = cx_new(c, x->nd, x->ne), .in = {x, w, b}, .args = eps_args(c, eps),
+    return cx_apply(c, (node){.op = &OP_LAYERNORM,
+                              .out = cx_new(c, x->nd, x->ne),
+                              .in = {x, w, b},
+                              .args = eps_args(c, eps),
                               .scratch_backward = (size_t)(chunk_count(tensor_rows(x)) * 4 * tensor_cols(x)) * sizeof(float)});
 }
 

@@ -7,7 +7,13 @@
 
 #include "tensor/tensor_int.h"
 
-typedef struct { float *table; const int *position; const float *inv_freq; int half; float factor; } table_job;
+typedef struct {
+    float *table;
+    const int *position;
+    const float *inv_freq;
+    int half;
+    float factor;
+} table_job;
 
 static void table_rows(void *arg, int64_t first, int64_t last, int thread) {
     const table_job *j = arg;
@@ -24,12 +30,17 @@ static void table_rows(void *arg, int64_t first, int64_t last, int thread) {
 
 tensor *rope_table(cx *c, const int *position, int n, const float *inv_freq, int head_dim, float factor) {
     tensor *t = cx_new2(c, n, head_dim);
-    if (c->mode == CX_RUN)
-        parallel_for(c->pool, n, 64, table_rows, &(table_job){t->data, position, inv_freq, head_dim / 2, factor});
+    if (c->mode == CX_RUN) parallel_for(c->pool, n, 64, table_rows, &(table_job){t->data, position, inv_freq, head_dim / 2, factor});
     return t;
 }
 
-typedef struct { const float *x, *table; float *y; int64_t cols; int half; bool back; } rope_job;
+typedef struct {
+    const float *x, *table;
+    float *y;
+    int64_t cols;
+    int half;
+    bool back;
+} rope_job;
 
 /* Forward writes; backward adds the inverse rotation of dy. */
 static void rope_rows(void *arg, int64_t first, int64_t last, int thread) {
@@ -67,7 +78,7 @@ static void rope_backward(cx *c, node *n) { rope_run(c, n, n->out->grad, n->in[0
 static const op OP_ROPE = {"rope", rope_forward, rope_backward, false};
 
 tensor *op_rope(cx *c, tensor *x, tensor *table) {
-    LMM_ASSERT(tensor_rows(x) == tensor_rows(table) && tensor_cols(x) % tensor_cols(table) == 0, "rope: %" PRId64 " rows, %" PRId64 " positions",
-               tensor_rows(x), tensor_rows(table));
+    LMM_ASSERT(tensor_rows(x) == tensor_rows(table) && tensor_cols(x) % tensor_cols(table) == 0,
+               "rope: %" PRId64 " rows, %" PRId64 " positions", tensor_rows(x), tensor_rows(table));
     return cx_apply(c, (node){.op = &OP_ROPE, .out = cx_new(c, x->nd, x->ne), .in = {x, table}});
 }

@@ -1,9 +1,12 @@
-/* op_rows.c - moving rows: embeddings, gathers, joins, patches, and the KV cache. */
+/* op_rows.c - moving rows: embeddings, gathers, joins, blends, patches, and the KV cache. */
 #include <string.h>
 
 #include "tensor/tensor_int.h"
 
-typedef struct { int n; int *index; } rows_args;
+typedef struct {
+    int n;
+    int *index;
+} rows_args;
 
 static rows_args *rows_copy(cx *c, const int *index, int n) {
     rows_args *a = slab_alloc(&c->meta, sizeof *a);
@@ -13,7 +16,14 @@ static rows_args *rows_copy(cx *c, const int *index, int n) {
 }
 
 /* Adds the rows of dy chosen by `take` into table rows, in row order; cut over columns so that equal indices never meet on two threads. */
-typedef struct { const kernels *k; const rows_args *a; const float *dy; float *grad; int64_t cols; bool second; } scatter_job;
+typedef struct {
+    const kernels *k;
+    const rows_args *a;
+    const float *dy;
+    float *grad;
+    int64_t cols;
+    bool second;
+} scatter_job;
 
 static void scatter_cols(void *arg, int64_t first, int64_t last, int thread) {
     const scatter_job *j = arg;
@@ -73,14 +83,96 @@ static const op OP_ROWS_JOIN = {"rows_join", join_forward, join_backward, false}
 tensor *op_rows_join(cx *c, tensor *a, tensor *b, const int *index, int n) {
     LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && a->type == DT_F32 && b->type == DT_F32, "rows_join: %" PRId64 " and %" PRId64 " columns",
                tensor_cols(a), tensor_cols(b));
-    for (int r = 0; r < n; r++)
-        LMM_ASSERT(index[r] < tensor_rows(a) && -1 - index[r] < tensor_rows(b), "rows_join: index %d", index[r]);
+    for (int r = 0; r < n; r++) LMM_ASSERT(index[r] < tensor_rows(a) && -1 - index[r] < tensor_rows(b), "rows_join: index %d", index[r]);
     return cx_apply(c, (node){.op = &OP_ROWS_JOIN, .out = cx_new2(c, n, tensor_cols(a)), .in = {a, b}, .args = rows_copy(c, index, n)});
+}
+
+/* ---- blend ---- */
+
+typedef struct {
+    int n;
+    row_blend *rows;
+} blend_args;
+typedef struct {
+    const kernels *k;
+    const blend_args *a;
+    const float *from[2];
+    float *to;
+    int64_t cols;
+} blend_job;
+
+static void blend_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const blend_job *j = arg;
+    size_t size = (size_t)j->cols * sizeof(float);
+    (void)thread;
+    for (int64_t r = first; r < last; r++) {
+        const row_blend *b = &j->a->rows[r];
+        float *y = j->to + r * j->cols;
+        bool copy = b->count == 1 && b->weight[0] == 1.0f;
+        if (!copy) memset(y, 0, size);
+        for (int t = 0; t < b->count; t++) {
+            int i = b->index[t];
+            const float *x = i < 0 ? j->from[1] + (-1 - i) * j->cols : j->from[0] + i * j->cols;
+            if (copy) memcpy(y, x, size);
+            else j->k->axpy(y, b->weight[t], x, j->cols);
+        }
+    }
+}
+
+static void blend_forward(cx *c, node *n) {
+    blend_job j = {c->k, n->args, {n->in[0]->data, n->in[1] ? n->in[1]->data : NULL}, n->out->data, tensor_cols(n->out)};
+    parallel_for(c->pool, j.a->n, grain_rows(j.cols * ROW_BLEND_MAX), blend_rows, &j);
+}
+
+/* As scatter: cut over columns, so that two threads never add to one place. */
+typedef struct {
+    const kernels *k;
+    const blend_args *a;
+    const float *dy;
+    float *grad[2];
+    int64_t cols;
+} unblend_job;
+
+static void unblend_cols(void *arg, int64_t first, int64_t last, int thread) {
+    const unblend_job *j = arg;
+    (void)thread;
+    for (int r = 0; r < j->a->n; r++) {
+        const row_blend *b = &j->a->rows[r];
+        for (int t = 0; t < b->count; t++) {
+            int i = b->index[t] < 0 ? -1 - b->index[t] : b->index[t];
+            float *to = j->grad[b->index[t] < 0];
+            if (to) j->k->axpy(to + i * j->cols + first, b->weight[t], j->dy + r * j->cols + first, last - first);
+        }
+    }
+}
+
+static void blend_backward(cx *c, node *n) {
+    unblend_job j = {c->k, n->args, n->out->grad, {NULL, NULL}, tensor_cols(n->out)};
+    for (int i = 0; i < 2; i++)
+        if (n->in[i] && n->in[i]->wants_grad) j.grad[i] = n->in[i]->grad;
+    parallel_for(c->pool, j.cols, 128, unblend_cols, &j);
+}
+
+static const op OP_ROWS_BLEND = {"rows_blend", blend_forward, blend_backward, false};
+
+tensor *op_rows_blend(cx *c, tensor *a, tensor *b, const row_blend *rows, int n) {
+    LMM_ASSERT(a->type == DT_F32 && (!b || (b->type == DT_F32 && tensor_cols(a) == tensor_cols(b))), "rows_blend: %" PRId64 " columns",
+               tensor_cols(a));
+    for (int r = 0; r < n; r++)
+        for (int t = 0; t < rows[r].count; t++)
+            LMM_ASSERT(rows[r].index[t] < tensor_rows(a) && -1 - rows[r].index[t] < (b ? tensor_rows(b) : 0), "rows_blend: index %d",
+                       rows[r].index[t]);
+    blend_args *args = slab_alloc(&c->meta, sizeof *args);
+    *args = (blend_args){n, slab_alloc(&c->meta, (size_t)n * sizeof *rows + 1)};
+    memcpy(args->rows, rows, (size_t)n * sizeof *rows);
+    return cx_apply(c, (node){.op = &OP_ROWS_BLEND, .out = cx_new2(c, n, tensor_cols(a)), .in = {a, b}, .args = args});
 }
 
 /* ---- patches ---- */
 
-typedef struct { int patch, channels, height, width; } patch_args;
+typedef struct {
+    int patch, channels, height, width;
+} patch_args;
 
 /* Calls for every run of `patch` pixels: offset in the picture, offset in the patch matrix. */
 static void patches_move(const patch_args *p, int64_t images, const float *from, float *to, bool back, const kernels *k) {
@@ -96,13 +188,9 @@ static void patches_move(const patch_args *p, int64_t images, const float *from,
                 }
 }
 
-static void patches_forward(cx *c, node *n) {
-    patches_move(n->args, n->in[0]->ne[0], n->in[0]->data, n->out->data, false, c->k);
-}
+static void patches_forward(cx *c, node *n) { patches_move(n->args, n->in[0]->ne[0], n->in[0]->data, n->out->data, false, c->k); }
 
-static void patches_backward(cx *c, node *n) {
-    patches_move(n->args, n->in[0]->ne[0], n->out->grad, n->in[0]->grad, true, c->k);
-}
+static void patches_backward(cx *c, node *n) { patches_move(n->args, n->in[0]->ne[0], n->out->grad, n->in[0]->grad, true, c->k); }
 
 static const op OP_PATCHES = {"patches", patches_forward, patches_backward, false};
 
@@ -119,7 +207,8 @@ tensor *op_patches(cx *c, tensor *pixels, int patch) {
 
 void op_rows_store(cx *c, tensor *cache, int at, const tensor *x, int first, int count) {
     int64_t cols = tensor_cols(x);
-    LMM_ASSERT(tensor_cols(cache) == cols && at + count <= tensor_rows(cache) && !c->tape, "rows_store: rows %d+%d of %" PRId64, at, count, tensor_rows(cache));
+    LMM_ASSERT(tensor_cols(cache) == cols && at + count <= tensor_rows(cache) && !c->tape, "rows_store: rows %d+%d of %" PRId64, at, count,
+               tensor_rows(cache));
     if (c->mode != CX_RUN) return;
     memcpy(tensor_f32(cache) + at * cols, tensor_f32(x) + first * cols, (size_t)(count * cols) * sizeof(float));
 }

@@ -48,8 +48,8 @@ void tensor_need_grad(cx *c, tensor *t) {
 
 void tape_walk(cx *c, int first) {
     for (int i = c->tape->count - 1; i >= first; i--) {
-        node n = c->tape->at[i];                           /* a copy: a replay may move the tape */
-        if (!n.out->grad && !n.out->grad_counted) continue;        /* nothing downstream wanted it */
+        node n = c->tape->at[i];                            /* a copy: a replay may move the tape */
+        if (!n.out->grad && !n.out->grad_counted) continue; /* nothing downstream wanted it */
         for (int j = 0; j < NODE_IN_MAX; j++)
             if (n.in[j] && n.in[j]->wants_grad) tensor_need_grad(c, n.in[j]);
         run(c, &n, n.op->backward, n.scratch_backward);

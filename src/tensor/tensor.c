@@ -1,8 +1,11 @@
 /* tensor.c - shapes, sizes and names of tensors. */
 #include "tensor/tensor.h"
 
-static const struct { const char *name; size_t size; } dtype_row[DT_COUNT] = {
-    [DT_F32] = {"F32", 4}, [DT_F16] = {"F16", 2}, [DT_BF16] = {"BF16", 2}, [DT_I64] = {"I64", 8}, [DT_I32] = {"I32", 4},
+static const struct {
+    const char *name;
+    size_t size;
+} dtype_row[DT_COUNT] = {
+    [DT_F32] = {"F32", 4}, [DT_F16] = {"F16", 2}, [DT_BF16] = {"BF16", 2}, [DT_I64] = {"I64", 8},   [DT_I32] = {"I32", 4},
     [DT_I16] = {"I16", 2}, [DT_I8] = {"I8", 1},   [DT_U8] = {"U8", 1},     [DT_BOOL] = {"BOOL", 1}, [DT_F64] = {"F64", 8},
 };
 
@@ -47,7 +50,7 @@ tensor tensor_make(dtype type, int nd, const int64_t *ne, void *data) {
 
 const char *tensor_shape_text(char text[96], const tensor *t) {
     int at = snprintf(text, 96, "(");
-    for (int i = 0; i < t->nd; i++) at += snprintf(text + at, 96 - (size_t)at, "%s%" PRId64, i ? "," : "", t->ne[i]);
-    snprintf(text + at, 96 - (size_t)at, ")");
+    for (int i = 0; i < t->nd && at < 95; i++) at += snprintf(text + at, 96 - (size_t)at, "%s%" PRId64, i ? "," : "", t->ne[i]);
+    if (at < 95) snprintf(text + at, 96 - (size_t)at, ")");
     return text;
 }

@@ -17,38 +17,43 @@
 /* ---- tensor (tensor.c) ---- */
 
 typedef enum { DT_F32, DT_F16, DT_BF16, DT_I64, DT_I32, DT_I16, DT_I8, DT_U8, DT_BOOL, DT_F64, DT_COUNT } dtype;
-const char *dtype_name(dtype t);                           /* as safetensors spells it: "F32" */
+const char *dtype_name(dtype t); /* as safetensors spells it: "F32" */
 size_t dtype_size(dtype t);
-bool dtype_is_weight(dtype t);                             /* F32, F16, BF16: what op_linear and op_rows_get read */
+bool dtype_is_weight(dtype t); /* F32, F16, BF16: what op_linear and op_rows_get read */
 kernel_type dtype_kernel(dtype t);
 
-enum { TENSOR_ND_MAX = 4 };
+enum { TENSOR_ND_MAX = 5 };
 typedef struct tensor {
     dtype type;
     int nd;
     int64_t ne[TENSOR_ND_MAX];
     void *data;
-    float *grad;               /* same shape, f32; NULL until somebody needs it */
+    float *grad; /* same shape, f32; NULL until somebody needs it */
     bool wants_grad;
-    bool grad_counted;         /* MEASURE: its gradient is in the count already */
+    bool grad_counted; /* MEASURE: its gradient is in the count already */
 } tensor;
 
-int64_t tensor_count(const tensor *t);                     /* elements */
-int64_t tensor_cols(const tensor *t);                      /* last dimension (1 for a scalar) */
-int64_t tensor_rows(const tensor *t);                      /* product of the others */
-size_t tensor_size(const tensor *t);                       /* bytes */
+int64_t tensor_count(const tensor *t); /* elements */
+int64_t tensor_cols(const tensor *t);  /* last dimension (1 for a scalar) */
+int64_t tensor_rows(const tensor *t);  /* product of the others */
+size_t tensor_size(const tensor *t);   /* bytes */
 bool tensor_same_shape(const tensor *a, const tensor *b);
 tensor tensor_make(dtype type, int nd, const int64_t *ne, void *data);
-const char *tensor_shape_text(char text[96], const tensor *t);                    /* "(2,3,4)"; returns text */
+const char *tensor_shape_text(char text[96], const tensor *t); /* "(2,3,4)", cut when absurdly long; returns text */
 static inline float *tensor_f32(const tensor *t) { return (float *)t->data; }
 
 /* ---- compute context (cx.c) ---- */
 
 /* Small records with stable addresses (tensor heads, node arguments), released back to a mark. Real memory in every mode. */
 typedef struct slab_chunk slab_chunk;
-typedef struct { slab_chunk *first, *current; } slab;
-typedef struct { slab_chunk *chunk; size_t used; } slab_mark;
-void *slab_alloc(slab *s, size_t size);                    /* zeroed */
+typedef struct {
+    slab_chunk *first, *current;
+} slab;
+typedef struct {
+    slab_chunk *chunk;
+    size_t used;
+} slab_mark;
+void *slab_alloc(slab *s, size_t size); /* zeroed */
 slab_mark slab_here(const slab *s);
 void slab_release(slab *s, slab_mark m);
 void slab_free(slab *s);
@@ -59,27 +64,31 @@ typedef struct cx cx;
 typedef void (*trace_fn)(void *arg, const char *name, const tensor *t);
 struct cx {
     cx_mode mode;
-    arena *mem;                /* activations; in MEASURE only its counters are used */
+    arena *mem; /* activations; in MEASURE only its counters are used */
     slab meta;
-    tape *tape;                /* NULL: no gradients */
-    bool recompute;            /* with a tape: cx_block keeps only its output and replays in backward */
+    tape *tape;     /* NULL: no gradients */
+    bool recompute; /* with a tape: cx_block keeps only its output and replays in backward */
     const kernels *k;
     pool *pool;
-    lmm_status status;         /* sticky: run-time failures inside ops */
+    lmm_status status; /* sticky: run-time failures inside ops */
     trace_fn trace;
     void *trace_arg;
-    double flops;              /* counted in every mode: multiply-adds times two of the matrix products */
+    double flops; /* counted in every mode: multiply-adds times two of the matrix products */
 };
-void cx_free(cx *c);                                       /* meta only: arena, tape and pool belong to the caller */
+void cx_free(cx *c); /* meta only: arena, tape and pool belong to the caller */
 
 /* MEASURE: counters only. */
-void *cx_alloc(cx *c, size_t size);                        /* NULL in MEASURE; not zeroed */
-tensor *cx_new(cx *c, int nd, const int64_t *ne);          /* an f32 activation */
+void *cx_alloc(cx *c, size_t size);               /* NULL in MEASURE; not zeroed */
+tensor *cx_new(cx *c, int nd, const int64_t *ne); /* an f32 activation */
 tensor *cx_new2(cx *c, int64_t rows, int64_t cols);
-tensor *cx_view(cx *c, tensor *t, int nd, const int64_t *ne);                     /* same data and gradient under another shape; not recorded: only before `t` is used or without tape */
-tensor *cx_wrap(cx *c, float *data, int64_t rows, int64_t cols);                  /* borrows outside data, no gradient */
+tensor *cx_view(cx *c, tensor *t, int nd,
+                const int64_t *ne); /* same data and gradient under another shape; not recorded: only before `t` is used or without tape */
+tensor *cx_wrap(cx *c, float *data, int64_t rows, int64_t cols); /* borrows outside data, no gradient */
 /* Everything allocated after cx_here is freed by cx_release. */
-typedef struct { size_t mem; slab_mark meta; } cx_mark;
+typedef struct {
+    size_t mem;
+    slab_mark meta;
+} cx_mark;
 cx_mark cx_here(cx *c);
 void cx_release(cx *c, cx_mark m);
 
@@ -97,19 +106,22 @@ enum { NODE_IN_MAX = 4 };
 typedef struct node node;
 typedef struct op {
     const char *name;
-    void (*forward)(cx *c, node *n);                       /* not called in MEASURE */
-    void (*backward)(cx *c, node *n);                      /* adds into in[i]->grad for inputs that want it; NULL: not differentiable */
-    bool replays;              /* its backward calls ops itself, so MEASURE runs it too */
+    void (*forward)(cx *c, node *n);  /* not called in MEASURE */
+    void (*backward)(cx *c, node *n); /* adds into in[i]->grad for inputs that want it; NULL: not differentiable */
+    bool replays;                     /* its backward calls ops itself, so MEASURE runs it too */
 } op;
 struct node {
     const op *op;
     tensor *out;
     tensor *in[NODE_IN_MAX];
-    void *args;                /* op's own record, lives in cx.meta */
-    size_t scratch_forward, scratch_backward;              /* bytes the pass needs besides its outputs; given as `scratch` */
+    void *args;                               /* op's own record, lives in cx.meta */
+    size_t scratch_forward, scratch_backward; /* bytes the pass needs besides its outputs; given as `scratch` */
     void *scratch;
 };
-struct tape { node *at; int count, capacity; };
+struct tape {
+    node *at;
+    int count, capacity;
+};
 void tape_free(tape *t);
 /* Runs the op (RUN) or counts it (MEASURE), records it when needed, returns n.out. For op files only. */
 tensor *cx_apply(cx *c, node n);
@@ -124,19 +136,20 @@ tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b);
 
 /* ---- elementwise (op_elem.c) ---- */
 
-tensor *op_add(cx *c, tensor *a, tensor *b);               /* b may have fewer rows: row r of a meets row r % rows(b) */
+tensor *op_add(cx *c, tensor *a, tensor *b); /* b may have fewer rows: row r of a meets row r % rows(b) */
 tensor *op_scale(cx *c, tensor *x, float s);
 tensor *op_scale_exp(cx *c, tensor *x, tensor *log_scale); /* x * exp(log_scale), a scalar parameter (CLIP's logit_scale) */
 tensor *op_swiglu(cx *c, tensor *gate, tensor *up);        /* silu(gate) * up */
 typedef enum { ACT_SILU, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_QUICK, ACT_COUNT } activation;
-tensor *op_act(cx *c, tensor *x, activation a);            /* the gelus; ACT_SILU only inside op_swiglu */
-bool activation_find(const char *name, activation *out);   /* "gelu", "quick_gelu", "gelu_pytorch_tanh", "silu" ... as configs spell them */
+tensor *op_act(cx *c, tensor *x, activation a);          /* the gelus; ACT_SILU only inside op_swiglu */
+bool activation_find(const char *name, activation *out); /* "gelu", "quick_gelu", "gelu_pytorch_tanh", "silu" ... as configs spell them */
 
 /* ---- normalisation (op_norm.c): statistics in f32 over the last dimension ---- */
 
-tensor *op_rmsnorm(cx *c, tensor *x, tensor *w, float eps);                       /* any number of rows per w: (.., w columns) groups, so q/k norm per head works */
-tensor *op_layernorm(cx *c, tensor *x, tensor *w, tensor *b, float eps);          /* biased variance */
-tensor *op_l2norm(cx *c, tensor *x);                                              /* every row divided by its length */
+tensor *op_rmsnorm(cx *c, tensor *x, tensor *w,
+                   float eps); /* any number of rows per w: (.., w columns) groups, so q/k norm per head works */
+tensor *op_layernorm(cx *c, tensor *x, tensor *w, tensor *b, float eps); /* biased variance */
+tensor *op_l2norm(cx *c, tensor *x);                                     /* every row divided by its length */
 
 /* ---- rows (op_rows.c) ---- */
 
@@ -144,6 +157,14 @@ tensor *op_l2norm(cx *c, tensor *x);                                            
 tensor *op_rows_get(cx *c, tensor *table, const int *index, int n);
 /* out row r = index[r] >= 0 ? a[index[r]] : b[-1 - index[r]]: visual rows over their slots, class tokens before patches. */
 tensor *op_rows_join(cx *c, tensor *a, tensor *b, const int *index, int n);
+/* out row r = sum over its `count` taps of weight * row, rows numbered as in op_rows_join; one tap of weight 1 is a copy, none gives zeros. A map of rows is
+ * unfolded, cut and resampled so in one op. `rows` is copied; b may be NULL. */
+enum { ROW_BLEND_MAX = 4 };
+typedef struct {
+    int count, index[ROW_BLEND_MAX];
+    float weight[ROW_BLEND_MAX];
+} row_blend;
+tensor *op_rows_blend(cx *c, tensor *a, tensor *b, const row_blend *rows, int n);
 /* (B,3,H,W) pixels to (B * H/p * W/p, 3 p p) patches in raster order, columns (channel, y, x) as a convolution's weight; edge pixels beyond a whole patch are unused. */
 tensor *op_patches(cx *c, tensor *pixels, int patch);
 
@@ -160,14 +181,14 @@ tensor *op_rope(cx *c, tensor *x, tensor *table);
  * key_count - q_count + r + 1. Keys count as one list, prefix first: that is their position order. */
 typedef struct {
     int q_first, q_count, prefix_first, prefix_count, key_first, key_count;
-    const tensor *keys, *values;                           /* where its keys live, when not in k and v: the KV cache of its sequence; no gradient */
+    const tensor *keys, *values; /* where its keys live, when not in k and v: the KV cache of its sequence; no gradient */
 } attn_seg;
 typedef struct {
     int head_count, kv_head_count, head_dim;
     float scale;
     bool causal;
-    int window;                /* > 0: a row sees only its last `window` visible keys */
-    const attn_seg *segs;      /* copied */
+    int window;           /* > 0: a row sees only its last `window` visible keys */
+    const attn_seg *segs; /* copied */
     int seg_count;
 } attn_spec;
 /* q (n, H d), k and v (m, K d), out (n, H d). Softmax in f32, keys in order: the result of a row depends on nothing but its q and its visible keys.

@@ -24,7 +24,8 @@ static bool same(const image *im, const unsigned char *a, const unsigned char *b
 
 /* The corner colour most corners have. */
 static const unsigned char *background(const image *im) {
-    const unsigned char *corner[4] = {pixel(im, 0, 0), pixel(im, im->width - 1, 0), pixel(im, 0, im->height - 1), pixel(im, im->width - 1, im->height - 1)};
+    const unsigned char *corner[4] = {pixel(im, 0, 0), pixel(im, im->width - 1, 0), pixel(im, 0, im->height - 1),
+                                      pixel(im, im->width - 1, im->height - 1)};
     int best = 0, most = 0;
     for (int i = 0; i < 4; i++) {
         int votes = 0;
@@ -42,7 +43,8 @@ static lmm_status roam(image *im, rng *r) {
     int left = im->width, right = -1, top = im->height, bottom = -1;
     for (int y = 0; y < im->height; y++)
         for (int x = 0; x < im->width; x++)
-            if (!same(im, pixel(im, x, y), back)) left = min_int(left, x), right = max_int(right, x), top = min_int(top, y), bottom = max_int(bottom, y);
+            if (!same(im, pixel(im, x, y), back))
+                left = min_int(left, x), right = max_int(right, x), top = min_int(top, y), bottom = max_int(bottom, y);
     if (right < 0) return LMM_OK;
     int dx = between(r, -left, im->width - 1 - right), dy = between(r, -top, im->height - 1 - bottom);
     image out = {0};

@@ -36,7 +36,11 @@ void optim_close(optim *o) {
 
 /* ---- norm ---- */
 
-typedef struct { const float *g; double *sum; int64_t n; } norm_job;
+typedef struct {
+    const float *g;
+    double *sum;
+    int64_t n;
+} norm_job;
 
 static void norm_chunk(void *arg, int64_t first, int64_t last, int thread) {
     const norm_job *j = arg;
@@ -63,7 +67,9 @@ double optim_grad_norm(const optim *o) {
 
 /* ---- step ---- */
 
-typedef struct { float *p, *g, *m, *v, beta1, beta2, keep, rate, root, eps, scale; } step_job;
+typedef struct {
+    float *p, *g, *m, *v, beta1, beta2, keep, rate, root, eps, scale;
+} step_job;
 
 static void step_range(void *arg, int64_t first, int64_t last, int thread) {
     const step_job j = *(const step_job *)arg;
@@ -84,8 +90,17 @@ void optim_step(optim *o, double lr, double grad_scale) {
     for (int i = 0; i < o->slots.count; i++) {
         optim_slot *s = &o->slots.at[i];
         double rate = lr * s->lr_scale;
-        step_job j = {s->p->t.data, s->p->t.grad, s->m, s->v, (float)o->beta1, (float)o->beta2, (float)(1.0 - rate * s->weight_decay),
-                      (float)(rate / correct1), (float)sqrt(correct2), (float)o->eps, (float)grad_scale};
+        step_job j = {s->p->t.data,
+                      s->p->t.grad,
+                      s->m,
+                      s->v,
+                      (float)o->beta1,
+                      (float)o->beta2,
+                      (float)(1.0 - rate * s->weight_decay),
+                      (float)(rate / correct1),
+                      (float)sqrt(correct2),
+                      (float)o->eps,
+                      (float)grad_scale};
         parallel_for(o->pool, tensor_count(&s->p->t), CHUNK, step_range, &j);
     }
 }

@@ -44,7 +44,9 @@ static lmm_status read_model(recipe *r, const tree *t) {
     const char *init = tree_str(m, "init", "config");
     if (strcmp(init, "config") && strcmp(init, "fan_in")) return bad(r, "init", "must be config (initializer_range) or fan_in");
     r->fan_in = !strcmp(init, "fan_in");
-    return !r->model_open == !r->model_new ? bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)") : LMM_OK;
+    return !r->model_open == !r->model_new
+               ? bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)")
+               : LMM_OK;
 }
 
 static lmm_status read_parts(recipe *r, const tree *t) {
@@ -68,7 +70,8 @@ static lmm_status read_one_data(recipe *r, const tree *d) {
     static const char *const known[] = {"path", "images", "format", "turns", "repeat", NULL};
     lmm_status st = keys(r, d, "data", known);
     if (st) return st;
-    recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)), .images = resolve(r, tree_str(d, "images", ".")),
+    recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)),
+                     .images = resolve(r, tree_str(d, "images", ".")),
                      .format = mem_strdup(tree_str(d, "format", "chat"))};
     const char *turns = tree_str(d, "turns", "sequence");
     x.turns = !strcmp(turns, "independent") ? TURNS_INDEPENDENT : TURNS_SEQUENCE;
@@ -100,7 +103,8 @@ static lmm_status read_augment(recipe *r, const tree *t) {
 }
 
 static lmm_status read_optimizer(recipe *r, const tree *t) {
-    static const char *const known[] = {"lr", "lr_vision", "lr_projector", "lr_decoder", "lr_newline", "beta1", "beta2", "eps", "weight_decay", "clip", NULL};
+    static const char *const known[] = {"lr",    "lr_vision", "lr_projector", "lr_decoder", "lr_newline", "beta1",
+                                        "beta2", "eps",       "weight_decay", "clip",       NULL};
     const tree *o = tree_get(t, "optimizer");
     lmm_status st = keys(r, o, "optimizer", known);
     if (!st) st = number(r, o, "lr", 1e-4, 0, 10, &r->lr);
@@ -142,8 +146,9 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run", "seed", "model", "train", "data", "augment", "batch", "accumulate", "steps", "epochs", "max_length", "recompute",
-                                        "optimizer", "schedule", "save_every", "log_every", "keep", NULL};
+    static const char *const known[] = {"run",       "seed",       "model",      "train",     "data",       "augment",
+                                        "batch",     "accumulate", "steps",      "epochs",    "max_length", "recompute",
+                                        "optimizer", "schedule",   "save_every", "log_every", "keep",       NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = keys(r, t, "", known);

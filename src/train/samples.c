@@ -47,7 +47,7 @@ static tree *turn_message(const char *role, const char *text, int *pictures) {
     static const char mark[] = "<image>";
     tree *message = tree_new(TREE_MAP), *parts = tree_new(TREE_LIST);
     tree_put(message, "role", tree_new_string(role));
-    for (const char *at; (at = strstr(text, mark)); ) {
+    for (const char *at; (at = strstr(text, mark));) {
         add_text_part(parts, text, (size_t)(at - text));
         tree *part = tree_new(TREE_MAP);
         tree_put(part, "type", tree_new_string("image"));
@@ -86,7 +86,10 @@ static void record_images(sample *s, const tree *record, const char *root) {
 
 /* ---- messages as ids ---- */
 
-typedef struct { const lmm_model *m; const recipe_data *d; } source;
+typedef struct {
+    const lmm_model *m;
+    const recipe_data *d;
+} source;
 
 static bool is_assistant(const tree *message) { return !strcmp(tree_str(message, "role", ""), "assistant"); }
 
@@ -162,7 +165,8 @@ static int last_picture(const id_list *ids, int token) {
 static tree *question_alone(const tree *messages, int question) {
     tree *one = tree_new(TREE_LIST);
     int first = 0;
-    for (; first < question && !strcmp(tree_str(messages->items[first], "role", ""), "system"); first++) tree_add(one, tree_copy(messages->items[first]));
+    for (; first < question && !strcmp(tree_str(messages->items[first], "role", ""), "system"); first++)
+        tree_add(one, tree_copy(messages->items[first]));
     tree *user = tree_copy(messages->items[question]);
     if (question > first) {
         tree *parts = tree_new(TREE_LIST);
@@ -235,7 +239,8 @@ static lmm_status add_record(sample_set *set, const recipe *r, const source *src
     sample s = {0};
     lmm_status st = messages ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
     record_images(&s, record, src->d->images);
-    if (!st && pictures != s.images.count) st = LMM_FAIL(LMM_E_FORMAT, "it names %d pictures and has %d <image> marks", s.images.count, pictures);
+    if (!st && pictures != s.images.count)
+        st = LMM_FAIL(LMM_E_FORMAT, "it names %d pictures and has %d <image> marks", s.images.count, pictures);
     if (!st) st = build(&s, src, messages);
     tree_free(messages);
     if (!st && s.label_count > 0 && s.ids.count <= r->max_length) return VEC_PUSH(&set->list, s), LMM_OK;

@@ -8,7 +8,10 @@ static double cosine(double p) { return 0.5 * (1.0 + cos(3.14159265358979323846 
 static double line(double p) { return 1.0 - p; }
 static double constant(double p) { return (void)p, 1.0; }
 
-static const struct { const char *name; double (*shape)(double progress); } row[] = {{"cosine", cosine}, {"linear", line}, {"constant", constant}};
+static const struct {
+    const char *name;
+    double (*shape)(double progress);
+} row[] = {{"cosine", cosine}, {"linear", line}, {"constant", constant}};
 
 bool schedule_known(const char *kind) {
     for (size_t i = 0; i < COUNT_OF(row); i++)

@@ -13,34 +13,37 @@
 
 typedef enum { TURNS_SEQUENCE, TURNS_INDEPENDENT } turn_mode;
 typedef struct {
-    char *path, *images;       /* LLaVA JSON or JSONL; the folder its picture names start in */
-    char *format;              /* "chat": the model's template; "plain": <image>caption\n (stage 1) */
-    turn_mode turns;           /* INDEPENDENT: every question of a conversation sees the picture and itself, not the other answers */
-    double repeat;             /* passes over it in one epoch */
+    char *path, *images; /* LLaVA JSON or JSONL; the folder its picture names start in */
+    char *format;        /* "chat": the model's template; "plain": <image>caption\n (stage 1) */
+    turn_mode turns;     /* INDEPENDENT: every question of a conversation sees the picture and itself, not the other answers */
+    double repeat;       /* passes over it in one epoch */
 } recipe_data;
 
 /* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
  * foreground (what differs from the corner's colour) moved anywhere it still fits. */
-typedef struct { bool mirror, turn, roam; int shift; } recipe_augment;
+typedef struct {
+    bool mirror, turn, roam;
+    int shift;
+} recipe_augment;
 
 typedef struct {
-    tree *source;              /* the recipe with overrides applied, for the record */
-    char *path, *folder;       /* the YAML file and where relative paths start */
-    char *run;                 /* output folder */
-    char *model_open, *model_new;                          /* one of them: a checkpoint, or a folder with config and tokenizer to start from nothing */
-    bool fan_in;               /* model.init: fan_in instead of the config's initializer_range */
+    tree *source;                 /* the recipe with overrides applied, for the record */
+    char *path, *folder;          /* the YAML file and where relative paths start */
+    char *run;                    /* output folder */
+    char *model_open, *model_new; /* one of them: a checkpoint, or a folder with config and tokenizer to start from nothing */
+    bool fan_in;                  /* model.init: fan_in instead of the config's initializer_range */
     bool train[PART_COUNT];
     VEC(recipe_data) data;
     recipe_augment augment;
     uint64_t seed;
-    int batch, accumulate;     /* samples a micro batch; micro batches a step */
-    int64_t steps;             /* 0: from epochs */
+    int batch, accumulate; /* samples a micro batch; micro batches a step */
+    int64_t steps;         /* 0: from epochs */
     double epochs;
-    double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip;         /* lr_part 0: lr */
-    char *schedule;            /* cosine | linear | constant */
-    double warmup, floor;      /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
+    double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip; /* lr_part 0: lr */
+    char *schedule;                                                        /* cosine | linear | constant */
+    double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
     bool recompute;
-    int max_length;            /* longer samples are skipped and counted */
+    int max_length; /* longer samples are skipped and counted */
     int save_every, log_every, keep;
 } recipe;
 lmm_status recipe_open(recipe *out, const char *path, const char *const *overrides, int override_count);
@@ -49,16 +52,21 @@ void recipe_free(recipe *r);
 /* ---- samples (samples.c): conversations as ids and labels ---- */
 
 /* One question and its answer after the shared prefix, or a whole conversation with an empty prefix. */
-typedef struct { int first, count; } sample_seg;           /* ids [first, first + count) of the sample */
 typedef struct {
-    VEC(char *) images;        /* full paths */
-    id_list ids;               /* placeholders not expanded: one id a picture */
-    id_list labels;            /* per id: itself when it is trained, -1 else */
-    int prefix;                /* the first `prefix` ids are shared by all segments */
+    int first, count;
+} sample_seg; /* ids [first, first + count) of the sample */
+typedef struct {
+    VEC(char *) images; /* full paths */
+    id_list ids;        /* placeholders not expanded: one id a picture */
+    id_list labels;     /* per id: itself when it is trained, -1 else */
+    int prefix;         /* the first `prefix` ids are shared by all segments */
     VEC(sample_seg) segs;
     int label_count;
 } sample;
-typedef struct { VEC(sample) list; int skipped; } sample_set;
+typedef struct {
+    VEC(sample) list;
+    int skipped;
+} sample_set;
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
 void sample_set_free(sample_set *s);
 
@@ -71,8 +79,8 @@ lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
 
 typedef struct {
     int rows;
-    id_list ids, position, label;                          /* (rows); label[i] is what row i predicts, -1 none */
-    VEC(float) weight;         /* (rows) of the loss */
+    id_list ids, position, label; /* (rows); label[i] is what row i predicts, -1 none */
+    VEC(float) weight;            /* (rows) of the loss */
     VEC(attn_seg) segs;
     VEC(media_plan) plans;
     float *pixels;
@@ -91,13 +99,22 @@ tensor *sft_loss(cx *c, const net *n, const batch *b);
 
 /* ---- optimizer (optim.c): AdamW (arXiv 1711.05101) on f32 ---- */
 
-typedef struct { param *p; float *m, *v; double lr_scale, weight_decay; } optim_slot;
-typedef struct { VEC(optim_slot) slots; double beta1, beta2, eps; int64_t step; pool *pool; } optim;
+typedef struct {
+    param *p;
+    float *m, *v;
+    double lr_scale, weight_decay;
+} optim_slot;
+typedef struct {
+    VEC(optim_slot) slots;
+    double beta1, beta2, eps;
+    int64_t step;
+    pool *pool;
+} optim;
 lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps);
-lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay);   /* the parameter must own its values and gradient */
+lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay); /* the parameter must own its values and gradient */
 void optim_close(optim *o);
-double optim_grad_norm(const optim *o);                    /* L2 over all gradients; fixed order */
-void optim_step(optim *o, double lr, double grad_scale);   /* then zeroes the gradients */
+double optim_grad_norm(const optim *o);                  /* L2 over all gradients; fixed order */
+void optim_step(optim *o, double lr, double grad_scale); /* then zeroes the gradients */
 
 /* ---- schedule (schedule.c) ---- */
 

@@ -31,8 +31,9 @@ static lmm_status copy_file(const char *from_dir, const char *to_dir, const char
 
 /* Everything of a model folder that is not weights or config. */
 static lmm_status copy_text_files(const char *from, const char *to) {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "chat_template.json",
-                                        "preprocessor_config.json", "processor_config.json", "generation_config.json"};
+    static const char *const names[] = {"tokenizer.json",        "tokenizer_config.json", "special_tokens_map.json",
+                                        "chat_template.jinja",   "chat_template.json",    "preprocessor_config.json",
+                                        "processor_config.json", "generation_config.json"};
     lmm_status st = LMM_OK;
     for (size_t i = 0; i < COUNT_OF(names) && !st; i++) st = copy_file(from, to, names[i]);
     return st;
@@ -71,7 +72,9 @@ static lmm_status save_optim(const optim *o, const char *dir) {
 static lmm_status load_state(const safetensors *s, const param *p, const char *kind, float *to) {
     char *name = mem_printf("%s.%s", kind, p->name);
     const tensor *t = safetensors_find(s, name);
-    lmm_status st = t && t->type == DT_F32 && tensor_same_shape(t, &p->t) ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "optimizer state '%s' is missing or has another shape", name);
+    lmm_status st = t && t->type == DT_F32 && tensor_same_shape(t, &p->t)
+                        ? LMM_OK
+                        : LMM_FAIL(LMM_E_FORMAT, "optimizer state '%s' is missing or has another shape", name);
     if (!st) memcpy(to, t->data, tensor_size(t));
     free(name);
     return st;
@@ -141,7 +144,8 @@ static lmm_status verify(const char *dir, int64_t *step) {
         char hex[65], *file = path_join(dir, files->keys[i]);
         size_t size;
         st = hash_file(file, hex, &size);
-        if (!st && strcmp(hex, tree_str(files->items[i], "sha256", ""))) st = LMM_FAIL(LMM_E_FORMAT, "'%s' does not match its manifest", file);
+        if (!st && strcmp(hex, tree_str(files->items[i], "sha256", "")))
+            st = LMM_FAIL(LMM_E_FORMAT, "'%s' does not match its manifest", file);
         free(file);
     }
     *step = tree_int(manifest, "step", 0);
@@ -217,7 +221,7 @@ char *train_latest(const char *run, int64_t *step) {
     char **names, *best = NULL;
     int count;
     if (!file_is_dir(run) || dir_list(&names, &count, run)) return NULL;
-    for (int i = count - 1; i >= 0 && !best; i--) {        /* names sort by step */
+    for (int i = count - 1; i >= 0 && !best; i--) { /* names sort by step */
         int64_t unused;
         if (!step_of(names[i], &unused)) continue;
         char *path = path_join(run, names[i]);
@@ -238,7 +242,8 @@ static lmm_status load_weights(lmm_model *m, const char *dir) {
     for (int i = 0; i < m->net->params.list.count && !st; i++) {
         param *p = m->net->params.list.at[i];
         const param *q = param_find(&from->params, p->name);
-        if (!q || !tensor_same_shape(&q->t, &p->t)) st = LMM_FAIL(LMM_E_FORMAT, "'%s' is missing or has another shape in '%s'", p->name, dir);
+        if (!q || !tensor_same_shape(&q->t, &p->t))
+            st = LMM_FAIL(LMM_E_FORMAT, "'%s' is missing or has another shape in '%s'", p->name, dir);
         else if (p->owned && q->t.type == DT_F32) memcpy(p->t.data, q->t.data, tensor_size(&p->t));
     }
     net_free(from);

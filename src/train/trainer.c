@@ -9,9 +9,9 @@ typedef struct {
     recipe r;
     lmm_runtime *runtime;
     lmm_model *model;
-    char *text_dir;            /* tokenizer and processor files to copy along */
+    char *text_dir; /* tokenizer and processor files to copy along */
     sample_set samples;
-    VEC(int) epoch_samples;    /* sample numbers of one epoch, repeats included */
+    VEC(int) epoch_samples; /* sample numbers of one epoch, repeats included */
     int64_t total, step, warmup;
     optim opt;
     arena mem;
@@ -80,7 +80,9 @@ static lmm_status load_samples(trainer *t) {
         int64_t wanted = (int64_t)llround(data->repeat * count);
         for (int64_t i = 0; i < wanted; i++) VEC_PUSH(&t->epoch_samples, first + (int)(i % count));
     }
-    if (!t->epoch_samples.count) return LMM_FAIL(LMM_E_ARG, "%s: no usable sample (%d were longer than max_length or had nothing to learn)", t->r.path, t->samples.skipped);
+    if (!t->epoch_samples.count)
+        return LMM_FAIL(LMM_E_ARG, "%s: no usable sample (%d were longer than max_length or had nothing to learn)", t->r.path,
+                        t->samples.skipped);
     return LMM_OK;
 }
 
@@ -112,7 +114,10 @@ static lmm_status open_log(trainer *t) {
 /* ---- one step ---- */
 
 /* Sample number k of the whole run: epoch k / n in its own shuffled order. `order` caches the epoch's permutation. */
-typedef struct { int64_t epoch; int *at; } order;
+typedef struct {
+    int64_t epoch;
+    int *at;
+} order;
 
 static int sample_at(const trainer *t, order *o, int64_t k) {
     int n = t->epoch_samples.count;
@@ -163,7 +168,10 @@ static lmm_status run_batch(trainer *t, batch *b, int labels, double *loss) {
     return t->cx.status;
 }
 
-typedef struct { double loss, grad_norm, lr; int64_t rows, labels; } step_report;
+typedef struct {
+    double loss, grad_norm, lr;
+    int64_t rows, labels;
+} step_report;
 
 static lmm_status train_step(trainer *t, order *o, step_report *out) {
     int n = t->r.accumulate;
@@ -181,8 +189,9 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
     if (st) return st;
     out->grad_norm = optim_grad_norm(&t->opt);
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
-        return LMM_FAIL(LMM_E_FORMAT, "step %" PRId64 ": the loss is %g and the gradient norm %g; lower the learning rate or look at the data", t->step + 1,
-                        out->loss, out->grad_norm);
+        return LMM_FAIL(LMM_E_FORMAT,
+                        "step %" PRId64 ": the loss is %g and the gradient norm %g; lower the learning rate or look at the data",
+                        t->step + 1, out->loss, out->grad_norm);
     out->lr = schedule_lr(t->r.schedule, t->r.lr, t->step, t->total, t->warmup, t->r.floor);
     double scale = t->r.clip > 0 && out->grad_norm > t->r.clip ? t->r.clip / (out->grad_norm + 1e-6) : 1.0;
     optim_step(&t->opt, out->lr, scale);
@@ -194,8 +203,11 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
 /* ---- the loop ---- */
 
 static void write_log(trainer *t, const step_report *s, double rate, double elapsed) {
-    fprintf(t->log, "{\"step\": %" PRId64 ", \"epoch\": %.4f, \"loss\": %.6f, \"lr\": %.6g, \"grad_norm\": %.5f, \"labels\": %" PRId64 ", \"tokens_per_s\": %.0f, \"seconds\": %.1f}\n",
-            t->step, (double)t->step * t->r.batch * t->r.accumulate / t->epoch_samples.count, s->loss, s->lr, s->grad_norm, s->labels, rate, elapsed);
+    fprintf(t->log,
+            "{\"step\": %" PRId64 ", \"epoch\": %.4f, \"loss\": %.6f, \"lr\": %.6g, \"grad_norm\": %.5f, \"labels\": %" PRId64
+            ", \"tokens_per_s\": %.0f, \"seconds\": %.1f}\n",
+            t->step, (double)t->step * t->r.batch * t->r.accumulate / t->epoch_samples.count, s->loss, s->lr, s->grad_norm, s->labels, rate,
+            elapsed);
     fflush(t->log);
 }
 
@@ -220,7 +232,8 @@ static lmm_status loop(trainer *t) {
     progress_free(bar);
     free(o.at);
     if (!st && saved != t->step) st = train_save(&t->r, t->model, &t->opt, t->text_dir, t->step);
-    if (!st && t->step < t->total) return LMM_FAIL(LMM_E_CANCELLED, "stopped after step %" PRId64 " of %" PRId64 "; the same command resumes", t->step, t->total);
+    if (!st && t->step < t->total)
+        return LMM_FAIL(LMM_E_CANCELLED, "stopped after step %" PRId64 " of %" PRId64 "; the same command resumes", t->step, t->total);
     return st;
 }
 

@@ -17,11 +17,13 @@
 typedef enum { NT, NN, TN } product;
 static const char *const PRODUCT_NAMES[] = {"nt", "nn", "tn"};
 
-typedef struct { int m, n, k; } shape;
+typedef struct {
+    int m, n, k;
+} shape;
 static const shape SHAPES[] = {
-    {512, 2048, 2048}, {2048, 256, 256}, {2048, 768, 256}, {2048, 256, 768}, {2048, 4096, 256}, {4096, 128, 128}, {4096, 512, 128},
-    {4096, 128, 512}, {64, 256, 256}, {64, 768, 256}, {64, 512, 512}, {256, 512, 512}, {256, 768, 768}, {768, 256, 2048}, {256, 256, 4096},
-    {8, 2048, 2048}, {16, 2048, 2048}, {32, 2048, 2048},
+    {512, 2048, 2048}, {2048, 256, 256}, {2048, 768, 256}, {2048, 256, 768}, {2048, 4096, 256}, {4096, 128, 128},
+    {4096, 512, 128},  {4096, 128, 512}, {64, 256, 256},   {64, 768, 256},   {64, 512, 512},    {256, 512, 512},
+    {256, 768, 768},   {768, 256, 2048}, {256, 256, 4096}, {8, 2048, 2048},  {16, 2048, 2048},  {32, 2048, 2048},
 };
 
 typedef struct {
@@ -31,7 +33,7 @@ typedef struct {
     shape s;
     kernel_type type;
     float *a, *b, *y;
-    const void *w;                     /* b as `type` */
+    const void *w; /* b as `type` */
 } bench;
 
 static void pause_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
@@ -48,8 +50,8 @@ static void run_ours(const bench *b) {
 #ifdef LMM_HAVE_BLAS
 static void run_blas(const bench *b) {
     int m = b->s.m, n = b->s.n, k = b->s.k;
-    cblas_sgemm(CblasRowMajor, b->product == TN ? CblasTrans : CblasNoTrans, b->product == NT ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, b->a,
-                b->product == TN ? m : k, b->b, b->product == NT ? k : n, b->product == NT ? 0.0f : 1.0f, b->y, n);
+    cblas_sgemm(CblasRowMajor, b->product == TN ? CblasTrans : CblasNoTrans, b->product == NT ? CblasTrans : CblasNoTrans, m, n, k, 1.0f,
+                b->a, b->product == TN ? m : k, b->b, b->product == NT ? k : n, b->product == NT ? 0.0f : 1.0f, b->y, n);
 }
 #else
 static void run_blas(const bench *b) { (void)b; }
@@ -89,7 +91,8 @@ static float *random_floats(int64_t n) {
 }
 
 static bench bench_new(const kernels *k, pool *team, product p, shape s, kernel_type t) {
-    bench b = {k, team, p, s, t, random_floats((int64_t)s.m * s.k), random_floats((int64_t)s.n * s.k), random_floats((int64_t)s.m * s.n), NULL};
+    bench b = {k,   team, p, s, t, random_floats((int64_t)s.m * s.k), random_floats((int64_t)s.n * s.k), random_floats((int64_t)s.m * s.n),
+               NULL};
     b.w = b.b;
     if (t == KT_F32) return b;
     void *w;

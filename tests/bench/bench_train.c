@@ -7,9 +7,10 @@
 
 enum { SEQUENCES = 16, LENGTH = 128, VOCAB = 4096 };
 
-static const char config_text[] =
-    "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 256, \"intermediate_size\": 768, \"num_hidden_layers\": 8,"
-    " \"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"vocab_size\": 4096, \"max_position_embeddings\": 512, \"tie_word_embeddings\": false}";
+static const char config_text[] = "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 256, "
+                                  "\"intermediate_size\": 768, \"num_hidden_layers\": 8,"
+                                  " \"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"vocab_size\": 4096, "
+                                  "\"max_position_embeddings\": 512, \"tie_word_embeddings\": false}";
 
 static void fill(batch *b) {
     rng r = rng_make(1, 0);
@@ -26,7 +27,14 @@ static void fill(batch *b) {
     b->rows = SEQUENCES * LENGTH;
 }
 
-typedef struct { lmm_runtime *runtime; net *n; optim opt; batch b; arena mem; tape tape; } trial;
+typedef struct {
+    lmm_runtime *runtime;
+    net *n;
+    optim opt;
+    batch b;
+    arena mem;
+    tape tape;
+} trial;
 
 static float step(trial *t) {
     cx c = {.mem = &t->mem, .tape = &t->tape, .k = t->runtime->k, .pool = t->runtime->pool};
@@ -63,13 +71,13 @@ int main(int argc, char **argv) {
     trial t = {0};
     if (open_trial(&t, force && *force ? force : NULL)) return fprintf(stderr, "bench_train: %s\n", lmm_message()), 1;
     step(&t);
-    for (double start = time_now(); time_now() - start < seconds; ) {
+    for (double start = time_now(); time_now() - start < seconds;) {
         double at = time_now();
         loss = (double)step(&t);
         double took = time_now() - at;
         if (took < best) best = took;
     }
-    printf("{\"program\": \"lmm\", \"kernels\": \"%s\", \"threads\": %d, \"tokens_per_s\": %.0f, \"ms_per_step\": %.1f, \"loss\": %.4f}\n", t.runtime->k->name,
-           pool_thread_count(t.runtime->pool), t.b.rows / best, best * 1e3, loss);
+    printf("{\"program\": \"lmm\", \"kernels\": \"%s\", \"threads\": %d, \"tokens_per_s\": %.0f, \"ms_per_step\": %.1f, \"loss\": %.4f}\n",
+           t.runtime->k->name, pool_thread_count(t.runtime->pool), t.b.rows / best, best * 1e3, loss);
     return 0;
 }

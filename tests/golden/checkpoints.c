@@ -7,7 +7,7 @@
 
 #include "golden.h"
 
-static const double tolerance = 2e-4;                      /* of the folder's README: f32, noise at most 5e-5 */
+static const double tolerance = 2e-4; /* of the folder's README: f32, noise at most 5e-5 */
 
 /* ---- layouts ---- */
 
@@ -47,7 +47,12 @@ static char *hub_layout(const golden *g, const char *dir) {
 
 /* ---- cases ---- */
 
-typedef struct { golden *g; lmm_model *m; const safetensors *want, *have; const char *layout, *name; } comparison;
+typedef struct {
+    golden *g;
+    lmm_model *m;
+    const safetensors *want, *have;
+    const char *layout, *name;
+} comparison;
 
 static const tensor *want_of(const comparison *c, const char *name) {
     char full[160];
@@ -78,7 +83,7 @@ static void compare_tensors(const comparison *c) {
         const named_tensor *w = safetensors_at(c->want, i);
         if (strncmp(w->name, c->name, n) || w->name[n] != '.' || w->t.type != DT_F32) continue;
         const char *name = w->name + n + 1;
-        if (!strcmp(name, "logits_last_native_dtype")) continue;      /* another precision, for information */
+        if (!strcmp(name, "logits_last_native_dtype")) continue; /* another precision, for information */
         if (!strcmp(name, "logits")) {
             compare_logits(c, &w->t);
             continue;
@@ -124,7 +129,8 @@ static void compare_text(const comparison *c, const tree *about, const tree *ids
     for (int i = 0; i < ids->count; i++) list[i] = (int)ids->items[i]->i;
     char *text = NULL;
     const char *want = tree_str(about, "generated_text", NULL);
-    if (want && !lmm_detokenize(c->m, list, ids->count, false, &text)) golden_check(c->g, !strcmp(text, want), "%s %s: the text of the greedy ids differs", c->layout, c->name);
+    if (want && !lmm_detokenize(c->m, list, ids->count, false, &text))
+        golden_check(c->g, !strcmp(text, want), "%s %s: the text of the greedy ids differs", c->layout, c->name);
     free(text);
     free(list);
 }
@@ -162,7 +168,8 @@ static void run_case(golden *g, lmm_model *m, const safetensors *want, const tre
     if (st) golden_fail(g, "%s %s: %s", layout, c.name, lmm_message());
     else {
         c.have = have;
-        golden_check(g, same_ids(safetensors_find(have, "input_ids"), tree_get(about, "input_ids")), "%s %s: input ids differ", layout, c.name);
+        golden_check(g, same_ids(safetensors_find(have, "input_ids"), tree_get(about, "input_ids")), "%s %s: input ids differ", layout,
+                     c.name);
         compare_tensors(&c);
         if (ids) {
             golden_check(g, same_ids(safetensors_find(have, "generated_ids"), ids), "%s %s: greedy ids differ", layout, c.name);

@@ -10,10 +10,10 @@
 
 typedef struct {
     lmm_runtime *runtime;
-    const char *root;          /* folder with golden/, golden_rl/, golden_scoring/ */
-    char *scratch;             /* a temporary folder */
-    const char *group;         /* path of the running group, for the lines printed */
-    int passed, failed, skipped;       /* of the running group */
+    const char *root;            /* folder with golden/, golden_rl/, golden_scoring/ */
+    char *scratch;               /* a temporary folder */
+    const char *group;           /* path of the running group, for the lines printed */
+    int passed, failed, skipped; /* of the running group */
 } golden;
 
 void golden_pass(golden *g);

@@ -34,7 +34,8 @@ static void compare(golden *g, const char *what, const char *file, const image *
     }
     double most, mean;
     probes(im->data, n, fingerprint, &most, &mean);
-    golden_check(g, is_jpeg(file) && most <= 4 && mean <= 0.5, "%s %s: pixels differ (probes by %g, %g on average)", what, file, most, mean);
+    golden_check(g, is_jpeg(file) && most <= 4 && mean <= 0.5, "%s %s: pixels differ (probes by %g, %g on average)", what, file, most,
+                 mean);
 }
 
 static lmm_status load(image *im, const char *dir, const char *file, int flags) {
@@ -49,7 +50,8 @@ static void compare_white(golden *g, const char *dir, const char *file, const sa
     const tensor *want = safetensors_find(full, name);
     image im = {0};
     if (want) {
-        bool same = !load(&im, dir, file, IMAGE_EXIF | IMAGE_ALPHA_WHITE) && image_size(&im) == tensor_size(want) && !memcmp(im.data, want->data, tensor_size(want));
+        bool same = !load(&im, dir, file, IMAGE_EXIF | IMAGE_ALPHA_WHITE) && image_size(&im) == tensor_size(want) &&
+                    !memcmp(im.data, want->data, tensor_size(want));
         golden_check(g, same, "%s on white differs", file);
         image_free(&im);
     }
@@ -104,7 +106,8 @@ static void resize_case(golden *g, const tree *c, const safetensors *all, int i)
     image in = {(int)src->ne[1], (int)src->ne[0], src->nd == 3 ? (int)src->ne[2] : 1, src->data}, out = {0};
     resize_box box;
     bool boxed = box_of(&box, c);
-    bool same = !image_resize(&out, &in, (int)size->items[0]->i, (int)size->items[1]->i, filter_of(tree_str(c, "filter", "")), boxed ? &box : NULL) &&
+    bool same = !image_resize(&out, &in, (int)size->items[0]->i, (int)size->items[1]->i, filter_of(tree_str(c, "filter", "")),
+                              boxed ? &box : NULL) &&
                 image_size(&out) == tensor_size(want) && !memcmp(out.data, want->data, tensor_size(want));
     golden_check(g, same, "resize %s differs", tree_str(c, "out", ""));
     image_free(&out);

@@ -67,7 +67,10 @@ static void not_yet(golden *g, const char *dir) {
 }
 
 /* Groups and who runs them; a prefix ends with '/': every folder below is a group. */
-static const struct { const char *path; void (*run)(golden *g, const char *dir); } groups[] = {
+static const struct {
+    const char *path;
+    void (*run)(golden *g, const char *dir);
+} groups[] = {
     {"golden/checkpoints/", golden_checkpoint},
     {"golden/tokenizers", golden_tokenizers},
     {"golden/chat_templates", golden_chat_templates},
@@ -88,7 +91,9 @@ static bool wanted(const char *group, char **names, int count) {
     return count == 0;
 }
 
-typedef struct { int passed, failed, skipped, groups; } totals;
+typedef struct {
+    int passed, failed, skipped, groups;
+} totals;
 
 static void run_group(golden *g, const char *group, void (*run)(golden *, const char *), totals *t) {
     char *dir = path_join(g->root, group);
@@ -124,7 +129,7 @@ int main(int argc, char **argv) {
     const char *force = getenv("LMM_KERNELS");
     char here[4096];
     if (!getcwd(here, sizeof here)) return 1;
-    char *root = path_join(here, argc > 1 ? argv[1] : "../shared");        /* absolute: folders of links are made of it */
+    char *root = path_join(here, argc > 1 ? argv[1] : "../shared"); /* absolute: folders of links are made of it */
     golden g = {.root = root};
     if (lmm_runtime_open(&g.runtime, 0, force && *force ? force : NULL) || !mkdtemp(folder)) {
         fprintf(stderr, "lmm-golden: %s\n", lmm_message());

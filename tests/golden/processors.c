@@ -50,7 +50,8 @@ static void run_item(golden *g, const char *dir, const tree *item, const preproc
         unsigned char *planes = planar(&u8);
         golden_check(g, matches(planes, n, tree_get(item, "uint8"), NULL, planes, jpeg ? 4 : 0), "%s %s: u8 pixels differ", config, file);
         if (tree_get(item, "float32"))
-            golden_check(g, matches(pixels, n * sizeof *pixels, tree_get(item, "float32"), pixels, NULL, jpeg ? 0.07 : 1e-6), "%s %s: float pixels differ", config, file);
+            golden_check(g, matches(pixels, n * sizeof *pixels, tree_get(item, "float32"), pixels, NULL, jpeg ? 0.07 : 1e-6),
+                         "%s %s: float pixels differ", config, file);
         free(planes);
     }
     free(pixels);

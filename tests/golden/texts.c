@@ -14,7 +14,9 @@ static bool same_list(const id_list *have, const tree *want) {
     return true;
 }
 
-static bool same_text(const buf *have, const tree *want) { return want && have->size == want->text_size && !memcmp(have->data ? have->data : "", want->text, have->size); }
+static bool same_text(const buf *have, const tree *want) {
+    return want && have->size == want->text_size && !memcmp(have->data ? have->data : "", want->text, have->size);
+}
 
 static void ids_row(golden *g, const tokenizer *t, const tree *row, const char *name, int line) {
     const tree *text = tree_get(row, "text"), *special = tree_get(row, "ids_special");
@@ -24,7 +26,8 @@ static void ids_row(golden *g, const tokenizer *t, const tree *row, const char *
     if (st) golden_fail(g, "%s line %d: %s", name, line, lmm_message());
     else {
         golden_check(g, same_list(&plain, tree_get(row, "ids")), "%s line %d: ids differ", name, line);
-        golden_check(g, same_list(&full, special ? special : tree_get(row, "ids")), "%s line %d: ids with special tokens differ", name, line);
+        golden_check(g, same_list(&full, special ? special : tree_get(row, "ids")), "%s line %d: ids with special tokens differ", name,
+                     line);
     }
     free(plain.at);
     free(full.at);
@@ -46,7 +49,8 @@ static void run_rows(golden *g, const tokenizer *t, const char *dir, const char 
     if (table_open(&rows, path, NULL, 0)) golden_fail(g, "%s", lmm_message());
     else {
         for (int i = 0; i < rows.count; i++) {
-            const tree *row = table_row(&rows, i), *ids = tree_get(row, "ids"), *want = tree_get(row, text_key), *skip = tree_get(row, "decoded_skip_special");
+            const tree *row = table_row(&rows, i), *ids = tree_get(row, "ids"), *want = tree_get(row, text_key),
+                       *skip = tree_get(row, "decoded_skip_special");
             if (tree_get(row, "text")) ids_row(g, t, row, file, i + 1);
             text_row(g, t, ids, want, false, file, i + 1);
             text_row(g, t, ids, skip ? skip : want, true, file, i + 1);
@@ -93,9 +97,13 @@ static void template_row(golden *g, const jinja *j, const tree *row, const tree 
     const tree *kwargs = tree_get(row, "kwargs"), *want = tree_get(row, "rendered");
     tree *rest = tree_new(TREE_MAP);
     for (int i = 0; kwargs && i < kwargs->count; i++)
-        if (strcmp(kwargs->keys[i], "add_generation_prompt") && strcmp(kwargs->keys[i], "tools")) tree_put(rest, kwargs->keys[i], tree_copy(kwargs->items[i]));
-    chat_input in = {.messages = tree_get(row, "messages"), .tools = tree_get(kwargs, "tools"), .kwargs = rest,
-                     .add_generation_prompt = tree_bool(kwargs, "add_generation_prompt", false), .bos_token = tree_str(family, "bos_token", NULL),
+        if (strcmp(kwargs->keys[i], "add_generation_prompt") && strcmp(kwargs->keys[i], "tools"))
+            tree_put(rest, kwargs->keys[i], tree_copy(kwargs->items[i]));
+    chat_input in = {.messages = tree_get(row, "messages"),
+                     .tools = tree_get(kwargs, "tools"),
+                     .kwargs = rest,
+                     .add_generation_prompt = tree_bool(kwargs, "add_generation_prompt", false),
+                     .bos_token = tree_str(family, "bos_token", NULL),
                      .eos_token = tree_str(family, "eos_token", NULL)};
     buf out = {0};
     lmm_status st = chat_render(j, &in, &out, NULL);

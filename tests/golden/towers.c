@@ -7,7 +7,12 @@
 
 static const double tolerance = 2e-4;
 
-typedef struct { golden *g; const safetensors *want; const char *layout; int compared; } watcher;
+typedef struct {
+    golden *g;
+    const safetensors *want;
+    const char *layout;
+    int compared;
+} watcher;
 
 static void compare(watcher *w, const char *name, const tensor *have) {
     const tensor *want = safetensors_find(w->want, name);
@@ -40,7 +45,8 @@ static tensor *pixels_of(cx *c, const safetensors *want) {
 }
 
 /* The stored pixels against our own preprocessing of the named pictures; JPEG decoders may differ and are left out. */
-static void compare_pixels(golden *g, const lmm_model *m, const safetensors *want, const tree *about, const char *images, const char *layout) {
+static void compare_pixels(golden *g, const lmm_model *m, const safetensors *want, const tree *about, const char *images,
+                           const char *layout) {
     const tree *files = tree_get(about, "images");
     const tensor *stored = safetensors_find(want, "pixel_values");
     preprocess_spec pre;
@@ -93,7 +99,9 @@ void golden_tower(golden *g, lmm_model *m, const safetensors *want, const tree *
 
 /* ---- CLIP ---- */
 
-typedef struct { int *ids, texts, tokens; } text_batch;
+typedef struct {
+    int *ids, texts, tokens;
+} text_batch;
 
 static text_batch texts_of(const safetensors *want) {
     const tensor *t = safetensors_find(want, "input_ids");
@@ -106,7 +114,8 @@ static void compare_tokens(golden *g, const lmm_model *m, const tree *about, con
     const tree *texts = tree_get(about, "texts"), *rows = tree_get(about, "input_ids");
     for (int i = 0; texts && rows && m->tok && i < texts->count; i++) {
         id_list ids = {0};
-        bool same = !tokenizer_encode(m->tok, texts->items[i]->text, texts->items[i]->text_size, TOKENIZE_ADD_SPECIAL, &ids) && ids.count <= rows->items[i]->count;
+        bool same = !tokenizer_encode(m->tok, texts->items[i]->text, texts->items[i]->text_size, TOKENIZE_ADD_SPECIAL, &ids) &&
+                    ids.count <= rows->items[i]->count;
         for (int k = 0; same && k < ids.count; k++) same = ids.at[k] == rows->items[i]->items[k]->i;
         golden_check(g, same, "%s ids of text %d differ", layout, i);
         free(ids.at);

@@ -11,8 +11,8 @@ typedef struct {
     const safetensors *want;
     const tree *about;
     const char *layout;
-    batch b;                   /* language models */
-    int *texts;                /* CLIP */
+    batch b;    /* language models */
+    int *texts; /* CLIP */
     arena mem;
     tape tape;
 } trial;
@@ -113,7 +113,8 @@ static void compare_final(trial *t) {
 }
 
 static void run_adamw(trial *t, const tree *adamw) {
-    const tree *hyper = tree_get(adamw, "hyper"), *losses = tree_get(adamw, "losses_before_each_step_and_after_last"), *norms = tree_get(adamw, "grad_norms_before_clip");
+    const tree *hyper = tree_get(adamw, "hyper"), *losses = tree_get(adamw, "losses_before_each_step_and_after_last"),
+               *norms = tree_get(adamw, "grad_norms_before_clip");
     optim o;
     double clip = tree_real(hyper, "clip_grad_norm", 1.0);
     if (open_optim(t, &o, hyper)) {
@@ -122,9 +123,10 @@ static void run_adamw(trial *t, const tree *adamw) {
     }
     for (int s = 0; s < (int)tree_int(hyper, "steps", 0); s++) {
         double loss = pass(t, true), norm_ = optim_grad_norm(&o);
-        golden_check(t->g, fabs(loss - losses->items[s]->real) <= 1e-4, "%s AdamW step %d: loss %.7f, not %.7f", t->layout, s, loss, losses->items[s]->real);
-        golden_check(t->g, fabs(norm_ - norms->items[s]->real) <= 1e-3 * norms->items[s]->real, "%s AdamW step %d: gradient norm %.6f, not %.6f", t->layout, s, norm_,
-                     norms->items[s]->real);
+        golden_check(t->g, fabs(loss - losses->items[s]->real) <= 1e-4, "%s AdamW step %d: loss %.7f, not %.7f", t->layout, s, loss,
+                     losses->items[s]->real);
+        golden_check(t->g, fabs(norm_ - norms->items[s]->real) <= 1e-3 * norms->items[s]->real,
+                     "%s AdamW step %d: gradient norm %.6f, not %.6f", t->layout, s, norm_, norms->items[s]->real);
         optim_step(&o, tree_real(hyper, "lr", 0), norm_ > clip ? clip / (norm_ + 1e-6) : 1.0);
     }
     double last = pass(t, false), want = losses->items[losses->count - 1]->real;

@@ -70,7 +70,9 @@ static void a_row_of_the_wrong_length_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(list_rows_get_names), cmocka_unit_test(lines_are_rows_and_a_limit_holds), cmocka_unit_test(a_bad_line_is_named),
+        cmocka_unit_test(list_rows_get_names),
+        cmocka_unit_test(lines_are_rows_and_a_limit_holds),
+        cmocka_unit_test(a_bad_line_is_named),
         cmocka_unit_test(a_row_of_the_wrong_length_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

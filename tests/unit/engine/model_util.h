@@ -18,7 +18,10 @@
 
 #define OK(call) assert_int_equal((call), LMM_OK)
 
-typedef struct { lmm_runtime *runtime; lmm_model *model; } opened;
+typedef struct {
+    lmm_runtime *runtime;
+    lmm_model *model;
+} opened;
 
 static inline opened open_tiny(const char *path, int threads) {
     opened o;

@@ -18,7 +18,9 @@ static float *logits_of(const opened *o, const char *text, const char *picture, 
     return copy;
 }
 
-static void assert_same(const opened *o, const float *a, const float *b) { assert_memory_equal(a, b, (size_t)o->model->net->dec.config.vocab * sizeof *a); }
+static void assert_same(const opened *o, const float *a, const float *b) {
+    assert_memory_equal(a, b, (size_t)o->model->net->dec.config.vocab * sizeof *a);
+}
 
 static void logits_do_not_depend_on_threads(void **state) {
     (void)state;
@@ -97,7 +99,8 @@ static void answers_of(const opened *o, const char *const *texts, int n, lmm_ans
         lmm_prompt_free(p);
     }
     int none = -1;
-    OK(lmm_generate(s, n, &(lmm_gen_opts){.max_tokens = 24, .eos = &none, .eos_count = 1, .temperature = seed ? 0.8 : 0, .seed = seed}, NULL, NULL, out));
+    OK(lmm_generate(s, n, &(lmm_gen_opts){.max_tokens = 24, .eos = &none, .eos_count = 1, .temperature = seed ? 0.8 : 0, .seed = seed},
+                    NULL, NULL, out));
     for (int i = 0; i < n; i++) lmm_session_close(s[i]);
 }
 
@@ -156,9 +159,12 @@ static void a_seed_repeats_its_answer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logits_do_not_depend_on_threads),   cmocka_unit_test(logits_do_not_depend_on_prefill_pieces),
-        cmocka_unit_test(a_reused_prefix_gives_the_same_logits), cmocka_unit_test(another_picture_is_not_reused),
-        cmocka_unit_test(answers_do_not_depend_on_the_batch), cmocka_unit_test(a_fork_goes_on_as_its_parent_would),
+        cmocka_unit_test(logits_do_not_depend_on_threads),
+        cmocka_unit_test(logits_do_not_depend_on_prefill_pieces),
+        cmocka_unit_test(a_reused_prefix_gives_the_same_logits),
+        cmocka_unit_test(another_picture_is_not_reused),
+        cmocka_unit_test(answers_do_not_depend_on_the_batch),
+        cmocka_unit_test(a_fork_goes_on_as_its_parent_would),
         cmocka_unit_test(a_seed_repeats_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,11 @@
 /* test_generate.c - stop texts, end tokens, streaming and limits of generation. */
 #include "model_util.h"
 
-typedef struct { buf text; int pieces; bool whole; } stream;
+typedef struct {
+    buf text;
+    int pieces;
+    bool whole;
+} stream;
 
 static bool collect(void *arg, int sequence, const char *text, size_t size) {
     stream *s = arg;
@@ -14,7 +18,8 @@ static bool collect(void *arg, int sequence, const char *text, size_t size) {
 
 static lmm_answer answer(const opened *o, const lmm_gen_opts *g, stream *s) {
     lmm_session *session;
-    lmm_prompt *p = raw_prompt(o->model, "The quick brown fox jumps over the lazy dog. What is shown in this picture? A small red square", NULL);
+    lmm_prompt *p =
+        raw_prompt(o->model, "The quick brown fox jumps over the lazy dog. What is shown in this picture? A small red square", NULL);
     lmm_answer a = {0};
     OK(lmm_session_open(&session, o->model, &(lmm_session_opts){.context = 128}));
     OK(lmm_session_sync(session, p, NULL));
@@ -92,7 +97,8 @@ static void pictures_and_placeholders_must_agree(void **state) {
     opened o = open_tiny(TINY("llava"), 1);
     lmm_prompt *p;
     const char *picture = PICTURE("rgb.png"), text[] = "USER: What? ASSISTANT:";
-    assert_int_equal(lmm_prompt_raw(&p, o.model, text, sizeof text - 1, &(lmm_prompt_opts){.images = &picture, .image_count = 1}), LMM_E_ARG);
+    assert_int_equal(lmm_prompt_raw(&p, o.model, text, sizeof text - 1, &(lmm_prompt_opts){.images = &picture, .image_count = 1}),
+                     LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "0 picture placeholders"));
     close_tiny(&o);
 }
@@ -115,9 +121,12 @@ static void the_score_of_a_text_adds_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stream_gives_whole_characters_and_all_of_the_text), cmocka_unit_test(a_stop_text_is_cut_off_even_across_tokens),
-        cmocka_unit_test(a_full_context_ends_the_answer), cmocka_unit_test(a_prompt_longer_than_the_context_is_refused),
-        cmocka_unit_test(pictures_and_placeholders_must_agree), cmocka_unit_test(the_score_of_a_text_adds_up),
+        cmocka_unit_test(a_stream_gives_whole_characters_and_all_of_the_text),
+        cmocka_unit_test(a_stop_text_is_cut_off_even_across_tokens),
+        cmocka_unit_test(a_full_context_ends_the_answer),
+        cmocka_unit_test(a_prompt_longer_than_the_context_is_refused),
+        cmocka_unit_test(pictures_and_placeholders_must_agree),
+        cmocka_unit_test(the_score_of_a_text_adds_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void temperature_one_draws_the_softmax(void **state) {
     double p[V], sum = 0;
     shares(&(lmm_gen_opts){.temperature = 1.0}, p);
     for (int i = 0; i < V; i++) sum += exp((double)logits[i]);
-    for (int i = 0; i < V; i++) assert_true(fabs(p[i] - exp((double)logits[i]) / sum) < 0.03);   /* 4 deviations of 4000 draws */
+    for (int i = 0; i < V; i++) assert_true(fabs(p[i] - exp((double)logits[i]) / sum) < 0.03); /* 4 deviations of 4000 draws */
 }
 
 static void top_k_and_top_p_and_min_p_cut_the_tail(void **state) {

@@ -32,7 +32,8 @@ static void put(const char *name, const char *text) {
     free(path);
 }
 
-static const char task_text[] = "task: tiny\nversion: 2\nsource: made here\ndata: {path: rows.jsonl}\nimage: \"{file}\"\nprompt: \"Q: {q}\"\ngenerate: {max_tokens: 4}\n"
+static const char task_text[] = "task: tiny\nversion: 2\nsource: made here\ndata: {path: rows.jsonl}\nimage: \"{file}\"\nprompt: \"Q: "
+                                "{q}\"\ngenerate: {max_tokens: 4}\n"
                                 "answer: {kind: text, target: a}\nmetrics: [exact_match]\ngroup_by: kind\n";
 
 static void the_published_tasks_are_read(void **state) {
@@ -62,7 +63,7 @@ static void errors_of_means(void **state) {
     (void)state;
     const double x[] = {1, 0, 1, 1};
     assert_true(fabs(mean_of(x, 4) - 0.75) < 1e-15);
-    assert_true(fabs(mean_stderr(x, 4) - 0.25) < 1e-15);   /* sqrt(0.75 / 3 / 4) */
+    assert_true(fabs(mean_stderr(x, 4) - 0.25) < 1e-15); /* sqrt(0.75 / 3 / 4) */
     assert_true(isnan(mean_stderr(x, 1)));
 }
 
@@ -84,7 +85,15 @@ static char *run(int batch) {
     const char *tasks[] = {"tiny"};
     OK(lmm_runtime_open(&r, 1, NULL));
     OK(lmm_model_open(&m, r, LMM_TESTS "/golden/data/golden/checkpoints/llava"));
-    OK(lmm_eval(m, &(lmm_eval_opts){.tasks = tasks, .task_count = 1, .task_dir = folder, .data_dir = folder, .batch = batch, .output_dir = out, .log_samples = true, .quiet = true},
+    OK(lmm_eval(m,
+                &(lmm_eval_opts){.tasks = tasks,
+                                 .task_count = 1,
+                                 .task_dir = folder,
+                                 .data_dir = folder,
+                                 .batch = batch,
+                                 .output_dir = out,
+                                 .log_samples = true,
+                                 .quiet = true},
                 &report));
     lmm_model_close(m);
     lmm_runtime_close(r);
@@ -95,9 +104,10 @@ static char *run(int batch) {
 static void a_run_reports_scores_by_group(void **state) {
     (void)state;
     put("tiny.yaml", task_text);
-    put("rows.jsonl", "{\"q\": \"one\", \"a\": \"x\", \"kind\": \"k\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/rgb.png\"}\n"
-                      "{\"q\": \"two\", \"a\": \"y\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n"
-                      "{\"q\": \"three\", \"a\": \"z\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n");
+    put("rows.jsonl",
+        "{\"q\": \"one\", \"a\": \"x\", \"kind\": \"k\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/rgb.png\"}\n"
+        "{\"q\": \"two\", \"a\": \"y\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n"
+        "{\"q\": \"three\", \"a\": \"z\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n");
     char *one = run(1), *three = run(3);
     tree *a, *b;
     OK(tree_parse_json(&a, one, strlen(one), "report"));
@@ -115,7 +125,8 @@ static void a_run_reports_scores_by_group(void **state) {
 
 static void missing_data_says_how_to_get_it(void **state) {
     (void)state;
-    put("tiny.yaml", "task: tiny\nversion: 1\nsource: s\ndata: {path: none.json, fetch: get-it.sh}\nprompt: y\nanswer: {target: a}\nmetrics: [exact_match]\n");
+    put("tiny.yaml", "task: tiny\nversion: 1\nsource: s\ndata: {path: none.json, fetch: get-it.sh}\nprompt: y\nanswer: {target: "
+                     "a}\nmetrics: [exact_match]\n");
     eval_task t;
     task_run r;
     OK(task_open(&t, folder, "tiny"));
@@ -127,8 +138,8 @@ static void missing_data_says_how_to_get_it(void **state) {
 int main(void) {
 #define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        RUN(the_published_tasks_are_read), RUN(mistakes_name_the_nearest_word), RUN(errors_of_means), RUN(answers_lose_their_white_space_only),
-        RUN(a_run_reports_scores_by_group), RUN(missing_data_says_how_to_get_it),
+        RUN(the_published_tasks_are_read),        RUN(mistakes_name_the_nearest_word), RUN(errors_of_means),
+        RUN(answers_lose_their_white_space_only), RUN(a_run_reports_scores_by_group),  RUN(missing_data_says_how_to_get_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

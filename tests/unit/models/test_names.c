@@ -18,13 +18,16 @@ static void becomes(const char *key, const char *want) {
 
 static void the_four_generations_agree(void **state) {
     (void)state;
-    static const char *const q[] = {"model.layers.3.self_attn.q_proj.weight", "language_model.model.layers.3.self_attn.q_proj.weight", "model.language_model.layers.3.self_attn.q_proj.weight"};
+    static const char *const q[] = {"model.layers.3.self_attn.q_proj.weight", "language_model.model.layers.3.self_attn.q_proj.weight",
+                                    "model.language_model.layers.3.self_attn.q_proj.weight"};
     for (size_t i = 0; i < COUNT_OF(q); i++) becomes(q[i], "llm.layers.3.self_attn.q_proj.weight");
-    static const char *const proj[] = {"model.mm_projector.0.bias", "multi_modal_projector.linear_1.bias", "model.multi_modal_projector.linear_1.bias"};
+    static const char *const proj[] = {"model.mm_projector.0.bias", "multi_modal_projector.linear_1.bias",
+                                       "model.multi_modal_projector.linear_1.bias"};
     for (size_t i = 0; i < COUNT_OF(proj); i++) becomes(proj[i], "proj.0.bias");
-    static const char *const vis[] = {"model.vision_tower.vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias", "vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias",
-                                      "model.vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias", "model.vision_tower.encoder.layers.0.mlp.fc1.bias",
-                                      "vision_tower.encoder.layers.0.mlp.fc1.bias"};
+    static const char *const vis[] = {"model.vision_tower.vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias",
+                                      "vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias",
+                                      "model.vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias",
+                                      "model.vision_tower.encoder.layers.0.mlp.fc1.bias", "vision_tower.encoder.layers.0.mlp.fc1.bias"};
     for (size_t i = 0; i < COUNT_OF(vis); i++) becomes(vis[i], "vision_tower.encoder.layers.0.mlp.fc1.bias");
     static const char *const head[] = {"lm_head.weight", "language_model.lm_head.weight"};
     for (size_t i = 0; i < COUNT_OF(head); i++) becomes(head[i], "lm_head.weight");
@@ -40,7 +43,8 @@ static void leftovers_are_passed_over(void **state) {
 
 static void written_keys_read_back(void **state) {
     (void)state;
-    static const char *const names[] = {"llm.layers.0.mlp.up_proj.weight", "lm_head.weight", "proj.2.weight", "vision_tower.post_layernorm.bias", "llm.norm.weight"};
+    static const char *const names[] = {"llm.layers.0.mlp.up_proj.weight", "lm_head.weight", "proj.2.weight",
+                                        "vision_tower.post_layernorm.bias", "llm.norm.weight"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         char *key = names_key_llava(names[i]), *back = names_canonical(key);
         assert_string_equal(back, names[i]);

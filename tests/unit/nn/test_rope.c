@@ -14,19 +14,27 @@ static const int at[] = {0, 1, 16, 30, 40, 63};
 static void check(const rope_spec *s, int length, const double *want, double factor) {
     float inv[64], have;
     rope_freqs(s, 128, length, inv, &have);
-    for (size_t i = 0; i < COUNT_OF(at); i++) assert_true(fabs(inv[at[i]] - want[i]) <= 2e-6 * fabs(want[i]) + 5e-11 + 1e-4 * want[i] * (at[i] > 16));
+    for (size_t i = 0; i < COUNT_OF(at); i++)
+        assert_true(fabs(inv[at[i]] - want[i]) <= 2e-6 * fabs(want[i]) + 5e-11 + 1e-4 * want[i] * (at[i] > 16));
     assert_true(fabs(have - factor) < 1e-6);
 }
 
 static void llama3(void **state) {
     (void)state;
-    const rope_spec s = {.type = ROPE_LLAMA3, .theta = 5e5, .factor = 8, .low_freq_factor = 1, .high_freq_factor = 4, .context_original = 8192, .context = 131072};
+    const rope_spec s = {.type = ROPE_LLAMA3,
+                         .theta = 5e5,
+                         .factor = 8,
+                         .low_freq_factor = 1,
+                         .high_freq_factor = 4,
+                         .context_original = 8192,
+                         .context = 131072};
     check(&s, 0, (const double[]){1, .8146172166, .0376060307, .0013718937, 3.4281e-5, 3.069e-7}, 1);
 }
 
 static void yarn(void **state) {
     (void)state;
-    const rope_spec s = {.type = ROPE_YARN, .theta = 1e6, .factor = 4, .beta_fast = 32, .beta_slow = 1, .context_original = 32768, .context = 131072};
+    const rope_spec s =
+        {.type = ROPE_YARN, .theta = 1e6, .factor = 4, .beta_fast = 32, .beta_slow = 1, .context_original = 32768, .context = 131072};
     check(&s, 0, (const double[]){1, .8058422208, .0316227786, .001064361, 4.4457e-5, 3.102e-7}, 1.1386294361);
 }
 
@@ -59,7 +67,11 @@ static void both_spellings_of_a_config_are_read(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(llama3), cmocka_unit_test(yarn), cmocka_unit_test(linear_scaling), cmocka_unit_test(dynamic), cmocka_unit_test(both_spellings_of_a_config_are_read),
+        cmocka_unit_test(llama3),
+        cmocka_unit_test(yarn),
+        cmocka_unit_test(linear_scaling),
+        cmocka_unit_test(dynamic),
+        cmocka_unit_test(both_spellings_of_a_config_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,18 +35,23 @@ static void write_text(const char *name, const char *text) {
 }
 
 static void write_data(void) {
-    write_text("data.json",
-               "[{\"id\": \"a\", \"image\": \"rgb.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nwhat is the color?\"}, {\"from\": \"gpt\", \"value\": \"red\"},"
-               " {\"from\": \"human\", \"value\": \"is it a circle?\"}, {\"from\": \"gpt\", \"value\": \"no\"}]},"
-               " {\"id\": \"b\", \"image\": \"wide.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nis it blue?\"}, {\"from\": \"gpt\", \"value\": \"yes\"}]},"
-               " {\"id\": \"c\", \"image\": \"gray.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nwhat is the shape?\"}, {\"from\": \"gpt\", \"value\": \"circle\"}]},"
-               " {\"id\": \"d\", \"conversations\": [{\"from\": \"human\", \"value\": \"no picture at all?\"}, {\"from\": \"gpt\", \"value\": \"none\"}]}]");
+    write_text("data.json", "[{\"id\": \"a\", \"image\": \"rgb.png\", \"conversations\": [{\"from\": \"human\", \"value\": "
+                            "\"<image>\\nwhat is the color?\"}, {\"from\": \"gpt\", \"value\": \"red\"},"
+                            " {\"from\": \"human\", \"value\": \"is it a circle?\"}, {\"from\": \"gpt\", \"value\": \"no\"}]},"
+                            " {\"id\": \"b\", \"image\": \"wide.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nis "
+                            "it blue?\"}, {\"from\": \"gpt\", \"value\": \"yes\"}]},"
+                            " {\"id\": \"c\", \"image\": \"gray.png\", \"conversations\": [{\"from\": \"human\", \"value\": "
+                            "\"<image>\\nwhat is the shape?\"}, {\"from\": \"gpt\", \"value\": \"circle\"}]},"
+                            " {\"id\": \"d\", \"conversations\": [{\"from\": \"human\", \"value\": \"no picture at all?\"}, {\"from\": "
+                            "\"gpt\", \"value\": \"none\"}]}]");
 }
 
 /* Runs the recipe with the given output folder and overrides. */
 static lmm_status train(const char *run, int threads, const char *const *more, int count) {
-    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini, init: fan_in}\ndata:\n  - {path: %s/data.json, images: %s/golden/data/golden/images, turns: independent}\n"
-                               "augment: {mirror: true, shift: 3}\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
+    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
+                               "%s/golden/data/golden/images, turns: independent}\n"
+                               "augment: {mirror: true, shift: 3}\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
+                               "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
                                folder, run, LMM_SOURCE, folder, LMM_TESTS);
     write_data();
     write_text("recipe.yaml", recipe_);
@@ -177,8 +182,13 @@ static void an_unknown_key_names_the_nearest(void **state) {
 int main(void) {
 #define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        RUN(training_repeats_itself_on_any_number_of_threads), RUN(a_stopped_run_resumes_to_the_same_bits), RUN(a_damaged_checkpoint_is_passed_over),
-        RUN(recomputing_blocks_changes_no_bit), RUN(a_full_disk_keeps_the_old_checkpoint), RUN(four_samples_are_learned), RUN(an_unknown_key_names_the_nearest),
+        RUN(training_repeats_itself_on_any_number_of_threads),
+        RUN(a_stopped_run_resumes_to_the_same_bits),
+        RUN(a_damaged_checkpoint_is_passed_over),
+        RUN(recomputing_blocks_changes_no_bit),
+        RUN(a_full_disk_keeps_the_old_checkpoint),
+        RUN(four_samples_are_learned),
+        RUN(an_unknown_key_names_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
