@@ -62,8 +62,8 @@ lmm_status json_check_size(const char *text, size_t size) {
         default: break;
         }
     }
-    /* A tensor of four dimensions has ten values. */
-    if (values > 10 * (int64_t)HEADER_TENSORS_MAX)
+    /* A tensor of five dimensions has eleven values. */
+    if (values > 11 * (int64_t)HEADER_TENSORS_MAX)
         return LMM_FAIL(LMM_E_LIMIT, "more values than %d tensors need, which is the limit", HEADER_TENSORS_MAX);
     return LMM_OK;
 }
