@@ -63,6 +63,8 @@ static const header_row header_rows[] = {
     {"dimension no integer", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,2.0],\"data_offsets\":[0,8]}}", 8, "dimension 1"},
     {"too many dimensions", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,2],\"data_offsets\":[0,8]}}", 8, "has 9 dimensions, at most"},
     {"shape that overflows", "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "more than any file"},
+    {"shape too long to print", "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9223372036854775807,9223372036854775807,9223372036854775807,"
+     "9223372036854775807],\"data_offsets\":[0,0]}}", 0, "more than any file"},
     {"shape that overflows before a 0", "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,3,0],\"data_offsets\":[0,0]}}", 0, "more than any file"},
     {"size that overflows", "{\"a\":{\"dtype\":\"F64\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0, "more than any file"},
     {"shape beyond the extent", "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, "tensor 'a': (3) of F32 takes 12 bytes, its data_offsets span 8"},
