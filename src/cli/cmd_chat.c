@@ -44,11 +44,25 @@ static void add_message(conversation *c, const char *role, const char *text) {
     tree_add(c->messages, message);
 }
 
+/* Models answer " red": the blank belongs to their tokenizer, not to the reader. */
+static const char blanks[] = " \t\r\n";
+
 static bool print_piece(void *arg, int sequence, const char *text, size_t size) {
-    (void)arg, (void)sequence;
-    fwrite(text, 1, size, stdout);
+    bool *begun = arg;
+    (void)sequence;
+    size_t skip = *begun ? 0 : strspn(text, blanks);
+    if (skip >= size) return true;
+    *begun = true;
+    fwrite(text + skip, 1, size - skip, stdout);
     fflush(stdout);
     return true;
+}
+
+static char *trimmed(const char *text) {
+    text += strspn(text, blanks);
+    size_t n = strlen(text);
+    while (n && strchr(blanks, text[n - 1])) n--;
+    return mem_strndup(text, n);
 }
 
 /* Answers the conversation as it stands; the answer becomes its next message. */
@@ -58,8 +72,13 @@ static lmm_status answer(conversation *c, bool stream, lmm_answer *out) {
     lmm_prompt *p = NULL;
     lmm_status st = lmm_prompt_messages(&p, c->model, json.data, json.size, &(lmm_prompt_opts){.add_generation_prompt = true});
     if (!st) st = lmm_session_sync(c->session, p, NULL);
-    if (!st) st = lmm_generate(&c->session, 1, &c->a->gen, stream ? print_piece : NULL, NULL, out);
-    if (!st) add_message(c, "assistant", out->text);
+    bool begun = false;
+    if (!st) st = lmm_generate(&c->session, 1, &c->a->gen, stream ? print_piece : NULL, &begun, out);
+    if (!st) {
+        char *said = trimmed(out->text);
+        add_message(c, "assistant", said);
+        free(said);
+    }
     lmm_prompt_free(p);
     buf_free(&json);
     return st;
