@@ -148,7 +148,7 @@ static jnode *parse_if(parser *p, int line) {
     while (goes_on) {
         JX_PUSH(p->x, &n->list, parse_tuple(p, false, NULL, false));
         n->bodies = jx_grow(p->x, n->bodies, n->list.count - 1, &capacity, n->list.count, sizeof *n->bodies);
-        n->bodies[n->list.count - 1] = parse_inside(p, (const char *const[]){"elif", "else", "endif", NULL});
+        n->bodies[n->list.count - 1] = parse_inside(p, (const char *const[]){"endif", "elif", "else", NULL});
         goes_on = is_word(p, "elif");
         bool has_else = is_word(p, "else");
         p->at++;

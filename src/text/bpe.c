@@ -1,0 +1,269 @@
+/* bpe.c - byte pair encoding: characters become symbols, then the pair with the lowest rank is joined until none is left.
+ *
+ * Equal ranks go from left to right. A heap of (rank, position) makes it O(n log n); entries whose pair has changed since are dropped when they
+ * come up. A text is one piece here: without a pre-tokenizer (SentencePiece models) that is the whole text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/text_int.h"
+
+typedef struct { uint64_t pair; int rank, id; } merge;
+
+enum { TABLE_CHARS = 0x180 };                              /* ASCII, Latin, the byte-level alphabet */
+static const uint64_t no_pair = UINT64_MAX;
+
+struct bpe {
+    const vocab *vocab;
+    merge *slots;
+    size_t mask;
+    uint64_t seed;
+    char *prefix, *suffix;                                 /* of all characters but the first; of the last one */
+    size_t prefix_size, suffix_size;
+    int unk;                                               /* -1: unknown characters vanish */
+    bool fuse_unk, byte_fallback, ignore_merges;
+    int chars[TABLE_CHARS], bytes[256];                    /* ids, -1 when there is none */
+};
+
+/* ---- the table of merges ---- */
+
+static size_t slot_of(const bpe *b, uint64_t pair) {
+    uint64_t h = (pair ^ b->seed) * 0x9E3779B97F4A7C15u;
+    size_t slot = (size_t)(h ^ h >> 32) & b->mask;
+    while (b->slots[slot].pair != pair && b->slots[slot].pair != no_pair) slot = (slot + 1) & b->mask;
+    return slot;
+}
+
+static const merge *merge_find(const bpe *b, int left, int right) {
+    const merge *m = &b->slots[slot_of(b, (uint64_t)left << 32 | (uint32_t)right)];
+    return m->pair == no_pair ? NULL : m;
+}
+
+/* "a b" or ["a", "b"]. */
+static bool merge_words(const tree *row, const char **a, size_t *a_size, const char **b, size_t *b_size) {
+    if (row->type == TREE_LIST) {
+        if (row->count != 2 || row->items[0]->type != TREE_STRING || row->items[1]->type != TREE_STRING) return false;
+        *a = row->items[0]->text, *a_size = row->items[0]->text_size;
+        *b = row->items[1]->text, *b_size = row->items[1]->text_size;
+        return true;
+    }
+    if (row->type != TREE_STRING) return false;
+    const char *blank = memchr(row->text, ' ', row->text_size);
+    if (!blank) return false;
+    *a = row->text, *a_size = (size_t)(blank - row->text);
+    *b = blank + 1, *b_size = row->text_size - *a_size - 1;
+    return !memchr(*b, ' ', *b_size);
+}
+
+static lmm_status merge_put(bpe *b, const tree *row, int rank, buf *joined, const char *name) {
+    const char *left, *right;
+    size_t left_size, right_size;
+    int left_id, right_id, id;
+    if (!merge_words(row, &left, &left_size, &right, &right_size)) return tok_bad(name, "'model.merges[%d]' is no pair of tokens", rank);
+    if (!strmap_get(b->vocab->ids, left, left_size, &left_id)) return tok_bad(name, "'model.merges[%d]': '%.*s' is not in the vocabulary", rank, (int)left_size, left);
+    if (!strmap_get(b->vocab->ids, right, right_size, &right_id))
+        return tok_bad(name, "'model.merges[%d]': '%.*s' is not in the vocabulary", rank, (int)right_size, right);
+    if (right_size < b->prefix_size) return tok_bad(name, "'model.merges[%d]': '%s' lacks the prefix '%s'", rank, right, b->prefix);
+    buf_reset(joined);
+    buf_put(joined, left, left_size);
+    buf_put(joined, right + b->prefix_size, right_size - b->prefix_size);
+    if (!strmap_get(b->vocab->ids, joined->data, joined->size, &id)) return tok_bad(name, "'model.merges[%d]': '%s' is not in the vocabulary", rank, joined->data);
+    uint64_t pair = (uint64_t)left_id << 32 | (uint32_t)right_id;
+    b->slots[slot_of(b, pair)] = (merge){.pair = pair, .rank = rank, .id = id}; /* the last of equal pairs counts */
+    return LMM_OK;
+}
+
+static lmm_status load_merges(bpe *b, const tree *model, const char *name) {
+    const tree *list = tree_get(model, "merges");
+    if (!list || list->type != TREE_LIST) return tok_bad(name, "'model.merges' must be a list");
+    size_t count = 16;
+    while (count < 2 * (size_t)list->count) count *= 2;
+    b->slots = mem_new(count, sizeof *b->slots);
+    b->mask = count - 1;
+    for (size_t i = 0; i < count; i++) b->slots[i].pair = no_pair;
+    buf joined = {0};
+    lmm_status st = LMM_OK;
+    for (int i = 0, rank = 0; !st && i < list->count; i++) {
+        const tree *row = list->items[i];
+        bool comment = row->type == TREE_STRING && !strncmp(row->text, "#version", 8);
+        if (!comment) st = merge_put(b, row, rank++, &joined, name);
+    }
+    buf_free(&joined);
+    return st;
+}
+
+/* ---- loading ---- */
+
+static int id_of(const bpe *b, const char *s, size_t n) {
+    int id;
+    return strmap_get(b->vocab->ids, s, n, &id) ? id : -1;
+}
+
+static lmm_status load_affix(char **out, size_t *size, const tree *model, const char *key, const char *name) {
+    const tree *t = tree_get(model, key);
+    if (t && t->type != TREE_NULL && t->type != TREE_STRING) return tok_bad(name, "'model.%s' must be a string", key);
+    bool there = t && t->type == TREE_STRING;
+    *size = there ? t->text_size : 0;
+    *out = mem_strndup(there ? t->text : "", *size);
+    return LMM_OK;
+}
+
+static void fill_tables(bpe *b) {
+    for (uint32_t cp = 0; cp < TABLE_CHARS; cp++) {
+        char c[4];
+        b->chars[cp] = id_of(b, c, (size_t)utf8_encode(cp, c));
+    }
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char spelled[8];
+        snprintf(spelled, sizeof spelled, "<0x%02X>", byte);
+        b->bytes[byte] = id_of(b, spelled, 6);
+    }
+}
+
+lmm_status bpe_load(bpe **out, const tree *model, const vocab *v, int unk, const char *name) {
+    bpe *b = mem_new(1, sizeof *b);
+    b->vocab = v;
+    b->unk = unk;
+    b->seed = (uint64_t)(uintptr_t)b;                      /* against prepared collisions; nothing visible depends on it */
+    lmm_status st = load_affix(&b->prefix, &b->prefix_size, model, "continuing_subword_prefix", name);
+    if (!st) st = load_affix(&b->suffix, &b->suffix_size, model, "end_of_word_suffix", name);
+    if (!st) st = tok_flag(&b->fuse_unk, model, "fuse_unk", false, name);
+    if (!st) st = tok_flag(&b->byte_fallback, model, "byte_fallback", false, name);
+    if (!st) st = tok_flag(&b->ignore_merges, model, "ignore_merges", false, name);
+    if (!st) st = load_merges(b, model, name);
+    if (!st) fill_tables(b);
+    if (st) bpe_free(b);
+    else *out = b;
+    return st;
+}
+
+void bpe_free(bpe *b) {
+    if (!b) return;
+    free(b->slots);
+    free(b->prefix);
+    free(b->suffix);
+    free(b);
+}
+
+void bpe_scratch_free(bpe_scratch *s) {
+    free(s->symbols.at);
+    free(s->heap.at);
+    buf_free(&s->key);
+}
+
+/* ---- characters to symbols ---- */
+
+static void add_symbol(bpe_scratch *s, int id) {
+    int at = s->symbols.count;
+    VEC_PUSH(&s->symbols, ((bpe_symbol){.id = id, .previous = at - 1, .next = at + 1}));
+}
+
+/* A character the vocabulary lacks, as its bytes; false when not all of them have tokens. */
+static bool add_bytes(const bpe *b, const char *c, size_t n, bpe_scratch *s) {
+    for (size_t i = 0; i < n; i++)
+        if (b->bytes[(unsigned char)c[i]] < 0) return false;
+    for (size_t i = 0; i < n; i++) add_symbol(s, b->bytes[(unsigned char)c[i]]);
+    return true;
+}
+
+static void add_symbols(const bpe *b, const char *text, int n, bpe_scratch *s) {
+    bool unknown = false;                                  /* an unknown token waits, to be fused with more */
+    s->symbols.count = 0;
+    for (int at = 0, size; at < n; at += size) {
+        uint32_t cp;
+        size = utf8_decode(text + at, (size_t)(n - at), &cp);
+        const char *key = text + at;
+        size_t key_size = (size_t)size;
+        int id;
+        bool prefixed = at > 0 && b->prefix_size, suffixed = at + size == n && b->suffix_size;
+        if (prefixed || suffixed) {
+            buf_reset(&s->key);
+            if (prefixed) buf_put(&s->key, b->prefix, b->prefix_size);
+            buf_put(&s->key, text + at, (size_t)size);
+            if (suffixed) buf_put(&s->key, b->suffix, b->suffix_size);
+            key = s->key.data, key_size = s->key.size;
+            id = id_of(b, key, key_size);
+        } else id = cp < TABLE_CHARS ? b->chars[cp] : id_of(b, key, key_size);
+        if (id >= 0) {
+            if (unknown) add_symbol(s, b->unk);
+            unknown = false;
+            add_symbol(s, id);
+        } else if (b->byte_fallback && add_bytes(b, key, key_size, s)) continue; /* what waits goes on waiting, as in the library */
+        else if (b->unk >= 0) {
+            if (unknown && !b->fuse_unk) add_symbol(s, b->unk);
+            unknown = true;
+        }
+    }
+    if (unknown) add_symbol(s, b->unk);
+    if (s->symbols.count) s->symbols.at[s->symbols.count - 1].next = -1;
+}
+
+/* ---- merging ---- */
+
+static void heap_down(uint64_t *heap, int count, int at) {
+    uint64_t entry = heap[at];
+    for (int child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && heap[child + 1] < heap[child]) child++;
+        if (heap[child] >= entry) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = entry;
+}
+
+static void heap_push(bpe_scratch *s, uint64_t entry) {
+    VEC_PUSH(&s->heap, entry);
+    uint64_t *heap = s->heap.at;
+    int at = s->heap.count - 1;
+    for (int parent; at > 0 && heap[parent = (at - 1) / 2] > entry; at = parent) heap[at] = heap[parent];
+    heap[at] = entry;
+}
+
+static uint64_t heap_pop(bpe_scratch *s) {
+    uint64_t *heap = s->heap.at, top = heap[0];
+    heap[0] = heap[--s->heap.count];
+    if (s->heap.count) heap_down(heap, s->heap.count, 0);
+    return top;
+}
+
+static uint64_t entry_of(int rank, int position) { return (uint64_t)rank << 32 | (uint32_t)position; }
+
+static void push_pair(const bpe *b, bpe_scratch *s, int left, int right) {
+    const merge *m = merge_find(b, s->symbols.at[left].id, s->symbols.at[right].id);
+    if (m) heap_push(s, entry_of(m->rank, left));
+}
+
+static void merge_symbols(const bpe *b, bpe_scratch *s) {
+    bpe_symbol *symbols = s->symbols.at;
+    s->heap.count = 0;
+    for (int i = 0; i + 1 < s->symbols.count; i++) {
+        const merge *m = merge_find(b, symbols[i].id, symbols[i + 1].id);
+        if (m) VEC_PUSH(&s->heap, entry_of(m->rank, i));
+    }
+    for (int i = s->heap.count / 2 - 1; i >= 0; i--) heap_down(s->heap.at, s->heap.count, i);
+    while (s->heap.count) {
+        uint64_t entry = heap_pop(s);
+        int at = (int)(uint32_t)entry, next = symbols[at].next;
+        if (symbols[at].id < 0 || next < 0) continue;      /* joined to its left since, or the last one now */
+        const merge *m = merge_find(b, symbols[at].id, symbols[next].id);
+        if (!m || m->rank != (int)(entry >> 32)) continue; /* another pair by now */
+        symbols[at].id = m->id;
+        symbols[at].next = symbols[next].next;
+        symbols[next].id = -1;
+        if (symbols[at].next >= 0) {
+            symbols[symbols[at].next].previous = at;
+            push_pair(b, s, at, symbols[at].next);
+        }
+        if (symbols[at].previous >= 0) push_pair(b, s, symbols[at].previous, at);
+    }
+}
+
+void bpe_encode(const bpe *b, const char *text, int n, bpe_scratch *s, id_list *out) {
+    int id;
+    if (b->ignore_merges && (id = id_of(b, text, (size_t)n)) >= 0) {
+        VEC_PUSH(out, id);
+        return;
+    }
+    add_symbols(b, text, n, s);
+    if (s->symbols.count > 1) merge_symbols(b, s);
+    for (int i = 0; i < s->symbols.count; i++)
+        if (s->symbols.at[i].id >= 0) VEC_PUSH(out, s->symbols.at[i].id);
+}
