@@ -195,7 +195,7 @@ static lmm_status build_independent(sample *s, const source *src, const tree *me
                 VEC_PUSH(&s->labels, -1);
             }
         }
-        if (!st && memcmp(ids.at, s->ids.at, (size_t)s->prefix * sizeof *ids.at))
+        if (!st && common(&ids, &s->ids) < s->prefix)
             st = LMM_FAIL(LMM_E_UNSUPPORTED, "turns: independent needs questions that begin alike up to the picture");
         int first = s->ids.count;
         if (!st) st = append_conversation(s, src, one, s->prefix);

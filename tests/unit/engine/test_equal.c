@@ -91,7 +91,7 @@ static void another_picture_is_not_reused(void **state) {
 
 /* Answers of n sessions together, session i with prompt i. */
 static void answers_of(const opened *o, const char *const *texts, int n, lmm_answer *out, uint64_t seed) {
-    lmm_session *s[8];
+    lmm_session *s[8] = {0};
     for (int i = 0; i < n; i++) {
         lmm_prompt *p = raw_prompt(o->model, texts[i], NULL);
         OK(lmm_session_open(&s[i], o->model, &(lmm_session_opts){.context = 128}));
