@@ -114,7 +114,7 @@ bool char_continues_name(uint32_t c) {
 
 /* ---- case ---- */
 
-enum { SIGMA = 0x3A3, SMALL_SIGMA = 0x3C3, FINAL_SIGMA = 0x3C2, SMALL_IOTA = 0x3B9, IOTA_BELOW = 0x345 };
+enum { SHARP_S = 0xDF, SIGMA = 0x3A3, SMALL_SIGMA = 0x3C3, FINAL_SIGMA = 0x3C2, SMALL_IOTA = 0x3B9, IOTA_BELOW = 0x345 };
 
 static int folded(uint32_t c, utf8proc_int32_t out[4]) {
     int boundary = UTF8PROC_BOUNDCLASS_START;
@@ -129,7 +129,7 @@ static void put_upper(jx *x, uint32_t c) {
 }
 
 static void put_title(jx *x, uint32_t c) {
-    utf8proc_int32_t to[4], simple = utf8proc_totitle((utf8proc_int32_t)c);
+    utf8proc_int32_t to[4], simple = c == SHARP_S ? SHARP_S : utf8proc_totitle((utf8proc_int32_t)c);
     int n = c < 0x80 || simple != (utf8proc_int32_t)c || category(c) != UTF8PROC_CATEGORY_LL ? 1 : folded(c, to);
     if (n <= 1) {
         jx_put_char(x, (uint32_t)simple, 1);
@@ -138,7 +138,7 @@ static void put_title(jx *x, uint32_t c) {
     bool starts_plain = to[0] == 0x2BC;                    /* the apostrophe of U+0149 */
     bool has_iota_below = c >= 0x1F80 && c <= 0x1FFF && to[n - 1] == SMALL_IOTA;
     for (int i = 0; i < n; i++) {
-        bool is_upper = i == 0 || starts_plain || (c >= 0x390 && c < 0x2000);
+        bool is_greek = (c >= 0x390 && c < 0x400) || (c >= 0x1F00 && c < 0x2000), is_upper = i == 0 || starts_plain || is_greek;
         utf8proc_int32_t part = is_upper ? utf8proc_toupper(to[i]) : to[i];
         jx_put_char(x, has_iota_below && i == n - 1 ? IOTA_BELOW : (uint32_t)part, 1);
     }
