@@ -61,7 +61,17 @@ lmm_status image_crop(image *out, const image *in, int left, int top, int width,
 lmm_status image_pad_square(image *out, const image *in, const unsigned char rgb[3]);         /* expand2square: odd pixel right/bottom */
 lmm_status image_transpose(image *out, const image *in, int exif_orientation);                /* 1..8 */
 
-/* ---- preprocess (preprocess.c) ---- */
+/* ---- preprocess (preprocess.c, preprocess_tiles.c) ---- */
+
+/* "image_grid_pinpoints": the resolutions a picture may be cut to tiles at, as pairs in the file's order. transformers reads a pair as
+ * (height, width), the original LLaVA code as (width, height). */
+enum { TILE_GRID_MAX = 128 };
+typedef struct {
+    int count;
+    int pair[TILE_GRID_MAX][2];
+} tile_grid;
+lmm_status tile_grid_read(tile_grid *out, const tree *list, const char *name);
+bool tile_grid_equal(const tile_grid *a, const tile_grid *b);
 
 /* One processor's options, read from preprocessor_config.json, or processor_config.json's "image_processor" which wins (llava.md 1.5). */
 typedef struct {
@@ -73,6 +83,7 @@ typedef struct {
     resize_filter resample;
     double rescale_factor;
     double mean[3], std[3];
+    tile_grid grid; /* empty: one picture, one result */
 } preprocess_spec;
 lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const char *name);
 /* From a checkpoint folder; LMM_E_IO when it has neither file. */
@@ -81,5 +92,16 @@ lmm_status preprocess_open(preprocess_spec *out, const char *dir);
  * pixels: (3, out.height, out.width) f32, planar, free(). */
 lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s);
 lmm_status preprocess_float(float **pixels, const image *u8, const preprocess_spec *s);
+
+/* A picture on a canvas that is cut to square tiles: resized to picture_width x picture_height, centred (an odd pixel goes right or below), black around. */
+typedef struct {
+    int canvas_width, canvas_height; /* multiples of tile */
+    int picture_width, picture_height;
+    int tile;
+} tile_canvas;
+/* The u8 stage of one element of AnyRes' stack: 0 is the overview, the whole picture resized without regard to its aspect; the tiles of the
+ * canvas follow, row by row. Every element passes through preprocess_u8 (of s, but unpadded). Only what the tile shows is computed. */
+lmm_status preprocess_tile(image *out, const image *in, const preprocess_spec *s, const tile_canvas *canvas, int index);
+int preprocess_tile_side(const preprocess_spec *s); /* of the tiles cut for this processor, 0 when it has no square size */
 
 #endif

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the result, and of a side before the crop (a number only: what the crop drops is not computed). */
 static const int64_t result_pixel_max = 40000000;
+static const int side_max = 1 << 30;
 
 typedef struct {
     int width, height;
@@ -19,12 +21,20 @@ typedef struct {
 /* Python's //: towards minus infinity. */
 static int floor_half(int x) { return x >= 0 ? x / 2 : -((1 - x) / 2); }
 
-static size2 resized_size(size2 in, const preprocess_spec *s) {
-    if (!s->do_resize) return in;
-    if (s->shortest_edge <= 0) return (size2){s->width, s->height};
-    int64_t edge = s->shortest_edge;
-    if (in.width <= in.height) return (size2){(int)edge, (int)((double)(edge * in.height) / in.width)};
-    return (size2){(int)((double)(edge * in.width) / in.height), (int)edge};
+/* HF's get_resize_output_image_size: the long edge is rounded towards zero. */
+static lmm_status resized_size(size2 *out, size2 in, const preprocess_spec *s) {
+    *out = in;
+    if (!s->do_resize) return LMM_OK;
+    *out = (size2){s->width, s->height};
+    if (s->shortest_edge <= 0) return LMM_OK;
+    bool tall = in.width <= in.height;
+    int shorter = tall ? in.width : in.height, longer = tall ? in.height : in.width;
+    double length = (double)((int64_t)s->shortest_edge * longer) / shorter;
+    if (length > side_max)
+        return LMM_FAIL(LMM_E_LIMIT, "a picture of %d x %d pixels would become %.0f pixels long, the limit is %d", in.width, in.height,
+                        length, side_max);
+    *out = tall ? (size2){s->shortest_edge, (int)length} : (size2){(int)length, s->shortest_edge};
+    return LMM_OK;
 }
 
 /* The crop's window over the resized picture; it may reach outside. */
@@ -61,9 +71,11 @@ static lmm_status check(const image *in, const image_part *window) {
 
 lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s) {
     image_frame frame = s->do_pad ? square_frame(in, s) : image_unframed(in);
-    size2 resized = resized_size((size2){frame.width, frame.height}, s);
+    size2 resized;
+    lmm_status st = resized_size(&resized, (size2){frame.width, frame.height}, s);
+    if (st) return st;
     image_part window = crop_window(resized, s);
-    lmm_status st = check(in, &window);
+    st = check(in, &window);
     if (st) return st;
     image_part part = inside(&window, resized);
     image im = {0};

@@ -19,14 +19,20 @@ typedef struct {
 /* The mean and deviation of CLIP's training pictures, and SigLIP's plain [-1, 1]. */
 /* clang-format off */
 #define COMMON .do_resize = true, .do_rescale = true, .do_normalize = true, .resample = RESIZE_BICUBIC, .rescale_factor = 1.0 / 255
-#define CLIP COMMON, .do_center_crop = true, .shortest_edge = 224, .crop_width = 224, .crop_height = 224, \
-             .mean = {0.48145466, 0.4578275, 0.40821073}, .std = {0.26862954, 0.26130258, 0.27577711}
+#define CLIP_COLOURS .mean = {0.48145466, 0.4578275, 0.40821073}, .std = {0.26862954, 0.26130258, 0.27577711}
+#define CLIP COMMON, CLIP_COLOURS, .do_center_crop = true, .shortest_edge = 224, .crop_width = 224, .crop_height = 224
 #define SIGLIP COMMON, .width = 224, .height = 224, .mean = {0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5}
+#define GRID_NEXT .grid = {5, {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}}}
+/* one to six tiles each way, width fastest */
+#define ROW(h) {h, 384}, {h, 768}, {h, 1152}, {h, 1536}, {h, 1920}, {h, 2304}
+#define GRID_ONEVISION .grid = {36, {ROW(384), ROW(768), ROW(1152), ROW(1536), ROW(1920), ROW(2304)}}
 
 static const processor_row rows[] = {
     {"CLIPImageProcessor", false, {CLIP}},
     {"LlavaImageProcessor", true, {CLIP}},
     {"SiglipImageProcessor", false, {SIGLIP}},
+    {"LlavaNextImageProcessor", false, {CLIP, GRID_NEXT}},
+    {"LlavaOnevisionImageProcessor", false, {COMMON, CLIP_COLOURS, .width = 384, .height = 384, GRID_ONEVISION}},
 };
 /* clang-format on */
 
@@ -120,7 +126,39 @@ static lmm_status read_numbers(preprocess_spec *s, const tree *t, const char *na
     return st;
 }
 
+/* ---- tiles ---- */
+
+lmm_status tile_grid_read(tile_grid *out, const tree *list, const char *name) {
+    tile_grid g = {0};
+    if (list->type != TREE_LIST || list->count < 1 || list->count > TILE_GRID_MAX)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: 'image_grid_pinpoints' needs a list of 1 to %d pairs", name, TILE_GRID_MAX);
+    for (; g.count < list->count; g.count++) {
+        const tree *pair = list->items[g.count];
+        for (int i = 0; i < 2; i++) {
+            const tree *side = pair->type == TREE_LIST && pair->count == 2 ? pair->items[i] : NULL;
+            if (!side || side->type != TREE_INT || side->i < 1 || side->i > SIDE_MAX)
+                return LMM_FAIL(LMM_E_FORMAT, "%s: 'image_grid_pinpoints' %d is no pair of sizes from 1 to %d", name, g.count + 1,
+                                SIDE_MAX);
+            g.pair[g.count][i] = (int)side->i;
+        }
+    }
+    *out = g;
+    return LMM_OK;
+}
+
+bool tile_grid_equal(const tile_grid *a, const tile_grid *b) {
+    return a->count == b->count && !memcmp(a->pair, b->pair, (size_t)a->count * sizeof a->pair[0]);
+}
+
 static bool flag(const tree *t, const char *key, bool fallback) { return given(t, key) ? tree_bool(t, key, fallback) : fallback; }
+
+static lmm_status unknown_type(const char *type, const char *name) {
+    buf known = {0};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) buf_printf(&known, "%s%s", i ? ", " : "", rows[i].type);
+    lmm_status st = LMM_FAIL(LMM_E_UNSUPPORTED, "%s: image processor '%s' is not supported (known: %s)", name, type, known.data);
+    buf_free(&known);
+    return st;
+}
 
 lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const char *name) {
     const tree *nested = given(processor, "image_processor");
@@ -128,9 +166,7 @@ lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const ch
     if (!t || t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: an image processor's options are expected here", name);
     const char *type = tree_str(t, "image_processor_type", tree_str(t, "feature_extractor_type", rows[0].type));
     const processor_row *row = find_row(type);
-    if (!row)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: image processor '%s' is not supported (%s, %s and %s are)", name, type, rows[0].type,
-                        rows[1].type, rows[2].type);
+    if (!row) return unknown_type(type, name);
     preprocess_spec s = row->defaults;
     snprintf(s.type, sizeof s.type, "%s", row->type);
     s.do_resize = flag(t, "do_resize", s.do_resize);
@@ -140,6 +176,7 @@ lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const ch
     s.do_pad = row->pads && flag(t, "do_pad", false);
     lmm_status st = read_sizes(&s, t, name);
     if (!st) st = read_numbers(&s, t, name);
+    if (!st && s.grid.count && given(t, "image_grid_pinpoints")) st = tile_grid_read(&s.grid, given(t, "image_grid_pinpoints"), name);
     if (!st) *out = s;
     return st;
 }
