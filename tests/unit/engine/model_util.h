@@ -23,12 +23,15 @@ typedef struct {
     lmm_model *model;
 } opened;
 
-static inline opened open_tiny(const char *path, int threads) {
+/* table: the kernels to use, NULL for the best. */
+static inline opened open_tiny_with(const char *path, int threads, const char *table) {
     opened o;
-    OK(lmm_runtime_open(&o.runtime, threads, NULL));
+    OK(lmm_runtime_open(&o.runtime, threads, table));
     OK(lmm_model_open(&o.model, o.runtime, path));
     return o;
 }
+
+static inline opened open_tiny(const char *path, int threads) { return open_tiny_with(path, threads, NULL); }
 
 static inline void close_tiny(opened *o) {
     lmm_model_close(o->model);
