@@ -96,14 +96,14 @@ static void shards_respect_their_limit_and_a_new_save_removes_the_old_ones(void 
     put_text(dir, "model-notes.safetensors", "mine");
     assert_int_equal(safetensors_save_dir(dir, list, COUNT, NULL, SIZE_MAX), LMM_OK);
     assert_true(has(dir, "model.safetensors"));
-    assert_int_equal(safetensors_save_dir(dir, list, COUNT, NULL, 12), LMM_OK);          /* ed cb a z */
+    assert_int_equal(safetensors_save_dir(dir, list, COUNT, NULL, 12), LMM_OK); /* ed cb a z */
     assert_true(has(dir, "model.safetensors.index.json") && has(dir, "model-00004-of-00004.safetensors"));
     assert_false(has(dir, "model.safetensors"));
     checkpoint *c;
     assert_int_equal(checkpoint_open(&c, dir), LMM_OK);
     assert_string_equal(checkpoint_at(c, 0)->name, "e");
     checkpoint_close(c);
-    assert_int_equal(safetensors_save_dir(dir, list, COUNT, NULL, 20), LMM_OK);          /* edc baz */
+    assert_int_equal(safetensors_save_dir(dir, list, COUNT, NULL, 20), LMM_OK); /* edc baz */
     assert_true(has(dir, "model-00002-of-00002.safetensors"));
     assert_false(has(dir, "model-00001-of-00004.safetensors"));
     assert_int_equal(safetensors_save_dir(dir, list, COUNT, NULL, SIZE_MAX), LMM_OK);
@@ -124,7 +124,9 @@ static void lying_indexes_are_refused(void **state) {
     (void)state;
     char *dir = fresh_dir("lies"), *path = path_join(dir, "s.safetensors");
     assert_int_equal(safetensors_save(path, list, COUNT, NULL), LMM_OK);
-    static const struct { const char *map, *says; } row[] = {
+    static const struct {
+        const char *map, *says;
+    } row[] = {
         {"{", "model.safetensors.index.json"},
         {"[]", "weight_map"},
         {"{\"weight_map\":{}}", "weight_map"},
@@ -146,7 +148,7 @@ static void lying_indexes_are_refused(void **state) {
     put_text(dir, "model.safetensors.index.json", "{\"weight_map\":{\"a\":\"s.safetensors\",\"z\":\"s.safetensors\"}}");
     checkpoint *c;
     assert_int_equal(checkpoint_open(&c, dir), LMM_OK);
-    assert_int_equal(checkpoint_count(c), 2);              /* the index decides */
+    assert_int_equal(checkpoint_count(c), 2); /* the index decides */
     checkpoint_close(c);
     free(path);
     free(dir);

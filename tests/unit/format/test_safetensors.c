@@ -31,9 +31,10 @@ static int drop_folder(void **state) {
 typedef struct {
     const char *what, *header;
     size_t data_size;
-    const char *says;          /* part of the sentence; NULL: accepted */
+    const char *says; /* part of the sentence; NULL: accepted */
 } header_row;
 
+/* clang-format off */
 #define F32_8 "\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]"
 static const header_row header_rows[] = {
     {"a plain file", "{\"a\":{" F32_8 "}}", 8, NULL},
@@ -83,6 +84,7 @@ static const header_row header_rows[] = {
     {"control characters in a name", "{\"\\u001b[2J\":1}", 0, "tensor '?[2J'"},
     {"too deep", "{\"a\":{\"shape\":[[1]]}}", 0, "deeper than 3"},
 };
+/* clang-format on */
 
 static void *file_bytes(uint64_t header_size, const char *header, size_t length, size_t data_size, size_t *size) {
     unsigned char *b = mem_new(1, 8 + length + data_size + 1);
@@ -119,9 +121,17 @@ static void every_lie_of_a_header_is_refused_in_one_sentence(void **state) {
 
 static void header_lengths_are_checked_against_the_file(void **state) {
     (void)state;
-    static const struct { uint64_t size; const char *says; } row[] = {
-        {0, "does not begin"}, {1, "does not begin"}, {3, "the file has 2 more"}, {1u << 31, "at most 100000000"},
-        {100000001, "at most 100000000"}, {UINT64_C(1) << 63, "header of 9223372036854775808 bytes"}, {UINT64_MAX, "at most"},
+    static const struct {
+        uint64_t size;
+        const char *says;
+    } row[] = {
+        {0, "does not begin"},
+        {1, "does not begin"},
+        {3, "the file has 2 more"},
+        {1u << 31, "at most 100000000"},
+        {100000001, "at most 100000000"},
+        {UINT64_C(1) << 63, "header of 9223372036854775808 bytes"},
+        {UINT64_MAX, "at most"},
     };
     size_t n;
     for (size_t i = 0; i < COUNT_OF(row); i++) {
@@ -158,7 +168,7 @@ static void every_truncation_of_a_file_is_refused(void **state) {
     size_t n;
     unsigned char *b = file_bytes(strlen(header), header, strlen(header), 10, &n);
     for (size_t cut = 0; cut < n; cut++) {
-        unsigned char *part = mem_new(1, cut + (cut == 0));                      /* a block of its own: the sanitizer sees the end */
+        unsigned char *part = mem_new(1, cut + (cut == 0)); /* a block of its own: the sanitizer sees the end */
         memcpy(part, b, cut);
         check_refused(part, cut, "truncated", "");
         free(part);
@@ -169,7 +179,11 @@ static void every_truncation_of_a_file_is_refused(void **state) {
 /* ---- round trip ---- */
 
 enum { MAX = 16 };
-typedef struct { named_tensor at[MAX]; int count; unsigned char bytes[MAX][64]; } set;
+typedef struct {
+    named_tensor at[MAX];
+    int count;
+    unsigned char bytes[MAX][64];
+} set;
 
 static void set_add(set *s, const char *name, dtype type, int nd, const int64_t *ne) {
     for (int i = 0; i < 64; i++) s->bytes[s->count][i] = (unsigned char)(17 * s->count + i);

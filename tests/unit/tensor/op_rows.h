@@ -15,20 +15,21 @@ typedef struct {
     int nd;
     int64_t ne[TENSOR_ND_MAX];
     dtype type;
-    bool grad;                 /* its gradient is tested */
-    bool rows;                 /* ne[0] is cut with the batch */
-    float shift;               /* values are uniform in [shift - 1, shift + 1) */
+    bool grad;   /* its gradient is tested */
+    bool rows;   /* ne[0] is cut with the batch */
+    float shift; /* values are uniform in [shift - 1, shift + 1) */
 } op_input;
 
 typedef struct op_row op_row;
 struct op_row {
-    const char *name;          /* begins with the op's */
-    tensor *(*run)(cx *c, const op_row *r, tensor **in, int first, int count);     /* rows [first, first + count); inputs marked `rows` are cut already */
+    const char *name; /* begins with the op's */
+    tensor *(*run)(cx *c, const op_row *r, tensor **in, int first,
+                   int count); /* rows [first, first + count); inputs marked `rows` are cut already */
     void (*oracle)(const op_row *r, double **in, double *y);
     op_input in[IN_MAX];
-    int batch, unit;           /* batch rows; a slice begins and ends at multiples of unit. 0: the op sums over its rows */
-    int chain, grad_chain;     /* roundings in a row for one value of y, of a gradient */
-    int samples;               /* elements of each input whose gradient is compared with finite differences */
+    int batch, unit;       /* batch rows; a slice begins and ends at multiples of unit. 0: the op sums over its rows */
+    int chain, grad_chain; /* roundings in a row for one value of y, of a gradient */
+    int samples;           /* elements of each input whose gradient is compared with finite differences */
     int pick;
     attn_spec attn;
 };
@@ -263,7 +264,7 @@ static void oracle_rope(const op_row *r, double **in, double *y) {
     int64_t C = in_cols(r, 0), half = ROPE_DIM / 2;
     for (int64_t at = 0; at < in_count(r, 0); at += ROPE_DIM)
         for (int64_t i = 0; i < half; i++) {
-            float angle = (float)rope_position((int)(at / C)) * rope_freq((int)i);        /* the angle is f32 by definition */
+            float angle = (float)rope_position((int)(at / C)) * rope_freq((int)i); /* the angle is f32 by definition */
             double co = cos(angle) * ROPE_FACTOR, si = sin(angle) * ROPE_FACTOR, a = in[0][at + i], b = in[0][at + half + i];
             y[at + i] = a * co - b * si;
             y[at + half + i] = b * co + a * si;
@@ -304,7 +305,8 @@ static void oracle_attn_row(const attn_spec *s, const attn_seg *g, int row, int 
             for (int i = 0; i < d; i++) score += q[i] * in[1][key + i];
             p[j] = exp(score * (double)s->scale);
             if (pass == 0) sum += p[j];
-            else for (int i = 0; i < d; i++) out[i] += p[j] / sum * in[2][key + i];
+            else
+                for (int i = 0; i < d; i++) out[i] += p[j] / sum * in[2][key + i];
         }
 }
 

@@ -33,7 +33,8 @@ static inline tensor random_tensor(int64_t rows, int64_t cols, uint64_t stream) 
 
 static inline void check_same_bits(const float *a, const float *b, int64_t n, const char *what) {
     for (int64_t i = 0; i < n; i++)
-        if (memcmp(a + i, b + i, sizeof *a)) fail_msg("%s: element %d of %d is %.9g, not %.9g", what, (int)i, (int)n, (double)a[i], (double)b[i]);
+        if (memcmp(a + i, b + i, sizeof *a))
+            fail_msg("%s: element %d of %d is %.9g, not %.9g", what, (int)i, (int)n, (double)a[i], (double)b[i]);
 }
 
 /* Runs `work` once in MEASURE and then in exactly the memory that was counted, which holds NaN at the start. */

@@ -5,16 +5,18 @@ enum { N = 40, D = 24, F = 56, LAYERS = 4 };
 
 /* ---- a small network: layers of x + down(swiglu(gate(n), up(n))), n = rmsnorm(x), and a loss ---- */
 
-typedef struct { tensor gain, gate, up, down; } layer;
+typedef struct {
+    tensor gain, gate, up, down;
+} layer;
 typedef struct {
     tensor x;
     layer layers[LAYERS];
-    bool shared;               /* all layers use the weights of the first */
+    bool shared; /* all layers use the weights of the first */
     int label[N];
     float weight[N];
-    float *y;                  /* last row block, copied */
-    int passes;                /* backward passes over the same gradients */
-    size_t left;               /* bytes held after the layers */
+    float *y;    /* last row block, copied */
+    int passes;  /* backward passes over the same gradients */
+    size_t left; /* bytes held after the layers */
 } net;
 
 static tensor *mlp_block(cx *c, void *arg, tensor *x) {
@@ -81,7 +83,7 @@ static void train(cx *c, void *arg) {
         assert_int_equal(t.count, 0);
         cx_release(c, mark);
     }
-    if (c->recompute) assert_true(t.capacity < 32);        /* a replay's nodes are dropped after it */
+    if (c->recompute) assert_true(t.capacity < 32); /* a replay's nodes are dropped after it */
     tape_free(&t);
 }
 
@@ -123,7 +125,7 @@ static void inference_frees_the_scratch_of_a_block(void **state) {
     net *n = net_new(false), *kept = net_new(false);
     size_t row_block = N * D * sizeof(float);
     size_t peak = run_measured((cx){.k = &kernels_generic}, infer, n);
-    assert_int_equal(n->left, LAYERS * row_block);         /* the outputs alone: 64-byte multiples by choice of N and D */
+    assert_int_equal(n->left, LAYERS * row_block); /* the outputs alone: 64-byte multiples by choice of N and D */
     run_measured((cx){.k = &kernels_generic}, train, kept);
     assert_true(peak < kept->left / 2);
     check_same_bits(n->y, kept->y, N * D, "values with and without a tape");
@@ -160,7 +162,10 @@ static void frozen_parameters_cost_nothing_and_change_nothing_else(void **state)
     net_free(some);
 }
 
-typedef struct { int count; char last[32]; } trace_log;
+typedef struct {
+    int count;
+    char last[32];
+} trace_log;
 
 static void count_trace(void *arg, const char *name, const tensor *t) {
     trace_log *l = arg;
@@ -236,7 +241,7 @@ static void slab_addresses_are_stable_and_reused(void **state) {
         for (int i = 0; i < COUNT; i++) assert_int_equal(at[i][99], i & 0xff);
         slab_release(&s, start);
     }
-    assert_non_null(slab_alloc(&s, 1 << 20));              /* larger than a chunk */
+    assert_non_null(slab_alloc(&s, 1 << 20)); /* larger than a chunk */
     slab_free(&s);
 }
 

@@ -10,16 +10,16 @@ static int table_count;
 static pool *team;
 
 typedef struct {
-    tensor q, k, v;            /* N rows */
-    tensor keys, values;       /* caches; rows not stored yet are NaN */
-    const int *piece;          /* piece lengths, 0 at the end */
+    tensor q, k, v;      /* N rows */
+    tensor keys, values; /* caches; rows not stored yet are NaN */
+    const int *piece;    /* piece lengths, 0 at the end */
     int window;
-    float *out;                /* N rows */
+    float *out; /* N rows */
 } sequence;
 
 static sequence sequence_make(uint64_t stream) {
     sequence s = {random_tensor(N, H * D, stream), random_tensor(N, K * D, stream + 1), random_tensor(N, K * D, stream + 2),
-                  random_tensor(CACHE, K * D, 0), random_tensor(CACHE, K * D, 0), .out = mem_new(N * H * D, sizeof(float))};
+                  random_tensor(CACHE, K * D, 0),  random_tensor(CACHE, K * D, 0),      .out = mem_new(N * H * D, sizeof(float))};
     return s;
 }
 
@@ -38,7 +38,14 @@ static tensor rows_of(const tensor *t, int first, int count) {
 }
 
 static attn_spec spec_make(const attn_seg *segs, int count, int window) {
-    return (attn_spec){.head_count = H, .kv_head_count = K, .head_dim = D, .scale = 0.35f, .causal = true, .window = window, .segs = segs, .seg_count = count};
+    return (attn_spec){.head_count = H,
+                       .kv_head_count = K,
+                       .head_dim = D,
+                       .scale = 0.35f,
+                       .causal = true,
+                       .window = window,
+                       .segs = segs,
+                       .seg_count = count};
 }
 
 /* What a decoder layer does: store the new rows' keys and values, then attend over all that is stored. */
@@ -103,7 +110,11 @@ static void attention_without_a_cache_agrees_with_one(void **state) {
 
 /* One step of three sequences of different lengths at once, as the server batches them. */
 enum { SEQUENCES = 3 };
-typedef struct { sequence *s; tensor q; float out[SEQUENCES][H * D]; } step;
+typedef struct {
+    sequence *s;
+    tensor q;
+    float out[SEQUENCES][H * D];
+} step;
 static const int lengths[SEQUENCES] = {N, 5, 41};
 
 static void decode_together(cx *c, void *arg) {
@@ -153,7 +164,7 @@ static void a_shared_prefix_agrees_with_the_sequence_unpacked(void **state) {
     (void)state;
     for (int t = 0; t < table_count; t++)
         for (int window = 0; window <= 30; window += 15) {
-            tensor x[3], own[3];                           /* packed P A B, and P B alone */
+            tensor x[3], own[3]; /* packed P A B, and P B alone */
             for (int i = 0; i < 3; i++) {
                 int64_t cols = i ? K * D : H * D;
                 x[i] = random_tensor(N, cols, 20 + (uint64_t)i);

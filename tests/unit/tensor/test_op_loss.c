@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { N = 300, D = 24, V = 50 };                          /* more rows than one chunk */
+enum { N = 300, D = 24, V = 50 }; /* more rows than one chunk */
 static const kernels *tables[TABLES_MAX];
 static int table_count;
 static int label[N];

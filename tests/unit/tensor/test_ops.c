@@ -45,11 +45,11 @@ static int table_count;
 typedef struct {
     const op_row *row;
     tensor in[IN_MAX];
-    double *exact[IN_MAX];     /* the stored values */
-    float *before[IN_MAX];     /* gradients that are there already */
-    double *y;                 /* by the oracle */
-    float *g;                  /* d loss / d y */
-    int64_t count;             /* of y */
+    double *exact[IN_MAX]; /* the stored values */
+    float *before[IN_MAX]; /* gradients that are there already */
+    double *y;             /* by the oracle */
+    float *g;              /* d loss / d y */
+    int64_t count;         /* of y */
     int64_t sample[IN_MAX][SAMPLES_MAX];
     double slope[IN_MAX][SAMPLES_MAX];
 } fixture;
@@ -193,7 +193,7 @@ static void check_value(const fixture *f, const result *r, const char *table) {
 static void check_gradient(const fixture *f, const result *r, const char *table) {
     for (int i = 0; i < IN_MAX; i++) {
         if (!r->grad[i]) continue;
-        double largest = 1.0;                              /* of what was there before */
+        double largest = 1.0; /* of what was there before */
         for (int64_t j = 0; j < in_count(f->row, i); j++) largest = fmax(largest, fabs((double)r->grad[i][j]));
         for (int s = 0; s < f->row->samples; s++) {
             int64_t at = f->sample[i][s];
@@ -307,6 +307,7 @@ static int close_pools(void **state) {
 int main(void) {
     struct CMUnitTest tests[COUNT_OF(op_rows) + 1] = {cmocka_unit_test(every_op_of_the_header_has_a_row)};
     for (size_t i = 0; i < COUNT_OF(op_rows); i++)
-        tests[i + 1] = (struct CMUnitTest){.name = op_rows[i].name, .test_func = row_holds, .initial_state = (void *)(uintptr_t)&op_rows[i]};
+        tests[i + 1] =
+            (struct CMUnitTest){.name = op_rows[i].name, .test_func = row_holds, .initial_state = (void *)(uintptr_t)&op_rows[i]};
     return cmocka_run_group_tests(tests, open_pools, close_pools);
 }
