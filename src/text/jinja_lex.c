@@ -401,6 +401,7 @@ tokens jinja_lex(jx *x, const char *source, size_t size) {
         while (at < l->size && !(looking_at(l, at, "{%") || looking_at(l, at, "{{") || looking_at(l, at, "{#"))) at++;
         if (at == l->size) {
             add(l, T_DATA, 0, j_borrow(x, l->at + l->pos, l->size - l->pos));
+            advance(l, l->size);
             break;
         }
         char kind = l->at[at + 1], sign = sign_at(l, at + 2);
