@@ -70,9 +70,9 @@ struct lmm_session {
 /* Appends n text rows in one pass per session: batched decoding. */
 lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n);
 
-/* Arena bytes a pass of `rows` rows over `context` keys needs, and one picture's tower pass; by MEASURE. */
+/* Arena bytes a pass of `rows` rows over `context` keys needs, and the way of one picture to its rows; by MEASURE. */
 size_t measure_decoder(const lmm_model *m, int rows, int context);
-size_t measure_picture(const lmm_model *m);
+size_t measure_picture(const lmm_model *m, const media_plan *plan);
 
 /* ---- sampler.c ---- */
 typedef struct {

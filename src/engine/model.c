@@ -87,8 +87,7 @@ void lmm_model_describe(const lmm_model *m, lmm_model_info *out) {
     *out = (lmm_model_info){.architecture = n->arch->name, .parameter_count = param_total(&n->params)};
     for (int i = 0; i < n->params.list.count; i++) out->weight_bytes += tensor_size(&n->params.list.at[i]->t);
     media_plan plan = {0};
-    if (n->arch->media_plan && n->arch->media_plan(n, &(image){.width = 1, .height = 1, .channels = 3}, &plan) == LMM_OK)
-        out->rows_per_image = plan.row_count;
+    if (n->arch->media_largest && n->arch->media_largest(n, &plan) == LMM_OK) out->rows_per_image = plan.row_count;
     if (!n->has_decoder) return;
     out->context = d->context, out->vocab = d->vocab, out->layer_count = d->layer_count, out->hidden = d->hidden;
     out->kv_bytes_per_token = (size_t)d->layer_count * 2 * (size_t)d->kv_head_count * (size_t)d->head_dim * sizeof(float);

@@ -21,7 +21,14 @@ lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
     return image_load(out, path, IMAGE_EXIF, NULL);
 }
 
-static lmm_status media_add(lmm_prompt *p, const char *path) {
+/* The same picture can be laid out in several ways; only rows of equal layout are equal. */
+static uint64_t media_hash(const image *im, const media_plan *plan, reference ref) {
+    size_t size = (size_t)im->width * (size_t)im->height * (size_t)im->channels;
+    int about[] = {im->width, im->height, plan->tile_count, plan->row_count, plan->width, (int)ref};
+    return hash_u64(im->data, size, hash_u64(about, sizeof about, 0));
+}
+
+static lmm_status media_add(lmm_prompt *p, const char *path, int pictures) {
     const net *n = p->model->net;
     if (!n->arch->media_plan) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' was given", p->model->path, path);
     image im = {0};
@@ -29,10 +36,9 @@ static lmm_status media_add(lmm_prompt *p, const char *path) {
     if (st) return st;
     prompt_media media = {0};
     int tiles = 0;
-    media.hash =
-        hash_u64(im.data, (size_t)im.width * (size_t)im.height * (size_t)im.channels, (uint64_t)im.width << 32 | (uint64_t)im.height);
-    st = n->arch->media_plan(n, &im, &media.plan);
-    if (!st) st = n->arch->media_pixels(n, &im, &media.pixels, &tiles);
+    st = n->arch->media_plan(n, im.width, im.height, pictures, &media.plan);
+    if (!st) st = n->arch->media_pixels(n, &im, &media.plan, &media.pixels, &tiles);
+    if (!st) media.hash = media_hash(&im, &media.plan, n->reference);
     image_free(&im);
     if (st) return free(media.pixels), st;
     VEC_PUSH(&p->media, media);
@@ -72,7 +78,7 @@ lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, 
     *p = (lmm_prompt){.model = m, .text = mem_strndup(text, size)};
     id_list ids = {0};
     lmm_status st = LMM_OK;
-    for (int i = 0; i < count && !st; i++) st = media_add(p, paths[i]);
+    for (int i = 0; i < count && !st; i++) st = media_add(p, paths[i], count);
     if (!st) st = tokenizer_encode(m->tok, text, size, TOKENIZE_PARSE_SPECIAL | (add_special ? TOKENIZE_ADD_SPECIAL : 0), &ids);
     if (!st) st = expand(p, &ids);
     if (!st && p->ids.count == 0) st = LMM_FAIL(LMM_E_ARG, "the prompt is empty");

@@ -32,24 +32,28 @@ size_t measure_decoder(const lmm_model *m, int rows, int context) {
     return count.peak;
 }
 
-size_t measure_picture(const lmm_model *m) {
+size_t measure_picture(const lmm_model *m, const media_plan *plan) {
     const net *n = m->net;
-    if (!n->arch->media_embed) return 0;
     arena count = {0};
     cx c = measure_cx(m, &count);
     int S = n->tower.config.image_size;
     tensor *pixels = slab_alloc(&c.meta, sizeof *pixels);
-    *pixels = tensor_make(DT_F32, 4, (int64_t[]){1, 3, S, S}, NULL);
-    n->arch->media_embed(&c, n, pixels, &(media_plan){1, vit_tokens(&n->tower.config)}, 1);
+    *pixels = tensor_make(DT_F32, 4, (int64_t[]){plan->tile_count, 3, S, S}, NULL);
+    n->arch->media_embed(&c, n, pixels, plan, 1);
     cx_free(&c);
     return count.peak;
 }
 
+static size_t measure_largest_picture(const lmm_model *m) {
+    media_plan plan;
+    return m->net->arch->media_embed && !m->net->arch->media_largest(m->net, &plan) ? measure_picture(m, &plan) : 0;
+}
+
 size_t lmm_model_memory(const lmm_model *m, int context, int batch) {
-    if (!m->net->has_decoder) return measure_picture(m);
+    if (!m->net->has_decoder) return measure_largest_picture(m);
     lmm_model_info info;
     lmm_model_describe(m, &info);
-    size_t pass = measure_decoder(m, min_int(batch, context), context), picture = measure_picture(m);
+    size_t pass = measure_decoder(m, min_int(batch, context), context), picture = measure_largest_picture(m);
     return (pass > picture ? pass : picture) + (size_t)context * info.kv_bytes_per_token;
 }
 
@@ -67,9 +71,8 @@ lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_ses
     lmm_session *s = mem_new(1, sizeof *s);
     *s = (lmm_session){.model = m, .context = o.context, .batch = o.batch, .version = m->version};
     s->cx = (cx){.mem = &s->mem, .k = m->runtime->k, .pool = m->runtime->pool};
-    size_t pass = measure_decoder(m, o.batch, o.context), picture = measure_picture(m);
     lmm_status st = kv_cache_open(&s->cache, d, o.context);
-    if (!st) st = arena_open(&s->mem, pass > picture ? pass : picture, "activations");
+    if (!st) st = arena_open(&s->mem, measure_decoder(m, o.batch, o.context), "activations");
     void *logits = NULL;
     if (!st) st = mem_try(&logits, (size_t)d->vocab * sizeof(float), "logits");
     s->logits = logits;
@@ -138,6 +141,18 @@ static uint64_t *prompt_keys(const lmm_prompt *p) {
     return keys;
 }
 
+/* Pictures differ in size; the arena grows when a larger one than any before comes. It is empty between passes. */
+static lmm_status arena_fit(lmm_session *s, size_t need) {
+    arena larger;
+    if (need <= s->mem.capacity) return LMM_OK;
+    LMM_ASSERT(s->mem.used == 0, "%zu bytes in use", s->mem.used);
+    lmm_status st = arena_open(&larger, need, "activations of a picture");
+    if (st) return st;
+    arena_close(&s->mem);
+    s->mem = larger;
+    return LMM_OK;
+}
+
 /* Rows of the pictures from the `first` one on, (rows, D), computed one picture at a time. free(). */
 static lmm_status embed_pictures(lmm_session *s, const lmm_prompt *p, int first, float **out) {
     const net *n = p->model->net;
@@ -148,6 +163,7 @@ static lmm_status embed_pictures(lmm_session *s, const lmm_prompt *p, int first,
     if (st) return st;
     for (int i = first; i < p->media.count && !st; i++) {
         const prompt_media *m = &p->media.at[i];
+        if ((st = arena_fit(s, measure_picture(s->model, &m->plan)))) break;
         cx_mark mark = cx_here(&s->cx);
         int S = n->tower.config.image_size;
         tensor *pixels = slab_alloc(&s->cx.meta, sizeof *pixels);

@@ -1,4 +1,5 @@
-/* llava.c - LLaVA-1.5: one square tile a picture, tower rows of a chosen layer, two-layer projector, put over the placeholders.
+/* llava.c - LLaVA-1.5: one square tile a picture, tower rows of a chosen layer, two-layer projector, put over the placeholders; and what
+ * the families after it share with it.
  *
  * Source: llava.md 1.4, 2.4, 3; transformers modeling_llava. */
 #include <stdlib.h>
@@ -7,10 +8,10 @@
 #include "models/models_int.h"
 
 /* hidden_states[0] is what enters the layers, [k] what leaves layer k: -2 of 24 layers runs 23, -1 runs 24. */
-static lmm_status layer_select(net *n, const tree *config, int layers) {
+static lmm_status layer_select(net *n, const tree *config, int layers, int fallback) {
     const tree *t = tree_get(config, "vision_feature_layer");
     if (t && t->type == TREE_LIST) return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: lists in 'vision_feature_layer' are not supported");
-    int64_t select = tree_int(config, "vision_feature_layer", -2);
+    int64_t select = tree_int(config, "vision_feature_layer", fallback);
     int64_t count = select < 0 ? layers + 1 + select : select;
     if (count < 1 || count > layers)
         return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer %d of a tower with %d layers", (int)select, layers);
@@ -18,8 +19,8 @@ static lmm_status layer_select(net *n, const tree *config, int layers) {
     return LMM_OK;
 }
 
-static lmm_status strategy_read(net *n, const tree *config) {
-    const char *s = tree_str(config, "vision_feature_select_strategy", "default");
+static lmm_status strategy_read(net *n, const tree *config, const char *fallback) {
+    const char *s = tree_str(config, "vision_feature_select_strategy", fallback);
     if (strcmp(s, "default") && strcmp(s, "full"))
         return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_select_strategy is '%s' (default, full are known)", s);
     /* "default" drops row 0 whatever it is; on a tower without class token that would be a patch, as in the reference. */
@@ -27,13 +28,24 @@ static lmm_status strategy_read(net *n, const tree *config) {
     return LMM_OK;
 }
 
-static lmm_status llava_bind(net *n, const tree *config, binder *b) {
+/* A config without a "vision_config" has the family's. */
+static lmm_status tower_read(vit_config *out, const tree *config, const llava_defaults *d) {
+    const tree *given = tree_get(config, "vision_config");
+    if (given && given->type != TREE_NULL) return vit_config_read(out, given, "config.json: vision_config");
+    tree *t = NULL;
+    lmm_status st = tree_parse_json(&t, d->vision, strlen(d->vision), "vision_config");
+    if (!st) st = vit_config_read(out, t, "vision_config");
+    tree_free(t);
+    return st;
+}
+
+lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_defaults *def) {
     vit_config v = {0};
     decoder_config d = {0};
-    lmm_status st = vit_config_read(&v, tree_get(config, "vision_config"), "config.json: vision_config");
+    lmm_status st = tower_read(&v, config, def);
     if (!st) st = decoder_config_read(&d, tree_get(config, "text_config"), "config.json: text_config");
-    if (!st) st = layer_select(n, config, v.enc.layer_count);
-    if (!st) st = strategy_read(n, config);
+    if (!st) st = layer_select(n, config, v.enc.layer_count, def->feature_layer);
+    if (!st) st = strategy_read(n, config, def->strategy);
     if (st) return st;
     activation act;
     if (!activation_find(tree_str(config, "projector_hidden_act", "gelu"), &act))
@@ -43,31 +55,26 @@ static lmm_status llava_bind(net *n, const tree *config, binder *b) {
     if ((st = vit_bind(&n->tower, &v, b, "vision_tower"))) return st;
     if ((st = projector_bind(&n->proj, v.enc.hidden, d.hidden, tree_bool(config, "multimodal_projector_bias", true), act, b))) return st;
     if ((st = decoder_bind(&n->dec, &d, b))) return st;
-    n->image_token = (int)tree_int(config, "image_token_index", tree_int(config, "image_token_id", 32000));
+    n->image_token = (int)tree_int(config, "image_token_index", tree_int(config, "image_token_id", def->image_token));
     if (n->image_token < 0 || n->image_token >= d.vocab)
         return LMM_FAIL(LMM_E_FORMAT, "config.json: image_token_index %d lies outside the vocabulary of %d", n->image_token, d.vocab);
     n->has_tower = n->has_projector = n->has_decoder = true;
     return LMM_OK;
 }
 
-static lmm_status llava_plan(const net *n, const image *im, media_plan *out) {
-    (void)im;
-    *out = (media_plan){1, vit_tokens(&n->tower.config) - n->drop_class_row};
-    return LMM_OK;
-}
+/* ---- tiles to rows ---- */
 
-static lmm_status llava_pixels(const net *n, const image *im, float **pixels, int *tile_count) {
-    image u8 = {0};
+int llava_tile_rows(const net *n) { return vit_tokens(&n->tower.config) - n->drop_class_row; }
+
+lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *tile_count) {
     float *tile;
-    lmm_status st = preprocess_u8(&u8, im, &n->pre);
-    if (st) return st;
     int S = n->tower.config.image_size;
-    if (u8.width != S || u8.height != S)
-        st = LMM_FAIL(LMM_E_SHAPE,
-                      "the picture processor makes %dx%d pixels, the tower needs %dx%d: preprocessor_config.json does not fit config.json",
-                      u8.width, u8.height, S, S);
-    if (!st) st = preprocess_float(&tile, &u8, &n->pre);
-    image_free(&u8);
+    if (u8->width != S || u8->height != S)
+        return LMM_FAIL(LMM_E_SHAPE,
+                        "the picture processor makes %dx%d pixels, the tower needs %dx%d: preprocessor_config.json does not fit "
+                        "config.json",
+                        u8->width, u8->height, S, S);
+    lmm_status st = preprocess_float(&tile, u8, &n->pre);
     if (st) return st;
     size_t size = (size_t)3 * (size_t)S * (size_t)S;
     *pixels = mem_resize(*pixels, (size_t)(*tile_count + 1) * size, sizeof(float));
@@ -86,13 +93,66 @@ static tensor *drop_first_rows(cx *c, tensor *x, int tiles, int tokens) {
     return x;
 }
 
-static tensor *llava_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count) {
-    (void)plan, (void)count;
-    int tiles = (int)pixels->ne[0], tokens = vit_tokens(&n->tower.config);
+static tensor *tower_and_projector(cx *c, const net *n, tensor *pixels) {
+    int tiles = (int)pixels->ne[0];
     tensor *x = vit_forward(c, &n->tower, pixels, n->vision_layer_count);
-    if (n->drop_class_row) x = drop_first_rows(c, x, tiles, tokens);
+    if (n->drop_class_row) x = drop_first_rows(c, x, tiles, vit_tokens(&n->tower.config));
     x = projector_forward(c, &n->proj, x);
     if (c->trace) cx_trace(c, cx_view(c, x, 3, (int64_t[]){tiles, tensor_rows(x) / tiles, tensor_cols(x)}), "projector_out");
+    return x;
+}
+
+static tensor *some_tiles(cx *c, const tensor *pixels, int first, int count) {
+    tensor *t = slab_alloc(&c->meta, sizeof *t);
+    *t = *pixels;
+    t->ne[0] = count;
+    if (t->data) t->data = tensor_f32(pixels) + first * (tensor_count(pixels) / pixels->ne[0]);
+    return t;
+}
+
+/* A picture of many tiles would hold the tower's activations of all of them; without a tape they go through in groups of about GROUP_ROWS rows,
+ * and only the projector's rows are kept. The rows are the same. A tracer wants to see all tiles as one. */
+tensor *llava_tile_features(cx *c, const net *n, tensor *pixels) {
+    enum { GROUP_ROWS = 1024 };
+    int tiles = (int)pixels->ne[0], each = llava_tile_rows(n), group = max_int(GROUP_ROWS / each, 1);
+    if (c->tape || c->trace || tiles <= group) return tower_and_projector(c, n, pixels);
+    tensor *out = cx_new2(c, (int64_t)tiles * each, n->dec.config.hidden);
+    for (int first = 0; first < tiles; first += group) {
+        cx_mark mark = cx_here(c);
+        tensor *part = tower_and_projector(c, n, some_tiles(c, pixels, first, min_int(group, tiles - first)));
+        if (c->mode == CX_RUN) memcpy(tensor_f32(out) + (int64_t)first * each * tensor_cols(out), part->data, tensor_size(part));
+        cx_release(c, mark);
+    }
+    return out;
+}
+
+/* ---- LLaVA-1.5 ---- */
+
+static lmm_status llava_bind(net *n, const tree *config, binder *b) {
+    return llava_bind_parts(n, config, b,
+                            &(llava_defaults){.image_token = 32000, .feature_layer = -2, .strategy = "default", .vision = LLAVA_CLIP});
+}
+
+static lmm_status llava_plan(const net *n, int width, int height, int pictures, media_plan *out) {
+    (void)width, (void)height, (void)pictures;
+    *out = (media_plan){.tile_count = 1, .row_count = llava_tile_rows(n)};
+    return LMM_OK;
+}
+
+static lmm_status llava_largest(const net *n, media_plan *out) { return llava_plan(n, 1, 1, 1, out); }
+
+static lmm_status llava_pixels(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count) {
+    image u8 = {0};
+    (void)plan;
+    lmm_status st = preprocess_u8(&u8, im, &n->pre);
+    if (!st) st = llava_add_tile(n, &u8, pixels, tile_count);
+    image_free(&u8);
+    return st;
+}
+
+static tensor *llava_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count) {
+    (void)plan, (void)count;
+    tensor *x = llava_tile_features(c, n, pixels);
     cx_trace(c, x, "image_features");
     return x;
 }
@@ -105,6 +165,7 @@ const lmm_arch arch_llava = {
     .key_of = names_key_llava,
     .bind = llava_bind,
     .media_plan = llava_plan,
+    .media_largest = llava_largest,
     .media_pixels = llava_pixels,
     .media_embed = llava_embed,
 };

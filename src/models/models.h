@@ -16,6 +16,7 @@ typedef struct net net;
 /* What a picture becomes, known before any weight is touched. */
 typedef struct {
     int tile_count, row_count;
+    int width, height; /* of the picture, where its tiles are laid out by them; 0: one tile shows it all */
 } media_plan;
 
 typedef struct lmm_arch {
@@ -26,15 +27,48 @@ typedef struct lmm_arch {
     char *(*canonical)(const char *key);
     char *(*key_of)(const char *canonical); /* spelling of new checkpoints */
     lmm_status (*bind)(net *n, const tree *config, binder *b);
-    /* How one picture is laid out; NULL: the family sees no pictures. */
-    lmm_status (*media_plan)(const net *n, const image *im, media_plan *out);
-    /* Adds the tiles of one picture to pixels (tile, 3, S, S); *pixels grows by realloc. */
-    lmm_status (*media_pixels)(const net *n, const image *im, float **pixels, int *tile_count);
+    /* How a picture of that size is laid out, one of `pictures` in its prompt; NULL: the family sees no pictures. */
+    lmm_status (*media_plan)(const net *n, int width, int height, int pictures, media_plan *out);
+    /* Of all pictures the one with the most tiles. */
+    lmm_status (*media_largest)(const net *n, media_plan *out);
+    /* Adds the planned tiles of a picture to pixels (tile, 3, S, S); *pixels grows by realloc, *tile_count by plan->tile_count. */
+    lmm_status (*media_pixels)(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count);
     /* pixels (tiles,3,S,S) of several pictures, tiles of picture i counted in plan[i] -> all their rows, in order. */
     tensor *(*media_embed)(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
 } lmm_arch;
 
 const lmm_arch *arch_find(const tree *config, const char *name); /* NULL with a message naming the known ones */
+
+/* ---- AnyRes (anyres.c): pictures of any shape as an overview and a grid of tiles; geometry only ---- */
+
+/* Whose behaviour is reproduced where they differ: transformers', or that of the original LLaVA repositories (llava.md 2.5, 2.6). */
+typedef enum { REFERENCE_HF, REFERENCE_ORIGINAL } reference;
+
+typedef struct {
+    const tile_grid *grid;
+    reference reference;
+    int tile;            /* pixels along a tile */
+    int side;            /* rows along a tile: its patches */
+    int tiles_shown_max; /* N of anyres_max_N; 0: maps are never shrunk */
+} anyres_spec;
+
+/* One picture's way to rows: its canvas; the part of the tiles' map of rows that shows picture (may be empty); that part's size after shrinking. */
+typedef struct {
+    tile_canvas canvas;
+    int tiles_across, tiles_down;
+    int left, top, width, height;
+    int map_width, map_height;
+    int row_count; /* overview, map, and a newline at the end of every line of it */
+} anyres_layout;
+lmm_status anyres_check(const anyres_spec *s, const char *name); /* what must hold before anything else is called */
+void anyres_lay_out(anyres_layout *l, const anyres_spec *s, int width, int height);
+void anyres_largest(const anyres_spec *s, int *width, int *height); /* a picture with the most tiles */
+
+/* Writes how rows are made of the rows of tiles (row `first` is the overview's first) and the newline (row 0 of op_rows_blend's second source).
+ * Returns the place behind the last. */
+enum { ANYRES_NEWLINE = -1 };
+row_blend *anyres_overview(row_blend *to, const anyres_spec *s, int first);
+row_blend *anyres_map(row_blend *to, const anyres_spec *s, const anyres_layout *l, int first);
 
 /* An opened network: the blocks a family uses are set, the others zero. */
 struct net {
@@ -50,6 +84,10 @@ struct net {
     bool has_projector;
     int vision_layer_count; /* layers run: vision_feature_layer resolved */
     bool drop_class_row;    /* vision_feature_select_strategy "default" */
+    tensor *newline;        /* (D): the row at the end of every line of a picture's map, NULL when the family has none */
+    tile_grid grid;         /* AnyRes: the canvases */
+    int tiles_shown_max;    /* AnyRes: N of anyres_max_N */
+    reference reference;    /* may be changed between prompts */
     int image_token;        /* placeholder id, -1 when the family sees no pictures */
     preprocess_spec pre;
     bool has_pre;
@@ -59,6 +97,10 @@ struct net {
     linear text_projection, visual_projection;
     tensor *logit_scale;
     int text_eos;
+    bert bert; /* sentence encoders */
+    bool has_bert;
+    bool pool_class;    /* the sentence is the first row instead of the mean */
+    int sentence_max;   /* ids a text is cut to */
 };
 
 /* Opens the weights of a folder. */
@@ -72,7 +114,7 @@ lmm_status net_save(const net *n, const char *dir);
 /* Embeddings of a prompt: text rows, with media rows put over the slots (rows whose id is the image token). media NULL: text only. */
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media);
 
-extern const lmm_arch arch_llm, arch_llava, arch_vit, arch_clip;
+extern const lmm_arch arch_llm, arch_llava, arch_llava_next, arch_llava_onevision, arch_vit, arch_clip, arch_bert;
 
 /* CLIP's two halves (clip.c): pixels (B,3,S,S) and ids (B x T, padded) -> unit embeddings (B, E). Text is pooled at the first end token. */
 tensor *clip_image_embed(cx *c, const net *n, tensor *pixels);

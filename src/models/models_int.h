@@ -11,4 +11,31 @@ char *names_key_llava(const char *name);
 char *names_key_llm(const char *name);
 char *names_key_vit(const char *name);
 
+/* ---- the LLaVA families (llava.c) ---- */
+
+/* What a family's class implies when config.json does not say (llava.md 1.4). */
+typedef struct {
+    int image_token, feature_layer;
+    const char *strategy;
+    const char *vision; /* JSON */
+} llava_defaults;
+#define LLAVA_CLIP                                                                                                           \
+    "{\"model_type\": \"clip_vision_model\", \"hidden_size\": 1024, \"intermediate_size\": 4096, \"num_hidden_layers\": 24," \
+    " \"num_attention_heads\": 16, \"image_size\": 336, \"patch_size\": 14}"
+
+/* Tower, projector, decoder and placeholder. */
+lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_defaults *d);
+int llava_tile_rows(const net *n);                                                         /* rows of one tile */
+lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *tile_count); /* the float stage of one tile, appended */
+tensor *llava_tile_features(cx *c, const net *n, tensor *pixels); /* (tiles,3,S,S) through tower and projector -> (tiles * tile rows, D) */
+
+/* ---- the families that cut pictures to tiles (llava_next.c) ---- */
+
+/* The newline and the grid, after llava_bind_parts. */
+lmm_status anyres_bind(net *n, const tree *config, binder *b);
+lmm_status anyres_media_plan(const net *n, int width, int height, int pictures, media_plan *out);
+lmm_status anyres_media_largest(const net *n, media_plan *out);
+lmm_status anyres_media_pixels(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count);
+tensor *anyres_media_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
+
 #endif

@@ -4,7 +4,7 @@
 
 #include "models/models_int.h"
 
-static const lmm_arch *const archs[] = {&arch_llm, &arch_llava, &arch_vit, &arch_clip};
+static const lmm_arch *const archs[] = {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_onevision, &arch_vit, &arch_clip, &arch_bert};
 
 static bool listed(const char *const *list, const char *name) {
     for (; *list; list++)
@@ -92,6 +92,7 @@ void net_free(net *n) {
     decoder_free(&n->dec);
     vit_free(&n->tower);
     encoder_free(&n->text);
+    bert_free(&n->bert);
     param_set_free(&n->params);
     checkpoint_close(n->file);
     tree_free(n->config);

@@ -15,13 +15,13 @@ void batch_free(batch *b) {
     *b = (batch){0};
 }
 
-static lmm_status add_picture(batch *b, const lmm_model *m, const char *path, const recipe_augment *a, rng *r) {
+static lmm_status add_picture(batch *b, const lmm_model *m, const char *path, int pictures, const recipe_augment *a, rng *r) {
     image im = {0};
     media_plan plan;
     lmm_status st = picture_load(&im, m, path);
     if (!st && a) st = augment_picture(&im, a, r);
-    if (!st) st = m->net->arch->media_plan(m->net, &im, &plan);
-    if (!st) st = m->net->arch->media_pixels(m->net, &im, &b->pixels, &b->tile_count);
+    if (!st) st = m->net->arch->media_plan(m->net, im.width, im.height, pictures, &plan);
+    if (!st) st = m->net->arch->media_pixels(m->net, &im, &plan, &b->pixels, &b->tile_count);
     image_free(&im);
     if (!st) VEC_PUSH(&b->plans, plan);
     return st;
@@ -60,7 +60,7 @@ static void add_seg(batch *b, int first, int prefix_first, int prefix_count) {
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r) {
     int picture = b->plans.count, start = b->rows;
     for (int i = 0; i < s->images.count; i++) {
-        lmm_status st = add_picture(b, m, s->images.at[i], augment, &r);
+        lmm_status st = add_picture(b, m, s->images.at[i], s->images.count, augment, &r);
         if (st) return st;
     }
     add_ids(b, m, s, 0, s->prefix, 0, &picture);

@@ -1,7 +1,8 @@
 /* trace_grad.c - loss and the gradient of every parameter for one given batch, for comparison with a reference (docs/trace.md).
  *
- * The batch file holds input_ids and labels (B,T) I64 (labels -100 ignored; a label stands at its own position and is predicted by the row before), and
- * attention_mask (B,T) and pixel_values (tiles,3,S,S) when there are any; names may be prefixed with "train.". Loss: mean over the labels of the whole batch. */
+ * The batch file holds input_ids and labels (B,T) I64 (labels -100 ignored; a label stands at its own position and is predicted by the row before), and,
+ * when there are any, attention_mask (B,T), pixel_values (tiles,3,S,S) or (pictures,tiles,3,S,S), image_sizes (pictures,2) as (height,width),
+ * batch_num_images (B); names may be prefixed with "train.". Loss: mean over the labels of the whole batch. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,21 +50,67 @@ static void fill_rows(batch *b, const tensor *ids, const tensor *labels, const t
     }
 }
 
-static lmm_status fill_pixels(batch *b, const tensor *pixels, const net *n) {
-    if (!pixels) return LMM_OK;
+/* ---- pictures ---- */
+
+typedef struct {
+    const tensor *pixels, *sizes, *counts;
+} pictures;
+
+static lmm_status check_pictures(const pictures *p, const net *n, const char *path) {
+    const tensor *x = p->pixels;
     int S = n->tower.config.image_size;
-    if (!n->arch->media_embed || pixels->type != DT_F32 || pixels->nd != 4 || pixels->ne[2] != S || pixels->ne[3] != S)
-        return LMM_FAIL(LMM_E_SHAPE, "pixel_values do not fit this model");
-    b->tile_count = (int)pixels->ne[0];
-    b->pixels = mem_new((size_t)tensor_count(pixels), sizeof(float));
-    memcpy(b->pixels, pixels->data, tensor_size(pixels));
-    media_plan plan;
-    for (int i = 0; i < b->tile_count; i++) {
-        lmm_status st = n->arch->media_plan(n, NULL, &plan);
-        if (st) return st;
-        VEC_PUSH(&b->plans, plan);
-    }
+    if (!n->arch->media_embed) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has pixel_values, this model sees no pictures", path);
+    if (x->type != DT_F32 || x->nd < 4 || x->nd > 5 || x->ne[x->nd - 3] != 3 || x->ne[x->nd - 2] != S || x->ne[x->nd - 1] != S ||
+        tensor_count(x) == 0)
+        return LMM_FAIL(LMM_E_SHAPE, "'%s': pixel_values must be F32 (tiles,3,%d,%d) or (pictures,tiles,3,%d,%d)", path, S, S, S, S);
+    if (p->sizes && (p->sizes->type != DT_I64 || p->sizes->nd != 2 || p->sizes->ne[1] != 2))
+        return LMM_FAIL(LMM_E_SHAPE, "'%s': image_sizes must be I64 (pictures,2)", path);
+    if (p->counts && (p->counts->type != DT_I64 || p->counts->nd != 1))
+        return LMM_FAIL(LMM_E_SHAPE, "'%s': batch_num_images must be I64 (B)", path);
+    for (int64_t i = 0; p->sizes && i < tensor_count(p->sizes); i++)
+        if (at(p->sizes, i) < 1 || at(p->sizes, i) > INT16_MAX)
+            return LMM_FAIL(LMM_E_FORMAT, "'%s': image_sizes has %" PRId64, path, at(p->sizes, i));
     return LMM_OK;
+}
+
+/* Pictures that share a sequence with picture i; without batch_num_images each is alone, as in the reference. */
+static int together(const tensor *counts, int64_t i) {
+    for (int64_t s = 0; counts && s < counts->ne[0]; s++) {
+        if (i < at(counts, s)) return (int)min_i64(at(counts, s), INT32_MAX);
+        i -= at(counts, s);
+    }
+    return 1;
+}
+
+/* Tiles [first, first + plan->tile_count) of the flat list; of a list per picture its first ones, the rest is filling. */
+static lmm_status add_tiles(batch *b, const tensor *x, const media_plan *plan, int64_t picture) {
+    int64_t tile = x->ne[x->nd - 1] * x->ne[x->nd - 2] * 3, first = x->nd == 5 ? picture * x->ne[1] : b->tile_count;
+    if ((x->nd == 5 && plan->tile_count > x->ne[1]) || first + plan->tile_count > tensor_count(x) / tile)
+        return LMM_FAIL(LMM_E_SHAPE, "pixel_values have too few tiles: picture %" PRId64 " of %d x %d pixels needs %d", picture,
+                        plan->width, plan->height, plan->tile_count);
+    b->pixels = mem_resize(b->pixels, (size_t)((b->tile_count + plan->tile_count) * tile), sizeof(float));
+    memcpy(b->pixels + b->tile_count * tile, tensor_f32(x) + first * tile, (size_t)(plan->tile_count * tile) * sizeof(float));
+    b->tile_count += plan->tile_count;
+    return LMM_OK;
+}
+
+static lmm_status fill_pixels(batch *b, const pictures *p, const net *n, const char *path) {
+    if (!p->pixels) return LMM_OK;
+    lmm_status st = check_pictures(p, n, path);
+    int64_t S = n->tower.config.image_size, count = st ? 0 : p->sizes ? p->sizes->ne[0] : p->pixels->ne[0], rows = 0;
+    for (int64_t i = 0; i < count && !st; i++) {
+        media_plan plan;
+        int height = (int)(p->sizes ? at(p->sizes, 2 * i) : S), width = (int)(p->sizes ? at(p->sizes, 2 * i + 1) : S);
+        st = n->arch->media_plan(n, width, height, together(p->counts, i), &plan);
+        if (!st) st = add_tiles(b, p->pixels, &plan, i);
+        if (!st) VEC_PUSH(&b->plans, plan);
+        if (!st) rows += plan.row_count;
+    }
+    for (int i = 0; i < b->rows; i++) rows -= b->ids.at[i] == n->image_token;
+    if (!st && rows)
+        st = LMM_FAIL(LMM_E_SHAPE, "'%s': the pictures make %" PRId64 " rows %s than input_ids have placeholders", path,
+                      rows < 0 ? -rows : rows, rows < 0 ? "less" : "more");
+    return st;
 }
 
 lmm_status batch_from_file(batch *b, const net *n, const char *path) {
@@ -73,7 +120,8 @@ lmm_status batch_from_file(batch *b, const net *n, const char *path) {
     const tensor *ids = find(s, "input_ids"), *labels = find(s, "labels"), *mask = find(s, "attention_mask");
     st = check(ids, labels, mask, n, path);
     if (!st) fill_rows(b, ids, labels, mask);
-    if (!st) st = fill_pixels(b, find(s, "pixel_values"), n);
+    pictures p = {find(s, "pixel_values"), find(s, "image_sizes"), find(s, "batch_num_images")};
+    if (!st) st = fill_pixels(b, &p, n, path);
     if (!st && !b->label_count) st = LMM_FAIL(LMM_E_FORMAT, "'%s' has no label to learn", path);
     for (int i = 0; i < b->rows && !st; i++) b->weight.at[i] = 1.0f / (float)b->label_count;
     safetensors_close(s);

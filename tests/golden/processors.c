@@ -1,11 +1,12 @@
-/* processors.c - Hugging Face's slow image processors on every picture: the u8 stage and the float stage. */
+/* processors.c - Hugging Face's slow image processors on every picture: the u8 stage and the float stage, with tiles; and the geometry of tiling. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "golden.h"
 
-static const char *const supported[] = {"CLIPImageProcessor", "LlavaImageProcessor", "SiglipImageProcessor"};
+static const char *const supported[] = {"CLIPImageProcessor", "LlavaImageProcessor", "SiglipImageProcessor", "LlavaNextImageProcessor",
+                                        "LlavaOnevisionImageProcessor"};
 
 static bool is_supported(const char *type) {
     for (size_t i = 0; i < COUNT_OF(supported); i++)
@@ -13,13 +14,62 @@ static bool is_supported(const char *type) {
     return false;
 }
 
-static unsigned char *planar(const image *im) {
-    size_t n = (size_t)im->width * (size_t)im->height;
-    unsigned char *out = mem_new(3 * n, 1);
-    for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < 3; c++) out[c * n + i] = im->data[3 * i + c];
-    return out;
+/* ---- one picture ---- */
+
+/* All results of one picture, planar one after another. */
+typedef struct {
+    unsigned char *u8;
+    float *pixels;
+    size_t count;
+} results;
+
+static void results_free(results *r) {
+    free(r->u8);
+    free(r->pixels);
 }
+
+static lmm_status results_add(results *r, const image *u8, const preprocess_spec *spec) {
+    size_t n = (size_t)u8->width * (size_t)u8->height;
+    float *pixels;
+    lmm_status st = preprocess_float(&pixels, u8, spec);
+    if (st) return st;
+    r->u8 = mem_resize(r->u8, r->count + 3 * n, 1);
+    r->pixels = mem_resize(r->pixels, r->count + 3 * n, sizeof *r->pixels);
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < 3; c++) r->u8[r->count + c * n + i] = u8->data[3 * i + c];
+    memcpy(r->pixels + r->count, pixels, 3 * n * sizeof *pixels);
+    r->count += 3 * n;
+    free(pixels);
+    return LMM_OK;
+}
+
+static anyres_spec grid_spec(const tile_grid *grid, int tile, int side, int most) {
+    return (anyres_spec){.grid = grid, .reference = REFERENCE_HF, .tile = tile, .side = side, .tiles_shown_max = most};
+}
+
+static lmm_status run_tiles(results *r, const image *im, const preprocess_spec *spec) {
+    anyres_spec s = grid_spec(&spec->grid, preprocess_tile_side(spec), 1, 0);
+    anyres_layout l;
+    lmm_status st = anyres_check(&s, spec->type);
+    if (!st) anyres_lay_out(&l, &s, im->width, im->height);
+    for (int i = 0; !st && i <= l.tiles_across * l.tiles_down; i++) {
+        image tile = {0};
+        st = preprocess_tile(&tile, im, spec, &l.canvas, i);
+        if (!st) st = results_add(r, &tile, spec);
+        image_free(&tile);
+    }
+    return st;
+}
+
+static lmm_status run_whole(results *r, const image *im, const preprocess_spec *spec) {
+    image u8 = {0};
+    lmm_status st = preprocess_u8(&u8, im, spec);
+    if (!st) st = results_add(r, &u8, spec);
+    image_free(&u8);
+    return st;
+}
+
+/* ---- comparison ---- */
 
 /* A fingerprint's hash, or its probes within `limit`. */
 static bool matches(const void *bytes, size_t size, const tree *print, const float *floats, const unsigned char *u8, double limit) {
@@ -35,48 +85,99 @@ static bool matches(const void *bytes, size_t size, const tree *print, const flo
     return limit > 0 && at && at->count;
 }
 
-static void run_item(golden *g, const char *dir, const tree *item, const preprocess_spec *spec) {
-    const char *file = tree_str(item, "image", ""), *config = tree_str(item, "config", "");
+/* With several pictures in a prompt each is one padded tile. The reference repeated the picture: the first result is its own. */
+static void run_several(golden *g, const image *im, const preprocess_spec *spec, const tensor *want, const char *what) {
+    preprocess_spec padded = *spec;
+    padded.do_pad = true;
+    results r = {0};
+    bool same = want && !run_whole(&r, im, &padded) && tensor_size(want) % r.count == 0 && !memcmp(r.u8, want->data, r.count);
+    golden_check(g, same, "%s: u8 pixels differ", what);
+    results_free(&r);
+}
+
+static void run_item(golden *g, const char *dir, const tree *item, const preprocess_spec *spec, const safetensors *full) {
+    const char *file = tree_str(item, "image", ""), *config = tree_str(item, "config", ""),
+               *several = tree_str(item, "full_multi_image", NULL);
     bool jpeg = strstr(file, ".jp") != NULL;
     char *path = path_join(dir, file);
-    image im = {0}, u8 = {0};
-    float *pixels = NULL;
+    image im = {0};
+    results r = {0};
     lmm_status st = image_load(&im, path, IMAGE_EXIF, NULL);
-    if (!st) st = preprocess_u8(&u8, &im, spec);
-    if (!st) st = preprocess_float(&pixels, &u8, spec);
+    if (!st) st = spec->grid.count ? run_tiles(&r, &im, spec) : run_whole(&r, &im, spec);
     if (st) golden_fail(g, "%s %s: %s", config, file, lmm_message());
     else {
-        size_t n = (size_t)3 * (size_t)u8.width * (size_t)u8.height;
-        unsigned char *planes = planar(&u8);
-        golden_check(g, matches(planes, n, tree_get(item, "uint8"), NULL, planes, jpeg ? 4 : 0), "%s %s: u8 pixels differ", config, file);
+        golden_check(g, matches(r.u8, r.count, tree_get(item, "uint8"), NULL, r.u8, jpeg ? 4 : 0), "%s %s: u8 pixels differ", config, file);
         if (tree_get(item, "float32"))
-            golden_check(g, matches(pixels, n * sizeof *pixels, tree_get(item, "float32"), pixels, NULL, jpeg ? 0.07 : 1e-6),
+            golden_check(g, matches(r.pixels, r.count * sizeof *r.pixels, tree_get(item, "float32"), r.pixels, NULL, jpeg ? 0.07 : 1e-6),
                          "%s %s: float pixels differ", config, file);
-        free(planes);
+        if (several && full) run_several(g, &im, spec, safetensors_find(full, several), several);
     }
-    free(pixels);
-    image_free(&u8);
+    results_free(&r);
     image_free(&im);
     free(path);
 }
 
+/* ---- geometry ---- */
+
+static bool is_pair(const tree *t, int a, int b) {
+    return t && t->type == TREE_LIST && t->count == 2 && t->items[0]->i == a && t->items[1]->i == b;
+}
+
+static void check_layout(golden *g, const tree *c, const anyres_spec *s, const char *best, const char *tokens) {
+    const tree *hw = tree_get(c, "hw");
+    anyres_layout l;
+    int height = (int)hw->items[0]->i, width = (int)hw->items[1]->i;
+    anyres_lay_out(&l, s, width, height);
+    golden_check(g, is_pair(tree_get(c, best), l.canvas.canvas_height, l.canvas.canvas_width), "geometry %d x %d: %s is not (%d, %d)",
+                 width, height, best, l.canvas.canvas_height, l.canvas.canvas_width);
+    golden_check(g, tree_int(c, tokens, -1) == l.row_count, "geometry %d x %d: %s is not %d", width, height, tokens, l.row_count);
+}
+
+/* LLaVA-NeXT with 24 x 24 patches a tile, OneVision with 27 x 27, on the class defaults of their processors. */
+static void geometry(golden *g, const char *dir) {
+    char *path = path_join(dir, "geometry.json");
+    tree *about = NULL, *next = tree_new(TREE_MAP), *onevision = tree_new(TREE_MAP);
+    preprocess_spec a, b;
+    tree_put(next, "image_processor_type", tree_new_string("LlavaNextImageProcessor"));
+    tree_put(onevision, "image_processor_type", tree_new_string("LlavaOnevisionImageProcessor"));
+    lmm_status st = preprocess_read(&a, next, "LLaVA-NeXT");
+    if (!st) st = preprocess_read(&b, onevision, "OneVision");
+    if (!st && file_exists(path)) st = tree_load(&about, path);
+    if (st) golden_fail(g, "%s", lmm_message());
+    const tree *cases = tree_get(about, "cases");
+    anyres_spec sa = grid_spec(&a.grid, 336, 24, 0), sb = grid_spec(&b.grid, 384, 27, 9);
+    int qwen = 0;
+    for (int i = 0; !st && cases && i < cases->count; i++) {
+        check_layout(g, cases->items[i], &sa, "llava_next_336_best", "llava_next_tokens");
+        check_layout(g, cases->items[i], &sb, "onevision_384_best", "onevision_tokens");
+        qwen += tree_get(cases->items[i], "qwen2vl_tokens") != NULL;
+    }
+    if (qwen) golden_skip(g, qwen, "geometry.json: sizes of Qwen-VL are not supported yet");
+    tree_free(onevision);
+    tree_free(next);
+    tree_free(about);
+    free(path);
+}
+
 void golden_processors(golden *g, const char *dir) {
-    char *json = path_join(dir, "image_processing.json");
+    char *json = path_join(dir, "image_processing.json"), *file = path_join(dir, "image_processing.safetensors");
     tree *about = NULL;
+    safetensors *full = NULL;
     int skipped = 0;
     if (tree_load(&about, json)) golden_fail(g, "%s", lmm_message());
+    if (file_exists(file) && safetensors_open(&full, file)) golden_fail(g, "%s", lmm_message());
     const tree *items = tree_get(about, "items"), *configs = tree_get(about, "configs");
     for (int i = 0; items && i < items->count; i++) {
         const tree *config = tree_get(configs, tree_str(items->items[i], "config", ""));
         preprocess_spec spec;
         if (!is_supported(tree_str(config, "image_processor_type", ""))) skipped++;
         else if (preprocess_read(&spec, config, "image_processing.json")) golden_fail(g, "%s", lmm_message());
-        else run_item(g, dir, items->items[i], &spec);
+        else run_item(g, dir, items->items[i], &spec, full);
     }
-    if (skipped) golden_skip(g, skipped, "image processors of LLaVA-NeXT, OneVision and Qwen-VL are not supported yet");
-    char *geometry = path_join(dir, "geometry.json");
-    if (file_exists(geometry)) golden_skip(g, 1, "geometry.json: tiling is not supported yet");
-    free(geometry);
+    if (skipped) golden_skip(g, skipped, "image processors of Qwen-VL are not supported yet");
+    geometry(g, dir);
+    safetensors_close(full);
     tree_free(about);
     free(json);
+    free(file);
 }

@@ -41,12 +41,40 @@ static double pass(trial *t, bool backward) {
     return value;
 }
 
+static void take(named_tensor *list, int *count, const safetensors *s, const char *from, const char *name) {
+    const tensor *x = safetensors_find(s, from);
+    if (!x) return;
+    list[*count] = (named_tensor){name, *x};
+    tensor *y = &list[(*count)++].t;
+    if (y->nd != 1 || strcmp(name, "input_ids")) return;
+    y->nd = 2; /* one sequence */
+    y->ne[1] = y->ne[0];
+    y->ne[0] = 1;
+}
+
+/* A batch that is "inputs of case0" with labels of its own becomes a file of the form lmm trace --grad reads. */
+static lmm_status batch_of_case(trial *t) {
+    named_tensor list[4];
+    int count = 0;
+    take(list, &count, t->want, "case0.input_ids", "input_ids");
+    take(list, &count, t->want, "train.labels", "labels");
+    take(list, &count, t->want, "case0.pixel_values", "pixel_values");
+    take(list, &count, t->want, "case0.image_sizes", "image_sizes");
+    char *file = path_join(t->g->scratch, "batch.safetensors");
+    lmm_status st = safetensors_save(file, list, count, NULL);
+    if (!st) st = batch_from_file(&t->b, t->m->net, file);
+    free(file);
+    return st;
+}
+
 static lmm_status prepare(trial *t, const char *dir) {
     const tensor *ids = safetensors_find(t->want, "input_ids");
     lmm_status st = LMM_OK;
     if (t->m->net->arch == &arch_clip) {
         t->texts = mem_new((size_t)tensor_count(ids), sizeof(int));
         for (int64_t i = 0; i < tensor_count(ids); i++) t->texts[i] = (int)((const int64_t *)ids->data)[i];
+    } else if (!safetensors_find(t->want, "train.input_ids")) {
+        st = batch_of_case(t);
     } else {
         char *file = path_join(dir, "golden.safetensors");
         st = batch_from_file(&t->b, t->m->net, file);
@@ -58,18 +86,18 @@ static lmm_status prepare(trial *t, const char *dir) {
 
 /* ---- gradients ---- */
 
-static bool listed(const tree *list, const char *key) {
-    for (int i = 0; list && i < list->count; i++)
-        if (!strcmp(list->items[i]->text, key)) return true;
-    return false;
-}
-
 /* The golden names gradients by the key of its own folder; other layouts spell them differently, so canonical names are compared. */
 static const param *param_by_key(const net *n, const char *key) {
     char *name = n->arch->canonical(key);
     const param *p = name ? param_find(&n->params, name) : NULL;
     free(name);
     return p;
+}
+
+static bool listed(const trial *t, const tree *list, const param *p) {
+    for (int i = 0; list && i < list->count; i++)
+        if (param_by_key(t->m->net, list->items[i]->text) == p) return true;
+    return false;
 }
 
 static void compare_gradients(trial *t) {
@@ -95,7 +123,7 @@ static lmm_status open_optim(trial *t, optim *o, const tree *hyper) {
     lmm_status st = optim_open(o, t->m->runtime->pool, betas->items[0]->real, betas->items[1]->real, tree_real(hyper, "eps", 1e-8));
     for (int i = 0; i < t->m->net->params.list.count && !st; i++) {
         param *p = t->m->net->params.list.at[i];
-        if (!listed(without, p->key)) st = optim_add(o, p, 1.0, tree_real(hyper, "weight_decay", 0));
+        if (!listed(t, without, p)) st = optim_add(o, p, 1.0, tree_real(hyper, "weight_decay", 0));
     }
     return st;
 }
