@@ -119,6 +119,11 @@ void lmm_answers_free(lmm_answer *answers, int n);
 /* Sum of log-probabilities of `continuation` after the prompt, and whether greedy decoding would have said it. */
 lmm_status lmm_score(lmm_session *s, const lmm_prompt *prompt, const char *continuation, double *log_likelihood, bool *greedy);
 
+/* ---- embeddings ---- */
+
+/* Sentence vectors of a BERT-like encoder, (count, *width), pooled and normalised as the checkpoint says. Texts longer than it takes are cut. free(*out). */
+lmm_status lmm_embed(const lmm_model *m, const char *const *texts, int count, float **out, int *width);
+
 /* ---- laboratory ---- */
 
 /* Every named intermediate of one forward pass as a safetensors file (names: tensor names of docs/trace.md). generate > 0 adds that many greedy ids. */

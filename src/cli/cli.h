@@ -39,5 +39,6 @@ lmm_status cmd_train(int argc, char **argv);
 lmm_status cmd_eval(int argc, char **argv);
 lmm_status cmd_info(int argc, char **argv);
 lmm_status cmd_data(int argc, char **argv);
+lmm_status cmd_embed(int argc, char **argv);
 
 #endif

@@ -5,12 +5,18 @@
 
 #include "cli/cli.h"
 
+/* clang-format off */
 static const command commands[] = {
-    {"chat", "talk with a model about pictures", cmd_chat},          {"train", "train a model from a recipe (sft)", cmd_train},
-    {"eval", "measure a model on benchmark tasks", cmd_eval},        {"trace", "write every intermediate of a forward pass", cmd_trace},
-    {"tokenize", "text to ids and back, JSON lines", cmd_tokenize},  {"info", "what a checkpoint is and needs", cmd_info},
+    {"chat", "talk with a model about pictures", cmd_chat},
+    {"train", "train a model from a recipe (sft)", cmd_train},
+    {"eval", "measure a model on benchmark tasks", cmd_eval},
+    {"embed", "sentence vectors of texts", cmd_embed},
+    {"trace", "write every intermediate of a forward pass", cmd_trace},
+    {"tokenize", "text to ids and back, JSON lines", cmd_tokenize},
+    {"info", "what a checkpoint is and needs", cmd_info},
     {"data", "bring published data sets into LLaVA form", cmd_data},
 };
+/* clang-format on */
 
 /* The second signal ends the program the usual way. */
 static void on_signal(int number) {

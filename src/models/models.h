@@ -35,6 +35,8 @@ typedef struct lmm_arch {
     lmm_status (*media_pixels)(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count);
     /* pixels (tiles,3,S,S) of several pictures, tiles of picture i counted in plan[i] -> all their rows, in order. */
     tensor *(*media_embed)(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
+    /* Reads further files of the checkpoint's folder; may be NULL. */
+    lmm_status (*finish)(net *n, const char *dir);
 } lmm_arch;
 
 const lmm_arch *arch_find(const tree *config, const char *name); /* NULL with a message naming the known ones */

@@ -71,6 +71,7 @@ lmm_status net_open(net **out, const char *dir) {
         n->has_pre = !st;
     }
     if (!st) st = bind_all(n, 0, false);
+    if (!st && n->arch->finish) st = n->arch->finish(n, dir);
     if (!st) return *out = n, LMM_OK;
     if (!n) tree_free(config);
     net_free(n);

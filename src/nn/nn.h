@@ -181,6 +181,32 @@ tensor *vit_post_norm(cx *c, const vit *v, tensor *x);  /* (B T, D) -> post norm
 tensor *vit_class_rows(cx *c, const vit *v, tensor *x); /* row 0 of every picture */
 tensor *vit_pool(cx *c, const vit *v, tensor *x);       /* SigLIP head: (B T, D) after post norm -> (B, D) */
 
+/* ---- BERT (bert.c): norms after the residuals, learned positions, every sequence its own segment: no padding ---- */
+
+typedef struct {
+    int hidden, layer_count, head_count, mlp, vocab, context, type_vocab;
+    float eps, init_std;
+    activation act;
+} bert_config;
+typedef struct {
+    linear q, k, v, out, up, down;
+    norm norm_attn, norm_mlp;
+} bert_layer;
+typedef struct {
+    bert_config config;
+    tensor *words, *positions, *types;
+    norm norm_embed;
+    bert_layer *layers;
+    linear pooler; /* w NULL when the checkpoint has none */
+} bert;
+lmm_status bert_config_read(bert_config *out, const tree *config, const char *name);
+lmm_status bert_bind(bert *out, const bert_config *config, binder *b);
+void bert_free(bert *t);
+/* ids of `count` sequences one after the other, lengths[i] ids each, all of type 0 -> (sum of lengths, D). */
+tensor *bert_forward(cx *c, const bert *t, const int *ids, const int *lengths, int count);
+/* Mean over the rows of every sequence, length one: (count, D). */
+tensor *bert_sentence(cx *c, tensor *x, const int *lengths, int count);
+
 /* ---- projector (projector.c): linear, activation, linear ---- */
 
 typedef struct {

@@ -168,6 +168,40 @@ tensor *op_rows_blend(cx *c, tensor *a, tensor *b, const row_blend *rows, int n)
     return cx_apply(c, (node){.op = &OP_ROWS_BLEND, .out = cx_new2(c, n, tensor_cols(a)), .in = {a, b}, .args = args});
 }
 
+/* ---- mean ---- */
+
+static void mean_forward(cx *c, node *n) {
+    const rows_args *a = n->args;
+    int64_t cols = tensor_cols(n->out);
+    const float *x = n->in[0]->data;
+    for (int r = 0; r < a->n; r++) {
+        float *y = tensor_f32(n->out) + r * cols;
+        memset(y, 0, (size_t)cols * sizeof *y);
+        for (int i = 0; i < a->index[r]; i++, x += cols) c->k->add(y, y, x, cols);
+        c->k->scale(y, 1.0f / (float)a->index[r], y, cols);
+    }
+}
+
+static void mean_backward(cx *c, node *n) {
+    const rows_args *a = n->args;
+    int64_t cols = tensor_cols(n->out);
+    float *dx = n->in[0]->grad;
+    for (int r = 0; r < a->n; r++)
+        for (int i = 0; i < a->index[r]; i++, dx += cols) c->k->axpy(dx, 1.0f / (float)a->index[r], n->out->grad + r * cols, cols);
+}
+
+static const op OP_ROWS_MEAN = {"rows_mean", mean_forward, mean_backward, false};
+
+tensor *op_rows_mean(cx *c, tensor *x, const int *counts, int n) {
+    int64_t rows = 0;
+    for (int r = 0; r < n; r++) {
+        LMM_ASSERT(counts[r] > 0, "rows_mean: %d rows", counts[r]);
+        rows += counts[r];
+    }
+    LMM_ASSERT(rows == tensor_rows(x), "rows_mean: %" PRId64 " of %" PRId64 " rows", rows, tensor_rows(x));
+    return cx_apply(c, (node){.op = &OP_ROWS_MEAN, .out = cx_new2(c, n, tensor_cols(x)), .in = {x}, .args = rows_copy(c, counts, n)});
+}
+
 /* ---- patches ---- */
 
 typedef struct {

@@ -31,6 +31,8 @@ void golden_checkpoint(golden *g, const char *dir);
 void golden_tower(golden *g, lmm_model *m, const safetensors *want, const tree *about, const char *images, const char *layout);
 void golden_clip(golden *g, lmm_model *m, const safetensors *want, const tree *about, const char *layout);
 void golden_train(golden *g, const char *dir, const char *layout, lmm_model *m, const safetensors *want, const tree *about);
+void golden_bert(golden *g, lmm_model *m, const safetensors *want, const tree *about, const char *layout);
+void golden_minilm(golden *g, const char *dir);
 void golden_tokenizers(golden *g, const char *dir);
 void golden_chat_templates(golden *g, const char *dir);
 void golden_images(golden *g, const char *dir);

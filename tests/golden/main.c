@@ -77,7 +77,9 @@ static const struct {
     {"golden/images", golden_images},
     {"golden/audio", not_yet},
     {"golden/video", not_yet},
-    {"golden/real/", not_yet},
+    {"golden/real/minilm", golden_minilm},
+    {"golden/real/smollm2", not_yet},
+    {"golden/real/whisper_tiny_en", not_yet},
     {"golden_rl", not_yet},
     {"golden_scoring", not_yet},
 };
