@@ -229,6 +229,25 @@ static void oracle_rows_blend(const op_row *r, double **in, double *y) {
     }
 }
 
+/* Sentences of 1, 2, 3 and 4 tokens in turn. A slice of them takes its own tokens: their number differs from row to row. */
+static int mean_count(int row) { return 1 + row % 4; }
+
+static tensor *run_rows_mean(cx *c, const op_row *r, tensor **in, int first, int count) {
+    int counts[INDEX_MAX], before = 0, rows = 0;
+    for (int i = 0; i < first; i++) before += mean_count(i);
+    for (int i = 0; i < count; i++) rows += counts[i] = mean_count(first + i);
+    tensor *x = count == r->batch ? in[0] : cx_wrap(c, tensor_f32(in[0]) + before * in_cols(r, 0), rows, in_cols(r, 0));
+    return op_rows_mean(c, x, counts, count);
+}
+
+static void oracle_rows_mean(const op_row *r, double **in, double *y) {
+    int64_t C = in_cols(r, 0), at = 0;
+    memset(y, 0, (size_t)(r->batch * C) * sizeof *y);
+    for (int i = 0; i < r->batch; i++)
+        for (int j = 0; j < mean_count(i); j++, at += C)
+            for (int64_t k = 0; k < C; k++) y[i * C + k] += in[0][at + k] / mean_count(i);
+}
+
 static tensor *run_patches(cx *c, const op_row *r, tensor **in, int first, int count) {
     (void)first, (void)count;
     return op_patches(c, in[0], r->pick);
@@ -421,6 +440,7 @@ static const op_row op_rows[] = {
     {"rows_join",              run_rows_join,   oracle_rows_join,   {W(11, 301), W(4, 301)},                          40, 1,     1, 4,           .samples = 24},
     {"rows_blend",             run_rows_blend,  oracle_rows_blend,  {W(11, 301), W(4, 301)},                          40, 1,     4, 12,          .samples = 24},
     {"rows_blend_one_source",  run_rows_blend,  oracle_rows_blend,  {W(11, 301)},                                     40, 1,     4, 12,          .samples = 24},
+    {"rows_mean",              run_rows_mean,   oracle_rows_mean,   {W(20, 301)},                                     8, 1,      5, 2,           .samples = 24},
     {"patches",                run_patches,     oracle_patches,     {{.nd = 4, .ne = {3, 3, 17, 14}, .grad = true, .rows = true}}, 3, 1, 1, 1,   .samples = 24, .pick = 4},
     {"rope",                   run_rope,        oracle_rope,        {X(300, 5 * ROPE_DIM)},                           300, 1,    3, 3,           .samples = 24},
     {"attn_causal_grouped",    run_attn,        oracle_attn,        {X(70, 32), W(70, 16), W(70, 16)},                70, 1,     70, 280,        .samples = 6,
