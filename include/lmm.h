@@ -67,6 +67,9 @@ typedef struct {
 lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *messages_json, size_t size, const lmm_prompt_opts *opts);
 /* A prompt text as it is, special tokens recognised, begin token added as the tokenizer says, one placeholder (the model's image token) a picture. */
 lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *opts);
+/* Only the text: messages through the model's template, or through `template_text` when it is not NULL. No picture is read. free(*text). */
+lmm_status lmm_prompt_render(const lmm_model *m, const char *messages_json, size_t size, const char *template_text,
+                             const lmm_prompt_opts *opts, char **text);
 void lmm_prompt_free(lmm_prompt *p);
 int lmm_prompt_length(const lmm_prompt *p);
 const int *lmm_prompt_ids(const lmm_prompt *p);   /* placeholders expanded to one id a row; on loan */

@@ -40,5 +40,6 @@ lmm_status cmd_eval(int argc, char **argv);
 lmm_status cmd_info(int argc, char **argv);
 lmm_status cmd_data(int argc, char **argv);
 lmm_status cmd_embed(int argc, char **argv);
+lmm_status cmd_prompt(int argc, char **argv);
 
 #endif

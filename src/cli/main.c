@@ -12,6 +12,7 @@ static const command commands[] = {
     {"eval", "measure a model on benchmark tasks", cmd_eval},
     {"embed", "sentence vectors of texts", cmd_embed},
     {"trace", "write every intermediate of a forward pass", cmd_trace},
+    {"prompt", "the text a conversation becomes", cmd_prompt},
     {"tokenize", "text to ids and back, JSON lines", cmd_tokenize},
     {"info", "what a checkpoint is and needs", cmd_info},
     {"data", "bring published data sets into LLaVA form", cmd_data},

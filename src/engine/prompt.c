@@ -159,22 +159,52 @@ static lmm_status check_messages(const tree *messages) {
     return LMM_OK;
 }
 
+static const char *spelled(const lmm_model *m, int id) { return id >= 0 ? tokenizer_token(m->tok, id) : NULL; }
+
+/* What every rendering is given; messages, tools and kwargs are the caller's. */
+static chat_input input_of(const lmm_model *m, const tree *messages, bool open) {
+    chat_input in = {.messages = messages, .add_generation_prompt = open, .now = (int64_t)time(NULL)};
+    if (m->tok) in.bos_token = spelled(m, tokenizer_bos(m->tok)), in.eos_token = spelled(m, tokenizer_eos(m->tok));
+    return in;
+}
+
 lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *o) {
     if (!m->chat_template) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no chat template; use a raw prompt", m->path);
     lmm_status st = check_messages(messages);
     if (st) return st;
     tree *full = with_pictures(messages, o->images, o->image_count);
-    const char *bos = m->tok && tokenizer_bos(m->tok) >= 0 ? tokenizer_token(m->tok, tokenizer_bos(m->tok)) : NULL;
-    const char *eos = m->tok && tokenizer_eos(m->tok) >= 0 ? tokenizer_token(m->tok, tokenizer_eos(m->tok)) : NULL;
-    chat_input in = {.messages = full,
-                     .add_generation_prompt = o->add_generation_prompt,
-                     .bos_token = bos,
-                     .eos_token = eos,
-                     .now = (int64_t)time(NULL)};
+    chat_input in = input_of(m, full, o->add_generation_prompt);
     st = collect_pictures(images, full, o->media_root);
     if (!st) st = chat_render(m->chat_template, &in, text, NULL);
     tree_free(full);
     return st;
+}
+
+/* A list of messages, or {messages, tools, chat_template_kwargs, add_generation_prompt} as in a request. */
+static lmm_status render_request(buf *out, const lmm_model *m, const jinja *template_, const tree *request, const lmm_prompt_opts *o) {
+    const tree *messages = request->type == TREE_MAP ? tree_get(request, "messages") : request;
+    lmm_status st = messages ? check_messages(messages) : LMM_FAIL(LMM_E_ARG, "the request has no 'messages'");
+    if (st) return st;
+    chat_input in = input_of(m, messages, tree_bool(request, "add_generation_prompt", !o || o->add_generation_prompt));
+    in.tools = tree_get(request, "tools");
+    in.kwargs = tree_get(request, "chat_template_kwargs");
+    return chat_render(template_, &in, out, NULL);
+}
+
+lmm_status lmm_prompt_render(const lmm_model *m, const char *json, size_t size, const char *template_text, const lmm_prompt_opts *o,
+                             char **text) {
+    tree *request;
+    jinja *own = NULL;
+    buf out = {0};
+    lmm_status st = tree_parse_json(&request, json, size, "messages");
+    if (st) return st;
+    if (template_text) st = jinja_compile(&own, template_text, strlen(template_text), NULL);
+    else if (!m->chat_template) st = LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no chat template; give one", m->path);
+    if (!st) st = render_request(&out, m, own ? own : m->chat_template, request, o);
+    jinja_free(own);
+    tree_free(request);
+    if (st) return buf_free(&out), st;
+    return *text = buf_take(&out), LMM_OK;
 }
 
 lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *json, size_t size, const lmm_prompt_opts *opts) {

@@ -37,3 +37,10 @@ for c in chat train eval trace tokenize info data; do
     "$LMM" $c --help >"$tmp/help" 2>&1 && grep -q usage "$tmp/help" && echo "ok help_$c" || echo "not ok help_$c"
 done
 printf '/image %s\nwhat is it?\n/quit\n' "$pictures/rgb.png" | "$LMM" chat -m "$tiny/llava" -n 4 >"$tmp/loop" 2>&1 && echo "ok prompt_loop" || echo "not ok prompt_loop: $(cat "$tmp/loop")"
+
+printf '[{"role": "user", "content": [{"type": "image", "image": "a.png"}, {"type": "text", "text": "what?"}]}]' >"$tmp/conv.json"
+same prompt_template "USER: <image>
+what? ASSISTANT:" "$("$LMM" prompt -m "$LMM_SOURCE/models/mini" --messages "$tmp/conv.json")"
+printf '{"messages": [{"role": "user", "content": "hi"}], "tools": [{"name": "f"}]}' >"$tmp/conv.json"
+printf "{%% for t in tools %%}{{ t['name'] }}{%% endfor %%}:{{ messages[0].content }}" >"$tmp/other.jinja"
+same prompt_other_template "f:hi" "$("$LMM" prompt -m "$LMM_SOURCE/models/mini" --messages "$tmp/conv.json" --template "$tmp/other.jinja")"
