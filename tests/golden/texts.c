@@ -60,10 +60,18 @@ static void run_rows(golden *g, const tokenizer *t, const char *dir, const char 
     free(path);
 }
 
-/* "shared/data/tokenizers/x/tokenizer.json (sha256 ...)" lies below the root; "small_x/tokenizer.json" below the folder. */
+/* "shared/data/tokenizers/x/tokenizer.json (sha256 ...)" lies below the root, or, for another root, beside this project; "small_x/tokenizer.json" below the
+ * folder. */
 static char *tokenizer_path(const golden *g, const char *dir, const char *said) {
-    size_t n = strcspn(said, " ");
-    char *name = mem_strndup(said, n), *path = strncmp(name, "shared/", 7) ? path_join(dir, name) : path_join(g->root, name + 7);
+    char *name = mem_strndup(said, strcspn(said, " ")), *path;
+    if (strncmp(name, "shared/", 7)) path = path_join(dir, name);
+    else {
+        path = path_join(g->root, name + 7);
+        if (!file_exists(path)) {
+            free(path);
+            path = path_join("..", name);
+        }
+    }
     free(name);
     return path;
 }
