@@ -14,7 +14,7 @@ enum { SUM_LANES = 32, SUM_VECTORS = SUM_LANES / VL };
 INLINE vf exp_of(vf x) {
     x = v_max(v_set1(-104.0f), v_min(v_set1(89.0f), x));
     vf n = v_round(v_mul(x, v_set1(1.44269504f)));
-    vf r = v_fma(n, v_set1(-0.693359375f), x);             /* ln 2 in two parts: the first has few bits, n times it is exact */
+    vf r = v_fma(n, v_set1(-0.693359375f), x); /* ln 2 in two parts: the first has few bits, n times it is exact */
     r = v_fma(n, v_set1(2.12194440e-4f), r);
     vf q = v_fma(r, v_set1(0.00139411632499f), v_set1(0.00836679431436f));
     q = v_fma(q, r, v_set1(0.0416663522306f));
@@ -122,7 +122,7 @@ static void body_swiglu_grad(float *dgate, float *dup, const float *dy, const fl
         vf dg = whole ? v_load(dgate + i) : v_load_head(dgate + i, head, v_zero());
         vf du = whole ? v_load(dup + i) : v_load_head(dup + i, head, v_zero());
         vf s = sigmoid_of(g), silu = v_mul(g, s);
-        dg = v_fma(v_mul(d, u), v_fma(silu, v_sub(v_set1(1.0f), s), s), dg);       /* silu' = s + silu (1 - s) */
+        dg = v_fma(v_mul(d, u), v_fma(silu, v_sub(v_set1(1.0f), s), s), dg); /* silu' = s + silu (1 - s) */
         du = v_fma(d, silu, du);
         if (whole) v_store(dgate + i, dg), v_store(dup + i, du);
         else v_store_head(dgate + i, head, dg), v_store_head(dup + i, head, du);
@@ -147,7 +147,7 @@ static void body_scale(float *y, float a, const float *x, int64_t n) {
 
 /* ---- reductions ---- */
 
-INLINE float fold(vf lane[SUM_VECTORS]) {                  /* i + 16, then i + 8 of the 32 lanes, then v_sum8 */
+INLINE float fold(vf lane[SUM_VECTORS]) { /* i + 16, then i + 8 of the 32 lanes, then v_sum8 */
     for (int j = 0; j < SUM_VECTORS / 2; j++) lane[j] = v_add(lane[j], lane[j + SUM_VECTORS / 2]);
     return v_sum8(v_fold_to_8(VL == 16 ? lane[0] : v_add(lane[0], lane[SUM_VECTORS / 4])));
 }
@@ -165,8 +165,8 @@ static float body_dot(const float *a, const float *b, int n) {
     for (; i + SUM_LANES <= n; i += SUM_LANES)
         UNROLL for (int j = 0; j < SUM_VECTORS; j++) s[j] = v_fma(v_load(a + i + j * VL), v_load(b + i + j * VL), s[j]);
     if (i < n)
-        UNROLL for (int j = 0; j < SUM_VECTORS; j++)
-            s[j] = v_fma(load_in(a, i + j * VL, n, v_zero()), load_in(b, i + j * VL, n, v_zero()), s[j]);
+        UNROLL for (int j = 0; j < SUM_VECTORS; j++) s[j] =
+            v_fma(load_in(a, i + j * VL, n, v_zero()), load_in(b, i + j * VL, n, v_zero()), s[j]);
     return fold(s);
 }
 
@@ -174,10 +174,8 @@ static float body_sum(const float *x, int n) {
     vf s[SUM_VECTORS];
     UNROLL for (int j = 0; j < SUM_VECTORS; j++) s[j] = v_zero();
     int i = 0;
-    for (; i + SUM_LANES <= n; i += SUM_LANES)
-        UNROLL for (int j = 0; j < SUM_VECTORS; j++) s[j] = v_add(s[j], v_load(x + i + j * VL));
-    if (i < n)
-        UNROLL for (int j = 0; j < SUM_VECTORS; j++) s[j] = v_add(s[j], load_in(x, i + j * VL, n, v_zero()));
+    for (; i + SUM_LANES <= n; i += SUM_LANES) UNROLL for (int j = 0; j < SUM_VECTORS; j++) s[j] = v_add(s[j], v_load(x + i + j * VL));
+    if (i < n) UNROLL for (int j = 0; j < SUM_VECTORS; j++) s[j] = v_add(s[j], load_in(x, i + j * VL, n, v_zero()));
     return fold(s);
 }
 
@@ -188,7 +186,7 @@ INLINE float max_lane(vf a) {
     return m;
 }
 
-static float body_max(const float *x, int n) {             /* v_max(x, m) gives m when x is NaN */
+static float body_max(const float *x, int n) { /* v_max(x, m) gives m when x is NaN */
     vf m0 = v_set1(-INFINITY), m1 = m0;
     int i = 0;
     for (; i + 2 * VL <= n; i += 2 * VL) m0 = v_max(v_load(x + i), m0), m1 = v_max(v_load(x + i + VL), m1);
@@ -216,7 +214,7 @@ static float exp_minus(float *x, int n, float max) {
 static float body_softmax(float *x, int n, float scale) {
     body_scale(x, scale, x, n);
     float max = body_max(x, n);
-    if (n == 0 || max == -INFINITY) {                      /* everything is masked: no probabilities rather than NaN */
+    if (n == 0 || max == -INFINITY) { /* everything is masked: no probabilities rather than NaN */
         bool nan = false;
         for (int i = 0; i < n; i++) nan |= x[i] != x[i];
         for (int i = 0; i < n; i++) x[i] = nan ? NAN : 0.0f;
@@ -269,12 +267,27 @@ static void body_from_f32(void *y, const float *x, kernel_type t, int64_t n) {
 
 const kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
-    .gemm_nt = body_gemm_nt, .gemm_nn = body_gemm_nn, .gemm_tn = body_gemm_tn,
-    .dot = body_dot, .axpy = body_axpy, .add = body_add, .mul = body_mul, .scale = body_scale,
-    .exp = body_exp, .silu = body_silu, .swiglu = body_swiglu, .swiglu_grad = body_swiglu_grad,
-    .gelu_erf = body_gelu_erf, .gelu_erf_grad = body_gelu_erf_grad,
-    .gelu_tanh = body_gelu_tanh, .gelu_tanh_grad = body_gelu_tanh_grad,
-    .gelu_quick = body_gelu_quick, .gelu_quick_grad = body_gelu_quick_grad,
-    .softmax = body_softmax, .sum = body_sum, .max = body_max,
-    .to_f32 = body_to_f32, .from_f32 = body_from_f32,
+    .gemm_nt = body_gemm_nt,
+    .gemm_nn = body_gemm_nn,
+    .gemm_tn = body_gemm_tn,
+    .dot = body_dot,
+    .axpy = body_axpy,
+    .add = body_add,
+    .mul = body_mul,
+    .scale = body_scale,
+    .exp = body_exp,
+    .silu = body_silu,
+    .swiglu = body_swiglu,
+    .swiglu_grad = body_swiglu_grad,
+    .gelu_erf = body_gelu_erf,
+    .gelu_erf_grad = body_gelu_erf_grad,
+    .gelu_tanh = body_gelu_tanh,
+    .gelu_tanh_grad = body_gelu_tanh_grad,
+    .gelu_quick = body_gelu_quick,
+    .gelu_quick_grad = body_gelu_quick_grad,
+    .softmax = body_softmax,
+    .sum = body_sum,
+    .max = body_max,
+    .to_f32 = body_to_f32,
+    .from_f32 = body_from_f32,
 };

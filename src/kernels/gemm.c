@@ -3,10 +3,12 @@
  * A task is a rectangle of y; its size follows from m, n and k alone, so does every number in y. k is never cut. */
 #include "kernels/kernels.h"
 
-enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_WANTED = 8 };  /* rows and columns of a task; enough tasks for balance on a few threads */
-static const int64_t INLINE_MAX = 50000;                   /* multiply-adds that are done sooner than a team wakes up */
+enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_WANTED = 8 }; /* rows and columns of a task; enough tasks for balance on a few threads */
+static const int64_t INLINE_MAX = 50000;                  /* multiply-adds that are done sooner than a team wakes up */
 
-typedef struct { int rows, columns, row_tasks, column_tasks; } cut;
+typedef struct {
+    int rows, columns, row_tasks, column_tasks;
+} cut;
 
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
@@ -46,14 +48,13 @@ static void run_task(const job *j, int64_t task) {
     size_t size = kernel_type_size(j->bt);
     switch (j->product) {
     case PRODUCT_NT:
-        j->k->gemm_nt(y, j->ldy, j->a + row * j->lda, j->lda, b + (size_t)(col * j->ldb) * size, j->ldb, j->bt, rows, columns, j->kk, j->accumulate);
+        j->k->gemm_nt(y, j->ldy, j->a + row * j->lda, j->lda, b + (size_t)(col * j->ldb) * size, j->ldb, j->bt, rows, columns, j->kk,
+                      j->accumulate);
         break;
     case PRODUCT_NN:
         j->k->gemm_nn(y, j->ldy, j->a + row * j->lda, j->lda, b + (size_t)col * size, j->ldb, j->bt, rows, columns, j->kk);
         break;
-    case PRODUCT_TN:
-        j->k->gemm_tn(y, j->ldy, j->a + row, j->lda, (const float *)j->b + col, j->ldb, rows, columns, j->kk);
-        break;
+    case PRODUCT_TN: j->k->gemm_tn(y, j->ldy, j->a + row, j->lda, (const float *)j->b + col, j->ldb, rows, columns, j->kk); break;
     }
 }
 
@@ -71,15 +72,49 @@ static void run(pool *p, job *j) {
 
 void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
              int m, int n, int kk, bool accumulate) {
-    run(p, &(job){.k = k, .product = PRODUCT_NT, .y = y, .ldy = ldy, .a = x, .lda = ldx, .b = w, .ldb = ldw, .bt = wt, .m = m, .n = n, .kk = kk,
+    run(p, &(job){.k = k,
+                  .product = PRODUCT_NT,
+                  .y = y,
+                  .ldy = ldy,
+                  .a = x,
+                  .lda = ldx,
+                  .b = w,
+                  .ldb = ldw,
+                  .bt = wt,
+                  .m = m,
+                  .n = n,
+                  .kk = kk,
                   .accumulate = accumulate});
 }
 
 void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt,
              int m, int n, int kk) {
-    run(p, &(job){.k = k, .product = PRODUCT_NN, .y = y, .ldy = ldy, .a = a, .lda = lda, .b = b, .ldb = ldb, .bt = bt, .m = m, .n = n, .kk = kk});
+    run(p, &(job){.k = k,
+                  .product = PRODUCT_NN,
+                  .y = y,
+                  .ldy = ldy,
+                  .a = a,
+                  .lda = lda,
+                  .b = b,
+                  .ldb = ldb,
+                  .bt = bt,
+                  .m = m,
+                  .n = n,
+                  .kk = kk});
 }
 
-void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int kk) {
-    run(p, &(job){.k = k, .product = PRODUCT_TN, .y = y, .ldy = ldy, .a = a, .lda = lda, .b = b, .ldb = ldb, .bt = KT_F32, .m = m, .n = n, .kk = kk});
+void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n,
+             int kk) {
+    run(p, &(job){.k = k,
+                  .product = PRODUCT_TN,
+                  .y = y,
+                  .ldy = ldy,
+                  .a = a,
+                  .lda = lda,
+                  .b = b,
+                  .ldb = ldb,
+                  .bt = KT_F32,
+                  .m = m,
+                  .n = n,
+                  .kk = kk});
 }

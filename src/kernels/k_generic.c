@@ -20,7 +20,7 @@ static uint32_t to_bits(float f) {
 
 static float f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3ff;
-    if (exponent == 31) return from_bits(sign | 0x7f800000 | (fraction ? 0x400000 | fraction << 13 : 0));   /* a NaN becomes quiet */
+    if (exponent == 31) return from_bits(sign | 0x7f800000 | (fraction ? 0x400000 | fraction << 13 : 0)); /* a NaN becomes quiet */
     if (exponent == 0) return from_bits(sign | to_bits((float)fraction * 0x1p-24f));
     return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
@@ -29,8 +29,8 @@ static uint16_t f32_to_f16(float f) {
     uint32_t u = to_bits(f), size = u & 0x7fffffff;
     uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
     if (size > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (size >> 13 & 0x3ff));
-    if (size >= 0x477ff000) return sign | 0x7c00;          /* 65520 and above round to infinity */
-    if (size < 0x38800000)                                 /* below 2^-14 the step is 2^-24: adding 0.5 makes the hardware round there */
+    if (size >= 0x477ff000) return sign | 0x7c00; /* 65520 and above round to infinity */
+    if (size < 0x38800000)                        /* below 2^-14 the step is 2^-24: adding 0.5 makes the hardware round there */
         return (uint16_t)(sign | (to_bits(from_bits(size) + 0.5f) - to_bits(0.5f)));
     return (uint16_t)(sign | ((size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13));
 }
@@ -62,8 +62,8 @@ static void generic_from_f32(void *y, const float *x, kernel_type t, int64_t n) 
 
 /* ---- products: one fused multiply-add after the other ---- */
 
-static void generic_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
-                            int m, int n, int k, bool accumulate) {
+static void generic_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt, int m, int n,
+                            int k, bool accumulate) {
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {
             float *out = y + i * ldy + j;
@@ -76,7 +76,8 @@ static void generic_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, 
         }
 }
 
-static void generic_gemm_nn(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int k) {
+static void generic_gemm_nn(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n,
+                            int k) {
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++)
             for (int l = 0; l < k; l++) y[i * ldy + j] = fmaf(a[i * lda + l], element(b, bt, l * ldb + j), y[i * ldy + j]);
@@ -124,7 +125,7 @@ static float generic_sum(const float *x, int n) {
     return fold(lane);
 }
 
-static float generic_max(const float *x, int n) {          /* NaN is passed over */
+static float generic_max(const float *x, int n) { /* NaN is passed over */
     float m = -INFINITY;
     for (int i = 0; i < n; i++) m = x[i] > m ? x[i] : m;
     return m;
@@ -137,7 +138,7 @@ static float generic_softmax(float *x, int n, float scale) {
         nan |= x[i] != x[i];
     }
     float max = generic_max(x, n);
-    if (max == -INFINITY) {                                /* everything is masked: no probabilities rather than NaN */
+    if (max == -INFINITY) { /* everything is masked: no probabilities rather than NaN */
         for (int i = 0; i < n; i++) x[i] = nan ? NAN : 0.0f;
         return nan ? NAN : -INFINITY;
     }
@@ -197,12 +198,27 @@ static void generic_gelu_quick_grad(float *dx, const float *dy, const float *x, 
 
 const kernels kernels_generic = {
     .name = "generic",
-    .gemm_nt = generic_gemm_nt, .gemm_nn = generic_gemm_nn, .gemm_tn = generic_gemm_tn,
-    .dot = generic_dot, .axpy = generic_axpy, .add = generic_add, .mul = generic_mul, .scale = generic_scale,
-    .exp = generic_exp, .silu = generic_silu, .swiglu = generic_swiglu, .swiglu_grad = generic_swiglu_grad,
-    .gelu_erf = generic_gelu_erf, .gelu_erf_grad = generic_gelu_erf_grad,
-    .gelu_tanh = generic_gelu_tanh, .gelu_tanh_grad = generic_gelu_tanh_grad,
-    .gelu_quick = generic_gelu_quick, .gelu_quick_grad = generic_gelu_quick_grad,
-    .softmax = generic_softmax, .sum = generic_sum, .max = generic_max,
-    .to_f32 = generic_to_f32, .from_f32 = generic_from_f32,
+    .gemm_nt = generic_gemm_nt,
+    .gemm_nn = generic_gemm_nn,
+    .gemm_tn = generic_gemm_tn,
+    .dot = generic_dot,
+    .axpy = generic_axpy,
+    .add = generic_add,
+    .mul = generic_mul,
+    .scale = generic_scale,
+    .exp = generic_exp,
+    .silu = generic_silu,
+    .swiglu = generic_swiglu,
+    .swiglu_grad = generic_swiglu_grad,
+    .gelu_erf = generic_gelu_erf,
+    .gelu_erf_grad = generic_gelu_erf_grad,
+    .gelu_tanh = generic_gelu_tanh,
+    .gelu_tanh_grad = generic_gelu_tanh_grad,
+    .gelu_quick = generic_gelu_quick,
+    .gelu_quick_grad = generic_gelu_quick_grad,
+    .softmax = generic_softmax,
+    .sum = generic_sum,
+    .max = generic_max,
+    .to_f32 = generic_to_f32,
+    .from_f32 = generic_from_f32,
 };

@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 
-typedef enum { KT_F32, KT_F16, KT_BF16, KT_COUNT } kernel_type;   /* storage of weights; quantised blocks come with [checkpoints] */
+typedef enum { KT_F32, KT_F16, KT_BF16, KT_COUNT } kernel_type; /* storage of weights; quantised blocks come with [checkpoints] */
 
 typedef struct kernels {
     const char *name;
@@ -20,40 +20,40 @@ typedef struct kernels {
     /* y[m][n] = sum_k x[m][k] * w[n][k] (+ y when accumulate): "nt", the forward product of a linear layer, w as in PyTorch (out, in).
      * x (m, k) f32 with row stride ldx, w (n, k) of type `wt` with row stride ldw (elements), y row stride ldy.
      * Each block of KERNEL_K_BLOCK steps is a chain from 0, blocks are added to y in order. Weights are converted exactly to f32 when loaded. */
-    void (*gemm_nt)(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
-                    int m, int n, int k, bool accumulate);
+    void (*gemm_nt)(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt, int m, int n, int k,
+                    bool accumulate);
     /* y[m][n] += sum_k a[m][k] * b[k][n]: "nn"; lanes along n; one chain over k in order 0..k-1 starting from y.
      * Backward to inputs (a = dy, b = w) and attention's P V. b of type `bt`. */
     void (*gemm_nn)(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int k);
     /* y[m][n] += sum_k a[k][m] * b[k][n]: "tn"; order over k as in gemm_nn. Backward to weights (a = dy, b = x). */
     void (*gemm_tn)(float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int k);
 
-    float (*dot)(const float *a, const float *b, int n);                   /* 32 lanes, then a fixed tree: not the order of gemm_nt */
-    void (*axpy)(float *y, float a, const float *x, int64_t n);            /* y += a x */
-    void (*add)(float *y, const float *a, const float *b, int64_t n);      /* y = a + b */
-    void (*mul)(float *y, const float *a, const float *b, int64_t n);      /* y = a b */
-    void (*scale)(float *y, float a, const float *x, int64_t n);           /* y = a x */
+    float (*dot)(const float *a, const float *b, int n);              /* 32 lanes, then a fixed tree: not the order of gemm_nt */
+    void (*axpy)(float *y, float a, const float *x, int64_t n);       /* y += a x */
+    void (*add)(float *y, const float *a, const float *b, int64_t n); /* y = a + b */
+    void (*mul)(float *y, const float *a, const float *b, int64_t n); /* y = a b */
+    void (*scale)(float *y, float a, const float *x, int64_t n);      /* y = a x */
 
     /* Elementwise functions are computed by one polynomial, same value at any position in the vector (tails included). */
-    void (*exp)(float *y, const float *x, int64_t n);                      /* max error 2 ulp; exp(-inf) = 0 */
+    void (*exp)(float *y, const float *x, int64_t n); /* max error 2 ulp; exp(-inf) = 0 */
     void (*silu)(float *y, const float *x, int64_t n);
-    void (*swiglu)(float *y, const float *gate, const float *up, int64_t n);       /* silu(gate) * up */
-    void (*swiglu_grad)(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n);  /* += */
-    void (*gelu_erf)(float *y, const float *x, int64_t n);                 /* 0.5 x (1 + erf(x / sqrt 2)), abs error <= 1e-6 */
-    void (*gelu_erf_grad)(float *dx, const float *dy, const float *x, int64_t n);  /* += */
+    void (*swiglu)(float *y, const float *gate, const float *up, int64_t n);                                       /* silu(gate) * up */
+    void (*swiglu_grad)(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n); /* += */
+    void (*gelu_erf)(float *y, const float *x, int64_t n);                        /* 0.5 x (1 + erf(x / sqrt 2)), abs error <= 1e-6 */
+    void (*gelu_erf_grad)(float *dx, const float *dy, const float *x, int64_t n); /* += */
     void (*gelu_tanh)(float *y, const float *x, int64_t n);
-    void (*gelu_tanh_grad)(float *dx, const float *dy, const float *x, int64_t n); /* += */
-    void (*gelu_quick)(float *y, const float *x, int64_t n);               /* x sigmoid(1.702 x) */
+    void (*gelu_tanh_grad)(float *dx, const float *dy, const float *x, int64_t n);  /* += */
+    void (*gelu_quick)(float *y, const float *x, int64_t n);                        /* x sigmoid(1.702 x) */
     void (*gelu_quick_grad)(float *dx, const float *dy, const float *x, int64_t n); /* += */
 
     /* In place softmax of one row of n scores multiplied by `scale` first; order of the sum depends on n only. Returns log(sum) + max (of the scaled scores).
      * Appending entries of -inf at the end changes no bit of the others. */
-    float (*softmax)(float *x, int n, float scale);                        /* all -inf: zeros, returns -inf */
-    float (*sum)(const float *x, int n);                                   /* the order of dot */
-    float (*max)(const float *x, int n);                                   /* -inf when empty; NaN entries are passed over */
+    float (*softmax)(float *x, int n, float scale); /* all -inf: zeros, returns -inf */
+    float (*sum)(const float *x, int n);            /* the order of dot */
+    float (*max)(const float *x, int n);            /* -inf when empty; NaN entries are passed over */
 
     void (*to_f32)(float *y, const void *x, kernel_type t, int64_t n);
-    void (*from_f32)(void *y, const float *x, kernel_type t, int64_t n);   /* round to nearest even */
+    void (*from_f32)(void *y, const float *x, kernel_type t, int64_t n); /* round to nearest even */
 } kernels;
 
 enum { KERNEL_K_BLOCK = 256 };
@@ -67,7 +67,9 @@ size_t kernel_type_size(kernel_type t);
 /* gemm.c: the products above cut into tasks for a pool; the cut depends on the sizes alone. NULL pool: one thread. */
 void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
              int m, int n, int kk, bool accumulate);
-void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int kk);
-void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int kk);
+void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt,
+             int m, int n, int kk);
+void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n,
+             int kk);
 
 #endif

@@ -9,10 +9,10 @@
 
 #include "kernels/kernels.h"
 
-enum { PAD = 3, GUARD = 0x7f };        /* strides are wider than rows; the gaps hold GUARD bytes that must survive */
+enum { PAD = 3, GUARD = 0x7f }; /* strides are wider than rows; the gaps hold GUARD bytes that must survive */
 
 static uint32_t state = 1;
-static float next_float(void) {        /* uniform in [-1, 1) */
+static float next_float(void) { /* uniform in [-1, 1) */
     state = state * 1664525u + 1013904223u;
     return (float)(int32_t)state * 0x1p-31f;
 }
@@ -97,7 +97,8 @@ static float *solve(const problem *q, const kernels *k) {
 
 static float *solve_pooled(const problem *q, const kernels *k, pool *p) {
     float *y = start(q);
-    if (q->product <= NT_ACCUMULATE) gemm_nt(k, p, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k, q->product == NT_ACCUMULATE);
+    if (q->product <= NT_ACCUMULATE)
+        gemm_nt(k, p, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k, q->product == NT_ACCUMULATE);
     else if (q->product == NN) gemm_nn(k, p, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k);
     else gemm_tn(k, p, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->m, q->n, q->k);
     return y;
@@ -106,8 +107,8 @@ static float *solve_pooled(const problem *q, const kernels *k, pool *p) {
 static void assert_same(const problem *q, const float *want, const float *got, const char *what) {
     for (int64_t i = 0; i < q->m * q->ldy; i++)
         if (memcmp(want + i, got + i, sizeof *got))
-            fail_msg("%s: product %d type %d (%d, %d, %d): y[%d][%d] is %.9g, not %.9g", what, (int)q->product, (int)q->type, q->m, q->n, q->k,
-                     (int)(i / q->ldy), (int)(i % q->ldy), (double)got[i], (double)want[i]);
+            fail_msg("%s: product %d type %d (%d, %d, %d): y[%d][%d] is %.9g, not %.9g", what, (int)q->product, (int)q->type, q->m, q->n,
+                     q->k, (int)(i / q->ldy), (int)(i % q->ldy), (double)got[i], (double)want[i]);
 }
 
 static const kernels *TABLES[3];
@@ -128,13 +129,15 @@ static void check(product p, kernel_type t, int m, int n, int k) {
 static void every_table_gives_the_generic_bits_at_odd_sizes(void **unused) {
     (void)unused;
     for (int round = 0; round < 250; round++)
-        for (int p = 0; p < PRODUCT_COUNT; p++) check((product)p, (kernel_type)(round % KT_COUNT), 1 + next_below(70), 1 + next_below(70), 1 + next_below(70));
+        for (int p = 0; p < PRODUCT_COUNT; p++)
+            check((product)p, (kernel_type)(round % KT_COUNT), 1 + next_below(70), 1 + next_below(70), 1 + next_below(70));
 }
 
 static void every_number_of_rows_and_columns_is_covered(void **unused) {
     (void)unused;
     for (int s = 1; s <= 36; s++)
-        for (int p = 0; p < PRODUCT_COUNT; p++) check((product)p, (kernel_type)(s % KT_COUNT), s, 5, 19), check((product)p, (kernel_type)(s % KT_COUNT), 5, s, 19);
+        for (int p = 0; p < PRODUCT_COUNT; p++)
+            check((product)p, (kernel_type)(s % KT_COUNT), s, 5, 19), check((product)p, (kernel_type)(s % KT_COUNT), 5, s, 19);
 }
 
 static void long_sums_cross_blocks_of_k(void **unused) {
@@ -142,7 +145,8 @@ static void long_sums_cross_blocks_of_k(void **unused) {
     static const int K[] = {KERNEL_K_BLOCK - 1, KERNEL_K_BLOCK, KERNEL_K_BLOCK + 1, 3 * KERNEL_K_BLOCK + 7};
     for (size_t i = 0; i < COUNT_OF(K); i++)
         for (int p = 0; p < PRODUCT_COUNT; p++)
-            for (int t = 0; t < KT_COUNT; t++) check((product)p, (kernel_type)t, 3, 37, K[i]), check((product)p, (kernel_type)t, 17, 9, K[i]);
+            for (int t = 0; t < KT_COUNT; t++)
+                check((product)p, (kernel_type)t, 3, 37, K[i]), check((product)p, (kernel_type)t, 17, 9, K[i]);
 }
 
 static void wide_products_cross_blocks_of_columns(void **unused) {
@@ -227,7 +231,8 @@ static void sums_are_close_to_double(void **unused) {
             for (int j = 0; j < q.n; j++) {
                 double sum = p == NT ? 0.0 : (double)q.y[i * q.ldy + j], size = fabs(sum);
                 for (int l = 0; l < q.k; l++) {
-                    double term = (double)(p == TN ? q.a[l * q.lda + i] : q.a[i * q.lda + l]) * (double)(p <= NT_ACCUMULATE ? b[j * q.ldb + l] : b[l * q.ldb + j]);
+                    double term = (double)(p == TN ? q.a[l * q.lda + i] : q.a[i * q.lda + l]) *
+                                  (double)(p <= NT_ACCUMULATE ? b[j * q.ldb + l] : b[l * q.ldb + j]);
                     sum += term, size += fabs(term);
                 }
                 assert_true(fabs((double)got[i * q.ldy + j] - sum) <= (q.k + 1) * 0x1p-24 * size);

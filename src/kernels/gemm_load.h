@@ -1,0 +1,40 @@
+/* gemm_load.h - vectors of weights of any storage type, along a row or across rows. */
+#ifndef LMM_KERNELS_GEMM_LOAD_H
+#define LMM_KERNELS_GEMM_LOAD_H
+
+#include "kernels/kernels.h"
+#include "kernels/vec.h"
+
+INLINE vf load_as(const void *x, kernel_type t, int64_t at) {
+    if (t == KT_F32) return v_load((const float *)x + at);
+    return t == KT_F16 ? v_load_f16((const uint16_t *)x + at) : v_load_bf16((const uint16_t *)x + at);
+}
+
+/* The first n < VL of them, 0 beyond. */
+INLINE vf load_as_head(const void *x, kernel_type t, int64_t at, int n) {
+    if (t == KT_F32) return v_load_head((const float *)x + at, v_head(n), v_zero());
+    uint16_t rest[VL] = {0};
+    memcpy(rest, (const uint16_t *)x + at, (size_t)n * sizeof *rest);
+    return t == KT_F16 ? v_load_f16(rest) : v_load_bf16(rest);
+}
+
+/* VL rows of w by VL words of four bytes, transposed: word l of row j is lane j of t[l]. A word is one f32 or two 16-bit weights, first in
+ * the low half. Rows and steps of k beyond the given are 0. */
+INLINE void load_words(vf t[VL], kernel_type wt, const void *w, int64_t at, int64_t ldw, int rows, int k) {
+    const int64_t size = wt == KT_F32 ? 4 : 2;
+    const char *from = (const char *)w + at * size;
+    if (rows >= VL && k * size >= 4 * VL) {
+        v_load_transposed(t, from, ldw * size);
+        return;
+    }
+    char rest[VL][4 * VL] = {{0}};
+    for (int j = 0; j < min_int(rows, VL); j++) memcpy(rest[j], from + j * ldw * size, (size_t)min_i64(4 * VL, k * size));
+    v_load_transposed(t, rest[0], 4 * VL);
+}
+
+INLINE void split_word(kernel_type wt, vf word, vf *low, vf *high) {
+    if (wt == KT_F16) v_pair_f16(word, low, high);
+    else v_pair_bf16(word, low, high);
+}
+
+#endif

@@ -1,0 +1,175 @@
+/* gemm_tile.h - the inner loop of the matrix products and the packing that feeds it.
+ *
+ * A tile of y, MR rows by NR columns, stays in registers while k passes by: one fused multiply-add a step and output, vectors along n. B is
+ * packed to panels of NR columns, A to panels of MR rows: both are read in straight lines from the nearest caches, also when the strides
+ * are powers of two and rows would fight for the same sets. */
+#ifndef LMM_KERNELS_GEMM_TILE_H
+#define LMM_KERNELS_GEMM_TILE_H
+
+#include "kernels/gemm_load.h"
+
+enum {
+    NR = 2 * VL,            /* columns of a tile */
+    MR = VL == 16 ? 14 : 6, /* rows: MR * 2 sums, 2 vectors of B and one of A fill the 32 or 16 registers */
+    KC = KERNEL_K_BLOCK,    /* steps of k packed at a time: a panel of B is 32 or 16 KB */
+    A_ROW = KC + 16,        /* stride of a packed row of A, no power of two */
+    A_STEP = 16,            /* stride of a packed column of A */
+    A_PANEL = MR * A_ROW > A_STEP *KC ? MR *A_ROW : A_STEP *KC,
+    STREAMS = 3,     /* rectangles fetched ahead in one tile, */
+    FETCH_STEPS = 8, /* a line of each every so many steps: oftener they would stand in the way of the tile's own loads */
+};
+
+typedef enum { A_ROWS, A_COLUMNS } a_layout;  /* packed a (rows, k) for nt and nn; (k, rows) for tn: as it comes, without transposing */
+typedef enum { Y_SET, Y_ADD, Y_CHAIN } y_use; /* y = sum; y = y + sum; the sum starts from y */
+
+/* A rectangle of memory that will be packed next, fetched to the second cache a few lines at a time while tiles are computed. */
+typedef struct {
+    const char *row;
+    int64_t stride;
+    int rows, size, at; /* rows left; bytes of a row; bytes of this row already asked for */
+} ahead;
+
+static ahead ahead_of(const void *x, kernel_type t, int64_t at, int64_t ld, int rows, int columns) {
+    int64_t size = t == KT_F32 ? 4 : 2;
+    return (ahead){(const char *)x + at * size, ld * size, rows, (int)(columns * size), 0};
+}
+
+INLINE void fetch(ahead *f) {
+    if (f->rows <= 0) return;
+    _mm_prefetch(f->row + f->at, _MM_HINT_T1);
+    f->at += 64;
+    if (f->at >= f->size) f->row += f->stride, f->rows--, f->at = 0;
+}
+
+/* y (rows, NR) from packed a (rows, k) and b (k, NR). `rows` and `layout` are constants where it is inlined. */
+INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use,
+                    ahead next[STREAMS]) {
+    vf c[MR][2];
+    UNROLL for (int i = 0; i < rows; i++) c[i][0] = c[i][1] = v_zero();
+    if (use == Y_CHAIN) UNROLL for (int i = 0; i < rows; i++) {
+            c[i][0] = v_load(y + i * ldy);
+            c[i][1] = v_load(y + i * ldy + VL);
+        }
+    for (int l = 0; l < k;) {
+        for (int s = 0; s < STREAMS; s++) fetch(&next[s]);
+        int stop = min_int(k, l + FETCH_STEPS);
+        UNROLL_NOT for (; l < stop; l++, b += NR) {
+            vf b0 = v_load(b), b1 = v_load(b + VL);
+            UNROLL for (int i = 0; i < rows; i++) {
+                vf ai = v_set1(layout == A_ROWS ? a[i * A_ROW + l] : a[l * A_STEP + i]);
+                c[i][0] = v_fma(ai, b0, c[i][0]);
+                c[i][1] = v_fma(ai, b1, c[i][1]);
+            }
+        }
+    }
+    if (use == Y_ADD) UNROLL for (int i = 0; i < rows; i++) {
+            c[i][0] = v_add(v_load(y + i * ldy), c[i][0]);
+            c[i][1] = v_add(v_load(y + i * ldy + VL), c[i][1]);
+        }
+    UNROLL for (int i = 0; i < rows; i++) {
+        v_store(y + i * ldy, c[i][0]);
+        v_store(y + i * ldy + VL, c[i][1]);
+    }
+}
+
+INLINE void tile_rows(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead *next) {
+    switch (rows) {
+    case 1: tile_of(1, layout, y, ldy, a, b, k, use, next); break;
+    case 2: tile_of(2, layout, y, ldy, a, b, k, use, next); break;
+    case 3: tile_of(3, layout, y, ldy, a, b, k, use, next); break;
+    case 4: tile_of(4, layout, y, ldy, a, b, k, use, next); break;
+    case 5: tile_of(5, layout, y, ldy, a, b, k, use, next); break;
+    case 6: tile_of(6, layout, y, ldy, a, b, k, use, next); break;
+#if defined(__AVX512F__)
+    case 7: tile_of(7, layout, y, ldy, a, b, k, use, next); break;
+    case 8: tile_of(8, layout, y, ldy, a, b, k, use, next); break;
+    case 9: tile_of(9, layout, y, ldy, a, b, k, use, next); break;
+    case 10: tile_of(10, layout, y, ldy, a, b, k, use, next); break;
+    case 11: tile_of(11, layout, y, ldy, a, b, k, use, next); break;
+    case 12: tile_of(12, layout, y, ldy, a, b, k, use, next); break;
+    case 13: tile_of(13, layout, y, ldy, a, b, k, use, next); break;
+    case 14: tile_of(14, layout, y, ldy, a, b, k, use, next); break;
+#endif
+    }
+}
+
+static void tile_a_rows(int rows, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead *next) {
+    tile_rows(A_ROWS, rows, y, ldy, a, b, k, use, next);
+}
+
+static void tile_a_columns(int rows, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead *next) {
+    tile_rows(A_COLUMNS, rows, y, ldy, a, b, k, use, next);
+}
+
+/* A tile at the right edge, with fewer than NR columns: computed whole in a place of its own. */
+static void edge_tile(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use,
+                      ahead *next) {
+    float whole[MR * NR];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < NR; j++) whole[i * NR + j] = j < columns && use != Y_SET ? y[i * ldy + j] : 0.0f;
+    (layout == A_ROWS ? tile_a_rows : tile_a_columns)(rows, whole, NR, a, b, k, use, next);
+    for (int i = 0; i < rows; i++) memcpy(y + i * ldy, whole + i * NR, (size_t)columns * sizeof *y);
+}
+
+/* ---- packing ---- */
+
+static void pack_a_rows(float *to, const float *a, int64_t lda, int rows, int k) {
+    for (int i = 0; i < rows; i++) {
+        int l = 0;
+        for (; l + VL <= k; l += VL) v_store(to + i * A_ROW + l, v_load(a + i * lda + l));
+        for (; l < k; l++) to[i * A_ROW + l] = a[i * lda + l];
+    }
+}
+
+static void pack_a_columns(float *to, const float *a, int64_t lda, const int *rows, int panels, int k) {
+    for (int l = 0; l < k; l++) {
+        const float *from = a + l * lda;
+        for (int p = 0; p < panels; p++) {
+            v_store(to + p * A_PANEL + l * A_STEP, v_load_head(from, v_head(rows[p]), v_zero()));
+            from += rows[p];
+        }
+    }
+}
+
+/* to: panels (k, NR) of b (k, columns) at element `at`, row by row (a row is contiguous, the next may be on another page); 0 beyond. */
+INLINE void pack_b_as(kernel_type t, float *to, const void *b, int64_t at, int64_t ldb, int columns, int k) {
+    for (int l = 0; l < k; l++, to += NR, at += ldb)
+        for (int c = 0; c < columns; c += NR) {
+            float *panel = to + c * KC;
+            for (int v = c; v < c + NR; v += VL, panel += VL) {
+                if (v + VL <= columns) v_store(panel, load_as(b, t, at + v));
+                else v_store(panel, v < columns ? load_as_head(b, t, at + v, columns - v) : v_zero());
+            }
+        }
+}
+
+static void pack_b(float *to, const void *b, kernel_type t, int64_t at, int64_t ldb, int columns, int k) {
+    if (t == KT_F32) pack_b_as(KT_F32, to, b, at, ldb, columns, k);
+    else if (t == KT_F16) pack_b_as(KT_F16, to, b, at, ldb, columns, k);
+    else pack_b_as(KT_BF16, to, b, at, ldb, columns, k);
+}
+
+/* to: panels (k, NR) of w (columns, k). */
+INLINE void pack_w_as(kernel_type t, float *to, const void *w, int64_t at, int64_t ldw, int columns, int k) {
+    const int per_word = t == KT_F32 ? 1 : 2;
+    for (int c = 0; c < columns; c += VL)
+        for (int l = 0; l < k; l += per_word * VL) {
+            vf word[VL];
+            load_words(word, t, w, at + c * ldw + l, ldw, columns - c, k - l);
+            float *panel = to + c / NR * NR * KC + c % NR + l * NR;
+            for (int q = 0; q < VL && l + q * per_word < k; q++, panel += per_word * NR) {
+                vf low = word[q], high = low;
+                if (t != KT_F32) split_word(t, word[q], &low, &high);
+                v_store(panel, low);
+                if (t != KT_F32 && l + 2 * q + 1 < k) v_store(panel + NR, high);
+            }
+        }
+}
+
+static void pack_w(float *to, const void *w, kernel_type t, int64_t at, int64_t ldw, int columns, int k) {
+    if (t == KT_F32) pack_w_as(KT_F32, to, w, at, ldw, columns, k);
+    else if (t == KT_F16) pack_w_as(KT_F16, to, w, at, ldw, columns, k);
+    else pack_w_as(KT_BF16, to, w, at, ldw, columns, k);
+}
+
+#endif
