@@ -8,15 +8,27 @@
 #include "models/models_int.h"
 
 /* hidden_states[0] is what enters the layers, [k] what leaves layer k: -2 of 24 layers runs 23, -1 runs 24. */
-static lmm_status layer_select(net *n, const tree *config, int layers, int fallback) {
-    const tree *t = tree_get(config, "vision_feature_layer");
-    if (t && t->type == TREE_LIST) return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: lists in 'vision_feature_layer' are not supported");
-    int64_t select = tree_int(config, "vision_feature_layer", fallback);
-    int64_t count = select < 0 ? layers + 1 + select : select;
-    if (count < 1 || count > layers)
-        return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer %d of a tower with %d layers", (int)select, layers);
-    n->vision_layer_count = (int)count;
+static lmm_status state_add(net *n, int64_t select, int layers) {
+    int64_t state = select < 0 ? layers + 1 + select : select;
+    if (state < 0 || state > layers)
+        return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer %" PRId64 " of a tower with %d layers", select, layers);
+    n->vision_state[n->vision_state_count++] = (int)state;
+    n->vision_layer_count = max_int(n->vision_layer_count, (int)state);
     return LMM_OK;
+}
+
+/* A number, or a list of them. */
+static lmm_status states_select(net *n, const tree *config, int layers, int fallback) {
+    const tree *t = tree_get(config, "vision_feature_layer");
+    if (!t || t->type != TREE_LIST) return state_add(n, tree_int(config, "vision_feature_layer", fallback), layers);
+    if (t->count < 1 || t->count > VISION_STATE_MAX)
+        return LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer lists %d layers, 1 to %d are possible", t->count,
+                        VISION_STATE_MAX);
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < t->count && !st; i++)
+        st = t->items[i]->type == TREE_INT ? state_add(n, t->items[i]->i, layers)
+                                           : LMM_FAIL(LMM_E_FORMAT, "config.json: vision_feature_layer lists what is no whole number");
+    return st;
 }
 
 static lmm_status strategy_read(net *n, const tree *config, const char *fallback) {
@@ -44,7 +56,7 @@ lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_d
     decoder_config d = {0};
     lmm_status st = tower_read(&v, config, def);
     if (!st) st = decoder_config_read(&d, tree_get(config, "text_config"), "config.json: text_config");
-    if (!st) st = layer_select(n, config, v.enc.layer_count, def->feature_layer);
+    if (!st) st = states_select(n, config, v.enc.layer_count, def->feature_layer);
     if (!st) st = strategy_read(n, config, def->strategy);
     if (st) return st;
     activation act;
@@ -53,7 +65,9 @@ lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_d
     d.tied |= tree_bool(config, "tie_word_embeddings", false);
     v.head = false;
     if ((st = vit_bind(&n->tower, &v, b, "vision_tower"))) return st;
-    if ((st = projector_bind(&n->proj, v.enc.hidden, d.hidden, tree_bool(config, "multimodal_projector_bias", true), act, b))) return st;
+    if ((st = projector_bind(&n->proj, v.enc.hidden * n->vision_state_count, d.hidden, tree_bool(config, "multimodal_projector_bias", true),
+                             act, b)))
+        return st;
     if ((st = decoder_bind(&n->dec, &d, b))) return st;
     n->image_token = (int)tree_int(config, "image_token_index", tree_int(config, "image_token_id", def->image_token));
     if (n->image_token < 0 || n->image_token >= d.vocab)
@@ -95,7 +109,10 @@ static tensor *drop_first_rows(cx *c, tensor *x, int tiles, int tokens) {
 
 static tensor *tower_and_projector(cx *c, const net *n, tensor *pixels) {
     int tiles = (int)pixels->ne[0];
-    tensor *x = vit_forward(c, &n->tower, pixels, n->vision_layer_count);
+    tensor **state = slab_alloc(&c->meta, (size_t)(n->vision_layer_count + 1) * sizeof *state);
+    vit_states(c, &n->tower, pixels, n->vision_layer_count, state);
+    tensor *x = state[n->vision_state[0]];
+    for (int i = 1; i < n->vision_state_count; i++) x = op_cols_join(c, x, state[n->vision_state[i]]);
     if (n->drop_class_row) x = drop_first_rows(c, x, tiles, vit_tokens(&n->tower.config));
     x = projector_forward(c, &n->proj, x);
     if (c->trace) cx_trace(c, cx_view(c, x, 3, (int64_t[]){tiles, tensor_rows(x) / tiles, tensor_cols(x)}), "projector_out");

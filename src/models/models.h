@@ -72,6 +72,7 @@ enum { ANYRES_NEWLINE = -1 };
 row_blend *anyres_overview(row_blend *to, const anyres_spec *s, int first);
 row_blend *anyres_map(row_blend *to, const anyres_spec *s, const anyres_layout *l, int first);
 
+enum { VISION_STATE_MAX = 16 };
 /* An opened network: the blocks a family uses are set, the others zero. */
 struct net {
     const lmm_arch *arch;
@@ -84,13 +85,14 @@ struct net {
     bool has_tower;
     projector proj;
     bool has_projector;
-    int vision_layer_count; /* layers run: vision_feature_layer resolved */
-    bool drop_class_row;    /* vision_feature_select_strategy "default" */
-    tensor *newline;        /* (D): the row at the end of every line of a picture's map, NULL when the family has none */
-    tile_grid grid;         /* AnyRes: the canvases */
-    int tiles_shown_max;    /* AnyRes: N of anyres_max_N */
-    reference reference;    /* may be changed between prompts */
-    int image_token;        /* placeholder id, -1 when the family sees no pictures */
+    int vision_layer_count;                                 /* layers run: vision_feature_layer resolved */
+    int vision_state[VISION_STATE_MAX], vision_state_count; /* LLaVA: the hidden states that go to the projector, side by side */
+    bool drop_class_row;                                    /* vision_feature_select_strategy "default" */
+    tensor *newline;     /* (D): the row at the end of every line of a picture's map, NULL when the family has none */
+    tile_grid grid;      /* AnyRes: the canvases */
+    int tiles_shown_max; /* AnyRes: N of anyres_max_N */
+    reference reference; /* may be changed between prompts */
+    int image_token;     /* placeholder id, -1 when the family sees no pictures */
     preprocess_spec pre;
     bool has_pre;
     encoder text; /* CLIP's text half */
@@ -101,8 +103,8 @@ struct net {
     int text_eos;
     bert bert; /* sentence encoders */
     bool has_bert;
-    bool pool_class;    /* the sentence is the first row instead of the mean */
-    int sentence_max;   /* ids a text is cut to */
+    bool pool_class;  /* the sentence is the first row instead of the mean */
+    int sentence_max; /* ids a text is cut to */
 };
 
 /* Opens the weights of a folder. */

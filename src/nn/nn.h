@@ -177,6 +177,8 @@ void vit_free(vit *v);
 int vit_tokens(const vit_config *c); /* rows a picture: patches plus class token */
 /* pixels (B,3,S,S) -> (B * T, D) after `layer_count` layers; a tracer sees all layers and the post norm. */
 tensor *vit_forward(cx *c, const vit *v, tensor *pixels, int layer_count);
+/* The same, and every hidden state on the way: state[0] is what enters the layers, state[k] what leaves layer k - 1; (layer_count + 1) of them, NULL: none. */
+tensor *vit_states(cx *c, const vit *v, tensor *pixels, int layer_count, tensor **state);
 tensor *vit_post_norm(cx *c, const vit *v, tensor *x);  /* (B T, D) -> post norm of every row */
 tensor *vit_class_rows(cx *c, const vit *v, tensor *x); /* row 0 of every picture */
 tensor *vit_pool(cx *c, const vit *v, tensor *x);       /* SigLIP head: (B T, D) after post norm -> (B, D) */

@@ -127,7 +127,9 @@ static void trace_rest(cx *c, const vit *v, tensor *x, int layer) {
     else trace_layer(c, v, x, "vis.post_layernorm");
 }
 
-tensor *vit_forward(cx *c, const vit *v, tensor *pixels, int layer_count) {
+tensor *vit_forward(cx *c, const vit *v, tensor *pixels, int layer_count) { return vit_states(c, v, pixels, layer_count, NULL); }
+
+tensor *vit_states(cx *c, const vit *v, tensor *pixels, int layer_count, tensor **state) {
     LMM_ASSERT(pixels->nd == 4 && pixels->ne[2] == v->config.image_size && pixels->ne[3] == v->config.image_size,
                "tower: pictures of %" PRId64 "x%" PRId64, pixels->ne[2], pixels->ne[3]);
     tensor w = *v->patch.w; /* (D,3,p,p) used flat; gradients go to the same place */
@@ -140,11 +142,13 @@ tensor *vit_forward(cx *c, const vit *v, tensor *pixels, int layer_count) {
     x = op_add(c, x, v->positions);
     if (v->config.pre_norm) x = nn_norm(c, &v->pre_norm, x);
     trace_layer(c, v, x, "vis.encoder_in");
+    if (state) state[0] = x;
     char name[32];
     for (int i = 0; i < layer_count; i++) {
         x = encoder_layer_forward(c, &v->enc, i, x, vit_tokens(&v->config), false);
         snprintf(name, sizeof name, "vis.layer%d", i);
         trace_layer(c, v, x, name);
+        if (state) state[i + 1] = x;
     }
     trace_rest(c, v, x, layer_count);
     return x;

@@ -1,4 +1,4 @@
-/* op_rows.c - moving rows: embeddings, gathers, joins, blends, patches, and the KV cache. */
+/* op_rows.c - moving rows: embeddings, gathers, joins, blends, columns, patches, and the KV cache. */
 #include <string.h>
 
 #include "tensor/tensor_int.h"
@@ -200,6 +200,46 @@ tensor *op_rows_mean(cx *c, tensor *x, const int *counts, int n) {
     }
     LMM_ASSERT(rows == tensor_rows(x), "rows_mean: %" PRId64 " of %" PRId64 " rows", rows, tensor_rows(x));
     return cx_apply(c, (node){.op = &OP_ROWS_MEAN, .out = cx_new2(c, n, tensor_cols(x)), .in = {x}, .args = rows_copy(c, counts, n)});
+}
+
+/* ---- columns ---- */
+
+/* Rows of `in` lie at column `at` of the rows of `out`. */
+typedef struct {
+    const kernels *k;
+    float *in, *out;
+    int64_t in_cols, out_cols, at;
+    bool back;
+} columns_job;
+
+static void columns_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const columns_job *j = arg;
+    (void)thread;
+    for (int64_t r = first; r < last; r++) {
+        float *in = j->in + r * j->in_cols, *out = j->out + r * j->out_cols + j->at;
+        if (j->back) j->k->axpy(in, 1.0f, out, j->in_cols);
+        else memcpy(out, in, (size_t)j->in_cols * sizeof *out);
+    }
+}
+
+static void columns_move(cx *c, const node *n, bool back) {
+    int64_t at = 0;
+    for (int i = 0; i < 2; i++) {
+        tensor *t = n->in[i];
+        columns_job j = {c->k, back ? t->grad : t->data, back ? n->out->grad : n->out->data, tensor_cols(t), tensor_cols(n->out), at, back};
+        if (!back || t->wants_grad) parallel_for(c->pool, tensor_rows(t), grain_rows(j.in_cols), columns_rows, &j);
+        at += j.in_cols;
+    }
+}
+
+static void cols_join_forward(cx *c, node *n) { columns_move(c, n, false); }
+static void cols_join_backward(cx *c, node *n) { columns_move(c, n, true); }
+static const op OP_COLS_JOIN = {"cols_join", cols_join_forward, cols_join_backward, false};
+
+tensor *op_cols_join(cx *c, tensor *a, tensor *b) {
+    LMM_ASSERT(tensor_rows(a) == tensor_rows(b) && a->type == DT_F32 && b->type == DT_F32, "cols_join: %" PRId64 " and %" PRId64 " rows",
+               tensor_rows(a), tensor_rows(b));
+    return cx_apply(c, (node){.op = &OP_COLS_JOIN, .out = cx_new2(c, tensor_rows(a), tensor_cols(a) + tensor_cols(b)), .in = {a, b}});
 }
 
 /* ---- patches ---- */

@@ -167,6 +167,8 @@ typedef struct {
 tensor *op_rows_blend(cx *c, tensor *a, tensor *b, const row_blend *rows, int n);
 /* out row r = mean of the rows [sum of counts before r, + counts[r]): sentences from tokens. `counts` is copied; each is above 0. */
 tensor *op_rows_mean(cx *c, tensor *x, const int *counts, int n);
+/* out row r = row r of a, then row r of b. */
+tensor *op_cols_join(cx *c, tensor *a, tensor *b);
 /* (B,3,H,W) pixels to (B * H/p * W/p, 3 p p) patches in raster order, columns (channel, y, x) as a convolution's weight; edge pixels beyond a whole patch are unused. */
 tensor *op_patches(cx *c, tensor *pixels, int patch);
 

@@ -248,6 +248,19 @@ static void oracle_rows_mean(const op_row *r, double **in, double *y) {
             for (int64_t k = 0; k < C; k++) y[i * C + k] += in[0][at + k] / mean_count(i);
 }
 
+static tensor *run_cols_join(cx *c, const op_row *r, tensor **in, int first, int count) {
+    (void)r, (void)first, (void)count;
+    return op_cols_join(c, in[0], in[1]);
+}
+
+static void oracle_cols_join(const op_row *r, double **in, double *y) {
+    for (int64_t i = 0; i < in_rows(r, 0); i++)
+        for (int k = 0; k < 2; k++) {
+            memcpy(y, in[k] + i * in_cols(r, k), (size_t)in_cols(r, k) * sizeof *y);
+            y += in_cols(r, k);
+        }
+}
+
 static tensor *run_patches(cx *c, const op_row *r, tensor **in, int first, int count) {
     (void)first, (void)count;
     return op_patches(c, in[0], r->pick);
@@ -441,6 +454,7 @@ static const op_row op_rows[] = {
     {"rows_blend",             run_rows_blend,  oracle_rows_blend,  {W(11, 301), W(4, 301)},                          40, 1,     4, 12,          .samples = 24},
     {"rows_blend_one_source",  run_rows_blend,  oracle_rows_blend,  {W(11, 301)},                                     40, 1,     4, 12,          .samples = 24},
     {"rows_mean",              run_rows_mean,   oracle_rows_mean,   {W(20, 301)},                                     8, 1,      5, 2,           .samples = 24},
+    {"cols_join",              run_cols_join,   oracle_cols_join,   {X(70, 301), X(70, 19)},                          70, 1,     1, 1,           .samples = 24},
     {"patches",                run_patches,     oracle_patches,     {{.nd = 4, .ne = {3, 3, 17, 14}, .grad = true, .rows = true}}, 3, 1, 1, 1,   .samples = 24, .pick = 4},
     {"rope",                   run_rope,        oracle_rope,        {X(300, 5 * ROPE_DIM)},                           300, 1,    3, 3,           .samples = 24},
     {"attn_causal_grouped",    run_attn,        oracle_attn,        {X(70, 32), W(70, 16), W(70, 16)},                70, 1,     70, 280,        .samples = 6,
