@@ -80,6 +80,8 @@ typedef struct {
     float *logit;
     int count;
 } candidates;
+/* What may be drawn, best first, ties by id: penalty, temperature (0: none), top-k, top-p, min-p applied to logits (vocab). c holds vocab entries. */
+void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, candidates *c);
 /* The next id from logits (vocab); history counts for the repetition penalty; scratch (vocab) is overwritten. */
 int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *scratch);
 

@@ -78,22 +78,28 @@ static int draw(const candidates *c, double *p, rng *r) {
     return c->id[c->count - 1];
 }
 
-int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *c) {
-    bool penalty = o->repetition_penalty > 0 && o->repetition_penalty != 1.0;
-    if (o->temperature <= 0 && !penalty) return argmax(logits, vocab);
+void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, candidates *c) {
     memcpy(c->logit, logits, (size_t)vocab * sizeof *logits);
-    if (penalty) penalise(c->logit, vocab, o->repetition_penalty, history, history_count);
-    if (o->temperature <= 0) return argmax(c->logit, vocab);
+    if (o->repetition_penalty > 0 && o->repetition_penalty != 1.0) penalise(c->logit, vocab, o->repetition_penalty, history, history_count);
     c->count = vocab;
     for (int i = 0; i < vocab; i++) {
         c->id[i] = i;
-        c->logit[i] = (float)(c->logit[i] / o->temperature);
+        if (o->temperature > 0) c->logit[i] = (float)(c->logit[i] / o->temperature);
     }
     sort_candidates(c);
     if (o->top_k > 0) c->count = min_int(c->count, o->top_k);
     double *p = mem_new((size_t)vocab, sizeof *p);
     if (o->top_p > 0 && o->top_p < 1) keep_top_p(c, p, o->top_p);
     if (o->min_p > 0) keep_min_p(c, p, o->min_p);
+    free(p);
+}
+
+int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *c) {
+    bool penalty = o->repetition_penalty > 0 && o->repetition_penalty != 1.0;
+    if (o->temperature <= 0 && !penalty) return argmax(logits, vocab);
+    sample_filter(logits, vocab, o, history, history_count, c);
+    if (o->temperature <= 0) return c->id[0];
+    double *p = mem_new((size_t)c->count, sizeof *p);
     int id = draw(c, p, r);
     free(p);
     return id;

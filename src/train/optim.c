@@ -68,7 +68,7 @@ double optim_grad_norm(const optim *o) {
 /* ---- step ---- */
 
 typedef struct {
-    float *p, *g, *m, *v, beta1, beta2, keep, rate, root, eps, scale;
+    float *p, *g, *m, *v, beta2, gain1, gain2, keep, rate, root, eps, scale;
 } step_job;
 
 static void step_range(void *arg, int64_t first, int64_t last, int thread) {
@@ -77,8 +77,8 @@ static void step_range(void *arg, int64_t first, int64_t last, int thread) {
     float *restrict p = j.p, *restrict g = j.g, *restrict m = j.m, *restrict v = j.v;
     for (int64_t i = first; i < last; i++) {
         float d = g[i] * j.scale;
-        m[i] += (d - m[i]) * (1.0f - j.beta1);
-        v[i] = v[i] * j.beta2 + d * d * (1.0f - j.beta2);
+        m[i] += (d - m[i]) * j.gain1;
+        v[i] = v[i] * j.beta2 + d * d * j.gain2;
         p[i] = p[i] * j.keep - j.rate * (m[i] / (sqrtf(v[i]) / j.root + j.eps));
         g[i] = 0.0f;
     }
@@ -90,17 +90,15 @@ void optim_step(optim *o, double lr, double grad_scale) {
     for (int i = 0; i < o->slots.count; i++) {
         optim_slot *s = &o->slots.at[i];
         double rate = lr * s->lr_scale;
-        step_job j = {s->p->t.data,
-                      s->p->t.grad,
-                      s->m,
-                      s->v,
-                      (float)o->beta1,
-                      (float)o->beta2,
-                      (float)(1.0 - rate * s->weight_decay),
-                      (float)(rate / correct1),
-                      (float)sqrt(correct2),
-                      (float)o->eps,
-                      (float)grad_scale};
+        step_job j = {.p = s->p->t.data,
+                      .g = s->p->t.grad,
+                      .m = s->m,
+                      .v = s->v,
+                      .beta2 = (float)o->beta2,
+                      .eps = (float)o->eps,
+                      .scale = (float)grad_scale};
+        j.gain1 = (float)(1.0 - o->beta1), j.gain2 = (float)(1.0 - o->beta2); /* 1 - 0.999f is off by 5e-5 */
+        j.keep = (float)(1.0 - rate * s->weight_decay), j.rate = (float)(rate / correct1), j.root = (float)sqrt(correct2);
         parallel_for(o->pool, tensor_count(&s->p->t), CHUNK, step_range, &j);
     }
 }

@@ -5,7 +5,7 @@
 #include "train/train.h"
 
 static double cosine(double p) { return 0.5 * (1.0 + cos(3.14159265358979323846 * p)); }
-static double line(double p) { return 1.0 - p; }
+static double line(double p) { return p < 1.0 ? 1.0 - p : 0.0; }
 static double constant(double p) { return (void)p, 1.0; }
 
 static const struct {
@@ -21,8 +21,9 @@ bool schedule_known(const char *kind) {
 
 double schedule_lr(const char *kind, double lr, int64_t step, int64_t total, int64_t warmup, double low) {
     if (step < warmup) return lr * (double)step / (double)(warmup > 1 ? warmup : 1);
-    double p = total > warmup ? (double)(step - warmup) / (double)(total - warmup) : 1.0;
+    /* Steps past the end go on along the curve, as in transformers: a cosine rises again. */
+    double p = (double)(step - warmup) / (double)(total > warmup ? total - warmup : 1);
     for (size_t i = 0; i < COUNT_OF(row); i++)
-        if (!strcmp(kind, row[i].name)) return lr * (low + (1.0 - low) * row[i].shape(p < 1.0 ? p : 1.0));
+        if (!strcmp(kind, row[i].name)) return lr * (low + (1.0 - low) * row[i].shape(p));
     LMM_ASSERT(false, "schedule '%s'", kind);
 }

@@ -36,6 +36,7 @@ void golden_minilm(golden *g, const char *dir);
 void golden_tokenizers(golden *g, const char *dir);
 void golden_chat_templates(golden *g, const char *dir);
 void golden_images(golden *g, const char *dir);
+void golden_rl(golden *g, const char *dir);
 void golden_processors(golden *g, const char *dir);
 
 #endif

@@ -80,7 +80,7 @@ static const struct {
     {"golden/real/minilm", golden_minilm},
     {"golden/real/smollm2", not_yet},
     {"golden/real/whisper_tiny_en", not_yet},
-    {"golden_rl", not_yet},
+    {"golden_rl", golden_rl},
     {"golden_scoring", not_yet},
 };
 
