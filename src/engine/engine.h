@@ -66,12 +66,13 @@ struct lmm_session {
     cx cx;
     float *logits; /* (vocab), of the last row */
     bool logits_valid;
+    int step_count, step_context; /* largest batch its arena was measured for */
 };
 /* Appends n text rows in one pass per session: batched decoding. */
 lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n);
 
-/* Arena bytes a pass of `rows` rows over `context` keys needs, and the way of one picture to its rows; by MEASURE. */
-size_t measure_decoder(const lmm_model *m, int rows, int context);
+/* Arena bytes a pass of `sequences` x `rows` rows, each over `context` keys, needs, and the way of one picture to its rows; by MEASURE. */
+size_t measure_decoder(const lmm_model *m, int sequences, int rows, int context);
 size_t measure_picture(const lmm_model *m, const media_plan *plan);
 
 /* ---- sampler.c ---- */

@@ -10,25 +10,28 @@ static cx measure_cx(const lmm_model *m, arena *count) {
     return (cx){.mode = CX_MEASURE, .mem = count, .k = m->runtime->k, .pool = m->runtime->pool};
 }
 
-size_t measure_decoder(const lmm_model *m, int rows, int context) {
+size_t measure_decoder(const lmm_model *m, int sequences, int rows, int context) {
     const decoder *d = &m->net->dec;
+    int n = sequences * rows;
     arena count = {0};
     cx c = measure_cx(m, &count);
     kv_cache cache = {.layer_count = d->config.layer_count, .capacity = context};
     int64_t ne[2] = {context, (int64_t)d->config.kv_head_count * d->config.head_dim};
-    cache.k = cache.v = mem_new((size_t)d->config.layer_count, sizeof(tensor));
+    cache.k = cache.v = slab_alloc(&c.meta, (size_t)d->config.layer_count * sizeof(tensor));
     for (int i = 0; i < d->config.layer_count; i++) cache.k[i] = tensor_make(DT_F32, 2, ne, NULL);
-    kv_cache *caches[1] = {&cache};
-    int *position = mem_new((size_t)rows, sizeof *position);
-    attn_seg seg = {.q_count = rows, .key_count = context};
-    decoder_rows r = {.n = rows, .position = position, .segs = &seg, .seg_count = 1, .caches = caches};
-    tensor *x = net_embed(&c, m->net, position, rows, NULL);
+    int *position = slab_alloc(&c.meta, (size_t)n * sizeof *position);
+    attn_seg *segs = slab_alloc(&c.meta, (size_t)sequences * sizeof *segs);
+    kv_cache **caches = slab_alloc(&c.meta, (size_t)sequences * sizeof *caches);
+    for (int i = 0; i < sequences; i++) {
+        segs[i] = (attn_seg){.q_first = i * rows, .q_count = rows, .key_count = context};
+        caches[i] = &cache;
+    }
+    decoder_rows r = {.n = n, .position = position, .segs = segs, .seg_count = sequences, .caches = caches};
+    tensor *x = net_embed(&c, m->net, position, n, NULL);
     if (m->net->arch->media_embed) cx_new(&c, 2, x->ne); /* the joined rows of pictures */
     x = decoder_forward(&c, d, x, &r);
-    decoder_logits(&c, d, cx_new2(&c, 1, d->config.hidden));
+    decoder_logits(&c, d, cx_new2(&c, sequences, d->config.hidden));
     cx_free(&c);
-    free(position);
-    free(cache.k);
     return count.peak;
 }
 
@@ -53,7 +56,7 @@ size_t lmm_model_memory(const lmm_model *m, int context, int batch) {
     if (!m->net->has_decoder) return measure_largest_picture(m);
     lmm_model_info info;
     lmm_model_describe(m, &info);
-    size_t pass = measure_decoder(m, min_int(batch, context), context), picture = measure_largest_picture(m);
+    size_t pass = measure_decoder(m, 1, min_int(batch, context), context), picture = measure_largest_picture(m);
     return (pass > picture ? pass : picture) + (size_t)context * info.kv_bytes_per_token;
 }
 
@@ -72,7 +75,7 @@ lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_ses
     *s = (lmm_session){.model = m, .context = o.context, .batch = o.batch, .version = m->version};
     s->cx = (cx){.mem = &s->mem, .k = m->runtime->k, .pool = m->runtime->pool};
     lmm_status st = kv_cache_open(&s->cache, d, o.context);
-    if (!st) st = arena_open(&s->mem, measure_decoder(m, o.batch, o.context), "activations");
+    if (!st) st = arena_open(&s->mem, measure_decoder(m, 1, o.batch, o.context), "activations");
     void *logits = NULL;
     if (!st) st = mem_try(&logits, (size_t)d->vocab * sizeof(float), "logits");
     s->logits = logits;
@@ -141,12 +144,12 @@ static uint64_t *prompt_keys(const lmm_prompt *p) {
     return keys;
 }
 
-/* Pictures differ in size; the arena grows when a larger one than any before comes. It is empty between passes. */
+/* Pictures and batches differ in size; the arena grows when a larger one than any before comes. It is empty between passes. */
 static lmm_status arena_fit(lmm_session *s, size_t need) {
     arena larger;
     if (need <= s->mem.capacity) return LMM_OK;
     LMM_ASSERT(s->mem.used == 0, "%zu bytes in use", s->mem.used);
-    lmm_status st = arena_open(&larger, need, "activations of a picture");
+    lmm_status st = arena_open(&larger, need, "activations");
     if (st) return st;
     arena_close(&s->mem);
     s->mem = larger;
@@ -247,8 +250,20 @@ lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused) {
 
 /* ---- decoding ---- */
 
+/* The first session lends its arena to the batch; it is measured once for every larger batch. */
+static lmm_status fit_step(lmm_session *s0, lmm_session *const *sessions, int n) {
+    int context = 0;
+    for (int i = 0; i < n; i++) context = max_int(context, sessions[i]->context);
+    if (n <= s0->step_count && context <= s0->step_context) return LMM_OK;
+    lmm_status st = arena_fit(s0, measure_decoder(s0->model, n, 1, context));
+    if (!st) s0->step_count = n, s0->step_context = context;
+    return st;
+}
+
 lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n) {
     lmm_session *s0 = sessions[0];
+    lmm_status st = fit_step(s0, sessions, n);
+    if (st) return st;
     const net *net_ = s0->model->net;
     cx *c = &s0->cx;
     cx_mark mark = cx_here(c);

@@ -79,6 +79,25 @@ static void a_full_context_ends_the_answer(void **state) {
     close_tiny(&o);
 }
 
+static void many_sessions_with_small_pieces_fit(void **state) {
+    (void)state;
+    enum { N = 12 };
+    opened o = open_tiny(TINY("llama"), 2);
+    lmm_session *s[N] = {0};
+    lmm_answer a[N] = {0};
+    for (int i = 0; i < N; i++) {
+        lmm_prompt *p = raw_prompt(o.model, "The quick brown fox", NULL);
+        OK(lmm_session_open(&s[i], o.model, &(lmm_session_opts){.context = 32 + i, .batch = 1}));
+        OK(lmm_session_sync(s[i], p, NULL));
+        lmm_prompt_free(p);
+    }
+    OK(lmm_generate(s, N, &(lmm_gen_opts){.max_tokens = 8}, NULL, NULL, a));
+    for (int i = 1; i < N; i++) assert_string_equal(a[i].text, a[0].text);
+    lmm_answers_free(a, N);
+    for (int i = 0; i < N; i++) lmm_session_close(s[i]);
+    close_tiny(&o);
+}
+
 static void a_prompt_longer_than_the_context_is_refused(void **state) {
     (void)state;
     opened o = open_tiny(TINY("llama"), 1);
@@ -124,6 +143,7 @@ int main(void) {
         cmocka_unit_test(a_stream_gives_whole_characters_and_all_of_the_text),
         cmocka_unit_test(a_stop_text_is_cut_off_even_across_tokens),
         cmocka_unit_test(a_full_context_ends_the_answer),
+        cmocka_unit_test(many_sessions_with_small_pieces_fit),
         cmocka_unit_test(a_prompt_longer_than_the_context_is_refused),
         cmocka_unit_test(pictures_and_placeholders_must_agree),
         cmocka_unit_test(the_score_of_a_text_adds_up),
