@@ -53,8 +53,6 @@ static void run_blas(const bench *b) {
     cblas_sgemm(CblasRowMajor, b->product == TN ? CblasTrans : CblasNoTrans, b->product == NT ? CblasTrans : CblasNoTrans, m, n, k, 1.0f,
                 b->a, b->product == TN ? m : k, b->b, b->product == NT ? k : n, b->product == NT ? 0.0f : 1.0f, b->y, n);
 }
-#else
-static void run_blas(const bench *b) { (void)b; }
 #endif
 
 /* Best time of one call among some that last 4 ms or more together. */
