@@ -19,7 +19,13 @@ typedef struct {
     int threads;
 } model_args;
 #define MODEL_OPTS(a)                                                                                                             \
-    {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder (default: the embedded models/mini)"},            \
+    {"-m|--model",                                                                                                                \
+     OPT_STRING,                                                                                                                  \
+     &(a)->model,                                                                                                                 \
+     0,                                                                                                                           \
+     0,                                                                                                                           \
+     "MODEL",                                                                                                                     \
+     "a checkpoint folder, or the name of an imported model (default: the embedded mini)"},                                       \
         {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, {                                 \
         "--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)" \
     }
@@ -27,6 +33,9 @@ lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a);
 /* A path of the installation (models/mini, tasks): beside the source tree or under the install prefix; free(). */
 char *installed_path(const char *name);
+
+/* Where imported models lie: LMM_MODELS, else $XDG_DATA_HOME/lmm/models, else ~/.local/share/lmm/models; free(). */
+char *model_folder_path(const char *name);
 
 /* Parses; prints help and sets *done when asked. rest: words left over, NULL when none are allowed. */
 lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples,
@@ -40,6 +49,7 @@ lmm_status cmd_eval(int argc, char **argv);
 lmm_status cmd_info(int argc, char **argv);
 lmm_status cmd_data(int argc, char **argv);
 lmm_status cmd_embed(int argc, char **argv);
+lmm_status cmd_import(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
 
 #endif

@@ -52,7 +52,7 @@ static lmm_status run(const model_args *a, int context, bool json) {
     lmm_model_describe(m, &info);
     if (!context && info.context) context = min_int(info.context, 4096);
     size_t memory = info.context ? lmm_model_memory(m, context, 512) : 0;
-    (json ? print_json : print_text)(&info, a->model, memory, context);
+    (json ? print_json : print_text)(&info, a->model ? a->model : "models/mini", memory, context);
     lmm_model_close(m);
     lmm_runtime_close(runtime);
     return LMM_OK;
@@ -72,11 +72,8 @@ lmm_status cmd_info(int argc, char **argv) {
     lmm_status st = cli_parse(table, argc, argv, &words, "lmm info MODEL", "Shows architecture, size and memory of a checkpoint.",
                               "  lmm info models/mini\n", &done);
     if (!st && !done) {
-        char *mini = installed_path("models/mini");
         if (words.count) a.model = words.at[0];
-        if (!a.model) a.model = mini;
         st = words.count > 1 ? LMM_FAIL(LMM_E_ARG, "one model at a time") : run(&a, context, json);
-        free(mini);
     }
     opts_free(table);
     free(words.at);

@@ -23,6 +23,27 @@ char *installed_path(const char *name) {
     return found ? found : mem_strdup(name);
 }
 
+char *model_folder_path(const char *name) {
+    const char *models = getenv("LMM_MODELS"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    if (models && *models) return path_join(models, name);
+    if (data && *data) return mem_printf("%s/lmm/models/%s", data, name);
+    return mem_printf("%s/.local/share/lmm/models/%s", home && *home ? home : ".", name);
+}
+
+/* A path is a path; a bare name may be an imported model or one of the installation. */
+static char *resolve_model(const char *name) {
+    if (!name) return installed_path("models/mini");
+    if (file_exists(name) || strchr(name, '/')) return mem_strdup(name);
+    char *imported = model_folder_path(name);
+    if (file_exists(imported)) return imported;
+    free(imported);
+    char *below = mem_printf("models/%s", name), *found = installed_path(below);
+    free(below);
+    if (file_exists(found)) return found;
+    free(found);
+    return mem_strdup(name);
+}
+
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
     const char *kernels = a->kernels ? a->kernels : getenv("LMM_KERNELS");
     return lmm_runtime_open(runtime, a->threads, kernels && *kernels ? kernels : NULL);
@@ -31,7 +52,7 @@ lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
     lmm_status st = runtime_open(runtime, a);
     if (st) return st;
-    char *path = a->model ? mem_strdup(a->model) : installed_path("models/mini");
+    char *path = resolve_model(a->model);
     st = lmm_model_open(model, *runtime, path);
     free(path);
     if (st) lmm_runtime_close(*runtime);

@@ -17,4 +17,24 @@ const tree *table_row(const table *t, int i);
 /* Fills {name} in a pattern with the row's values; a name the row does not have fails. */
 lmm_status row_format(buf *out, const char *pattern, const tree *row);
 
+/* ---- zip archives (zip.c): stored and deflated entries, no zip64, no encryption ---- */
+
+typedef struct {
+    char *name;      /* as in the archive: relative, checked to stay inside */
+    uint64_t size;   /* unpacked */
+    uint64_t packed; /* bytes in the archive */
+    uint64_t offset; /* of its local header */
+    uint32_t crc;
+    int method;
+} zip_entry;
+typedef struct {
+    file_map map;
+    VEC(zip_entry) entries;
+} zip;
+/* Reads the directory. Names that are absolute or hold "..", sizes beyond the file, and more than 1,000,000 entries are refused. */
+lmm_status zip_open(zip *out, const char *path);
+void zip_close(zip *z);
+/* Unpacks one entry into a file, atomically; a wrong length or CRC leaves none. */
+lmm_status zip_extract(const zip *z, const zip_entry *e, const char *path);
+
 #endif
