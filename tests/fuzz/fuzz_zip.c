@@ -6,7 +6,7 @@
 #include "data/data.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char in[64], out[64];
+    char in[64], out[80];
     snprintf(in, sizeof in, "/tmp/lmm-fuzz-zip-%d", (int)getpid());
     snprintf(out, sizeof out, "%s.out", in);
     FILE *f = fopen(in, "wb");
