@@ -42,7 +42,7 @@ typedef struct {
     const char *architecture; /* family: "llava", "llm" */
     int64_t parameter_count;
     int context, vocab, layer_count, hidden;
-    int rows_per_image; /* 0: sees no pictures */
+    int rows_per_image; /* of the picture with the most tiles; 0: sees no pictures */
     size_t weight_bytes, kv_bytes_per_token;
 } lmm_model_info;
 void lmm_model_describe(const lmm_model *m, lmm_model_info *out);
