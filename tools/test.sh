@@ -45,8 +45,9 @@ test_golden() {
         echo "golden: tests/golden has no program yet"
         return 0
     fi
+    LMM=$build/release/lmm LMM_BUILD=$build sh tools/get-models.sh
     echo "== golden: $shared"
-    { status=0; timeout 3000 "$build/release/lmm-golden" "$shared" </dev/null || status=$?; echo $status >"$results/golden.status"; } |
+    { status=0; LMM_MODELS=$build/models timeout 3000 "$build/release/lmm-golden" "$shared" </dev/null || status=$?; echo $status >"$results/golden.status"; } |
         tee "$results/golden.out" | sed '$d'
     tail -n 1 "$results/golden.out" | awk -v status="$(cat "$results/golden.status")" '
         /^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ { print "count\t" $1 "\t" $3 "\t" $5 + 0; failed = $3 + 0; counted = 1 }

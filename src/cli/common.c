@@ -5,15 +5,15 @@
 
 #include "cli/cli.h"
 
-/* LMM_HOME names the folder that holds models/ and tasks/; else the folder above the binary's (build/release/lmm), its share folder (PREFIX/bin/lmm), or here. */
+/* LMM_HOME names the folder that holds models/ and tasks/; else the folder above the binary's (build/release/lmm), what ./dev fetched beside it (build/models), its share folder (PREFIX/bin/lmm), or here. */
 char *installed_path(const char *name) {
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     const char *home = getenv("LMM_HOME");
     exe[n > 0 ? n : 0] = '\0';
     char *bin = path_dir(exe);
-    char *place[] = {home ? path_join(home, name) : NULL, mem_printf("%s/../../%s", bin, name), mem_printf("%s/../share/lmm/%s", bin, name),
-                     mem_strdup(name)};
+    char *place[] = {home ? path_join(home, name) : NULL, mem_printf("%s/../../%s", bin, name), mem_printf("%s/../%s", bin, name),
+                     mem_printf("%s/../share/lmm/%s", bin, name), mem_strdup(name)};
     char *found = NULL;
     for (size_t i = 0; i < COUNT_OF(place); i++) {
         if (!found && place[i] && file_exists(place[i])) found = place[i];

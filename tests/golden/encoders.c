@@ -122,14 +122,19 @@ static void compare_sentences(golden *g, const lmm_model *m, const safetensors *
     }
 }
 
-/* LMM_MINILM, or models/minilm as `lmm import` makes it. */
+/* The folder of a real model below LMM_MODELS (build/models, as ./dev models makes it); free(). */
+char *golden_model_folder(const char *name) {
+    const char *models = getenv("LMM_MODELS");
+    return path_join(models && *models ? models : "build/models", name);
+}
+
 void golden_minilm(golden *g, const char *dir) {
-    const char *folder = getenv("LMM_MINILM") ? getenv("LMM_MINILM") : "models/minilm";
+    char *folder = golden_model_folder("minilm");
     char *json = path_join(dir, "sentences.json"), *file = path_join(dir, "embeddings.safetensors");
     tree *about = NULL;
     safetensors *want = NULL;
     lmm_model *m = NULL;
-    if (!file_is_dir(folder)) golden_skip(g, 1, "the weights are not here (LMM_MINILM=FOLDER)");
+    if (!file_is_dir(folder)) golden_skip(g, 1, "the weights are not here (./dev models)");
     else if (tree_load(&about, json) || safetensors_open(&want, file) || lmm_model_open(&m, g->runtime, folder))
         golden_fail(g, "%s", lmm_message());
     else compare_sentences(g, m, want, about);
@@ -138,4 +143,5 @@ void golden_minilm(golden *g, const char *dir) {
     tree_free(about);
     free(json);
     free(file);
+    free(folder);
 }
