@@ -15,7 +15,12 @@ static const tensor *find(const safetensors *s, const char *name) {
     return t ? t : safetensors_find(s, full);
 }
 
-static int64_t at(const tensor *t, int64_t i) { return ((const int64_t *)t->data)[i]; }
+/* A file's tensors lie where they lie: not at multiples of 8. */
+static int64_t at(const tensor *t, int64_t i) {
+    int64_t x;
+    memcpy(&x, (const char *)t->data + i * (int64_t)sizeof x, sizeof x);
+    return x;
+}
 
 static lmm_status check(const tensor *ids, const tensor *labels, const tensor *mask, const net *n, const char *path) {
     if (!ids || !labels || ids->type != DT_I64 || labels->type != DT_I64 || ids->nd != 2 || !tensor_same_shape(ids, labels))

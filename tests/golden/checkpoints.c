@@ -65,7 +65,7 @@ static void compare_logits(const comparison *c, const tensor *want) {
     const tensor *have = safetensors_find(c->have, "logits"), *at = want_of(c, "logits_positions");
     double most = have && at ? 0 : INFINITY;
     for (int64_t i = 0; have && at && i < at->ne[0]; i++) {
-        int64_t row = ((const int64_t *)at->data)[i], V = tensor_cols(want);
+        int64_t row = int_at(at, i), V = tensor_cols(want);
         if (row >= tensor_rows(have) || tensor_cols(have) != V) {
             most = INFINITY;
             break;
@@ -123,7 +123,7 @@ static void compare_tensors(const comparison *c) {
 static bool same_ids(const tensor *have, const tree *want) {
     if (!have || !want || have->type != DT_I64 || tensor_count(have) != want->count) return false;
     for (int i = 0; i < want->count; i++)
-        if (((const int64_t *)have->data)[i] != want->items[i]->i) return false;
+        if (int_at(have, i) != want->items[i]->i) return false;
     return true;
 }
 

@@ -20,8 +20,8 @@ static packed pack(const safetensors *want) {
     for (int i = 0; i < p.count; i++)
         for (int t = 0; t < p.tokens; t++) {
             int64_t at = (int64_t)i * p.tokens + t;
-            if (!((const int64_t *)mask->data)[at]) continue;
-            p.ids[p.rows++] = (int)((const int64_t *)ids->data)[at];
+            if (!int_at(mask, at)) continue;
+            p.ids[p.rows++] = (int)int_at(ids, at);
             p.lengths[i]++;
         }
     return p;

@@ -25,6 +25,7 @@ void golden_check(golden *g, bool ok, const char *format, ...) __attribute__((fo
 /* Largest |a - b|; INFINITY when shapes (element counts) or types differ or a value is no number. */
 double max_difference(const tensor *a, const tensor *b);
 double max_value(const tensor *a);
+int64_t int_at(const tensor *a, int64_t i); /* of an I64 tensor, which a file may hold at any address */
 
 /* Handlers; dir is the group's folder. */
 void golden_checkpoint(golden *g, const char *dir);

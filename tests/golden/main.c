@@ -59,6 +59,12 @@ double max_value(const tensor *a) {
     return most;
 }
 
+int64_t int_at(const tensor *a, int64_t i) {
+    int64_t x;
+    memcpy(&x, (const char *)a->data + i * (int64_t)sizeof x, sizeof x);
+    return x;
+}
+
 /* ---- groups ---- */
 
 static void not_yet(golden *g, const char *dir) {

@@ -106,7 +106,7 @@ typedef struct {
 static text_batch texts_of(const safetensors *want) {
     const tensor *t = safetensors_find(want, "input_ids");
     text_batch b = {mem_new((size_t)tensor_count(t), sizeof(int)), (int)t->ne[0], (int)t->ne[1]};
-    for (int64_t i = 0; i < tensor_count(t); i++) b.ids[i] = (int)((const int64_t *)t->data)[i];
+    for (int64_t i = 0; i < tensor_count(t); i++) b.ids[i] = (int)int_at(t, i);
     return b;
 }
 

@@ -72,7 +72,7 @@ static lmm_status prepare(trial *t, const char *dir) {
     lmm_status st = LMM_OK;
     if (t->m->net->arch == &arch_clip) {
         t->texts = mem_new((size_t)tensor_count(ids), sizeof(int));
-        for (int64_t i = 0; i < tensor_count(ids); i++) t->texts[i] = (int)((const int64_t *)ids->data)[i];
+        for (int64_t i = 0; i < tensor_count(ids); i++) t->texts[i] = (int)int_at(ids, i);
     } else if (!safetensors_find(t->want, "train.input_ids")) {
         st = batch_of_case(t);
     } else {
