@@ -99,9 +99,10 @@ static void wait_for_news(pool *p, uint64_t seen) {
         if (spin(p, &until)) continue;
         pthread_mutex_lock(&p->sleep_lock);
         atomic_fetch_add(&p->sleepers, 1);
-        while (!is_news(p, seen)) pthread_cond_wait(&p->wake, &p->sleep_lock);
+        if (!is_news(p, seen)) pthread_cond_wait(&p->wake, &p->sleep_lock);
         atomic_fetch_sub(&p->sleepers, 1);
         pthread_mutex_unlock(&p->sleep_lock);
+        until = 0; /* woken too late for one job it looks out for the next: they come in rows, and sleeping at once would miss them all */
     }
 }
 
