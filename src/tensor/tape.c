@@ -38,12 +38,16 @@ tensor *cx_apply(cx *c, node n) {
     return n.out;
 }
 
+static void zero_range(void *arg, int64_t first, int64_t last, int thread) {
+    (void)thread;
+    memset((float *)arg + first, 0, (size_t)(last - first) * sizeof(float));
+}
+
 void tensor_need_grad(cx *c, tensor *t) {
     if (t->grad || t->grad_counted) return;
-    size_t size = (size_t)tensor_count(t) * sizeof(float);
-    t->grad = cx_alloc(c, size);
+    t->grad = cx_alloc(c, (size_t)tensor_count(t) * sizeof(float));
     t->grad_counted = true;
-    if (c->mode == CX_RUN) memset(t->grad, 0, size);
+    if (c->mode == CX_RUN) parallel_for(c->pool, tensor_count(t), 1 << 16, zero_range, t->grad);
 }
 
 void tape_walk(cx *c, int first) {
