@@ -18,18 +18,14 @@ typedef struct {
     const char *model, *kernels;
     int threads;
 } model_args;
-#define MODEL_OPTS(a)                                                                                                             \
-    {"-m|--model",                                                                                                                \
-     OPT_STRING,                                                                                                                  \
-     &(a)->model,                                                                                                                 \
-     0,                                                                                                                           \
-     0,                                                                                                                           \
-     "MODEL",                                                                                                                     \
-     "a checkpoint folder, or the name of an imported model (default: the embedded mini)"},                                       \
-        {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, {                                 \
-        "--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)" \
-    }
+/* clang-format off */
+#define MODEL_OPTS(a) \
+    {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported model (default: the embedded mini)"}, \
+    {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
+    {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}
+/* clang-format on */
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a);
+lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a); /* without weights */
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a);
 /* A path of the installation (models/mini, tasks): beside the source tree or under the install prefix; free(). */
 char *installed_path(const char *name);

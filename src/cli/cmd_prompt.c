@@ -17,7 +17,7 @@ static lmm_status run(const prompt_args *a) {
     if (!a->messages) return LMM_FAIL(LMM_E_ARG, "give the conversation with --messages FILE.json");
     lmm_status st = file_read(&json, &size, a->messages, (size_t)64 << 20);
     if (!st && a->template_file) st = file_read(&source, NULL, a->template_file, 1 << 20);
-    if (!st) st = model_args_open(&runtime, &m, &a->model);
+    if (!st) st = model_args_open_text(&runtime, &m, &a->model);
     if (!st) {
         st = lmm_prompt_render(m, json, size, source, &(lmm_prompt_opts){.add_generation_prompt = !a->closed}, &text);
         if (!st) fputs(text, stdout);

@@ -56,7 +56,7 @@ static lmm_status one_line(const lmm_model *m, const char *line, size_t size, in
 static lmm_status run(const model_args *a) {
     lmm_runtime *runtime;
     lmm_model *m;
-    lmm_status st = model_args_open(&runtime, &m, a);
+    lmm_status st = model_args_open_text(&runtime, &m, a);
     if (st) return st;
     char *line = NULL;
     size_t capacity = 0;

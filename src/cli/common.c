@@ -49,14 +49,22 @@ lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
     return lmm_runtime_open(runtime, a->threads, kernels && *kernels ? kernels : NULL);
 }
 
-lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
+static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const model_args *a,
+                            lmm_status (*open)(lmm_model **, lmm_runtime *, const char *)) {
     lmm_status st = runtime_open(runtime, a);
     if (st) return st;
     char *path = resolve_model(a->model);
-    st = lmm_model_open(model, *runtime, path);
+    st = open(model, *runtime, path);
     free(path);
     if (st) lmm_runtime_close(*runtime);
     return st;
+}
+
+lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
+    return open_with(runtime, model, a, lmm_model_open);
+}
+lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
+    return open_with(runtime, model, a, lmm_model_open_text);
 }
 
 lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples,

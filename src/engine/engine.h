@@ -43,6 +43,8 @@ struct lmm_prompt {
 /* The road's first half, used by prompts and by training samples: text with placeholders and picture files to ids and media. */
 lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *image_paths,
                         int image_count, bool add_special);
+/* Text with placeholders to ids, one id a placeholder. flags: TOKENIZE_*. */
+lmm_status prompt_encode(const lmm_model *m, const char *text, size_t size, int flags, id_list *out);
 /* Renders messages with the model's template; image paths (owned strings) are appended to `images` in order. */
 typedef VEC(char *) path_list;
 lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);

@@ -45,7 +45,7 @@ static lmm_status open_text(lmm_model *m, const char *dir) {
     char *path = path_join(dir, "tokenizer.json");
     bool has = file_exists(path);
     free(path);
-    if (!m->net->has_decoder && !has) return LMM_OK;
+    if (!m->net->has_decoder && !has && file_is_dir(dir) && m->net->file) return LMM_OK; /* a tower alone */
     lmm_status st = tokenizer_open(&m->tok, dir);
     if (!st) st = read_template(m, dir);
     if (!st) st = read_eos(m, dir);
@@ -53,7 +53,8 @@ static lmm_status open_text(lmm_model *m, const char *dir) {
     if (m->net->has_decoder && tokenizer_vocab_size(m->tok) > m->net->dec.config.vocab)
         return LMM_FAIL(LMM_E_SHAPE, "the tokenizer knows %d tokens, the model %d: they belong to different models",
                         tokenizer_vocab_size(m->tok), m->net->dec.config.vocab);
-    if (m->net->image_token >= 0) m->image_text = tokenizer_token(m->tok, m->net->image_token);
+    m->image_text = m->net->image_text;
+    if (!m->image_text && m->net->image_token >= 0) m->image_text = tokenizer_token(m->tok, m->net->image_token);
     return LMM_OK;
 }
 
@@ -68,6 +69,12 @@ lmm_status model_wrap(lmm_model **out, lmm_runtime *runtime, net *n, const char 
 lmm_status lmm_model_open(lmm_model **out, lmm_runtime *runtime, const char *path) {
     net *n;
     lmm_status st = net_open(&n, path);
+    return st ? st : model_wrap(out, runtime, n, path);
+}
+
+lmm_status lmm_model_open_text(lmm_model **out, lmm_runtime *runtime, const char *path) {
+    net *n;
+    lmm_status st = file_exists(path) ? net_open_text(&n, path) : LMM_FAIL(LMM_E_IO, "no model at '%s'", path);
     return st ? st : model_wrap(out, runtime, n, path);
 }
 

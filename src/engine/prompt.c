@@ -17,8 +17,8 @@ uint64_t row_key_media(uint64_t hash, int offset) { return (hash + (uint64_t)off
 /* ---- pictures ---- */
 
 lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
-    (void)m; /* transformers' behaviour: EXIF orientation applied, alpha dropped */
-    return image_load(out, path, IMAGE_EXIF, NULL);
+    /* transformers applies EXIF's orientation, the original code does not; both drop alpha */
+    return image_load(out, path, m->net->reference == REFERENCE_HF ? IMAGE_EXIF : 0, NULL);
 }
 
 /* The same picture can be laid out in several ways; only rows of equal layout are equal. */
@@ -53,6 +53,29 @@ bool prompt_adds_special(const lmm_model *m, const char *text) {
     return !spelled || strncmp(text, spelled, strlen(spelled));
 }
 
+/* Where no token stands for the picture, every piece between two placeholders is tokenised for itself and only the first keeps its begin token, as
+ * the original code does: a piece's first word is spelled as at the beginning of a text. */
+static lmm_status encode_pieces(const lmm_model *m, const char *text, size_t size, int flags, id_list *out) {
+    const char *spelled = m->net->image_text, *end = text + size;
+    size_t n = strlen(spelled);
+    for (bool first = true;; first = false) {
+        const char *at = text;
+        while (at < end && (at + n > end || memcmp(at, spelled, n))) at++;
+        id_list piece = {0};
+        lmm_status st = tokenizer_encode(m->tok, text, (size_t)(at - text), flags, &piece);
+        int skip = !first && piece.count && piece.at[0] == tokenizer_bos(m->tok);
+        for (int i = skip; i < piece.count; i++) VEC_PUSH(out, piece.at[i]);
+        free(piece.at);
+        if (st || at == end) return st;
+        VEC_PUSH(out, m->net->image_token);
+        text = at + n;
+    }
+}
+
+lmm_status prompt_encode(const lmm_model *m, const char *text, size_t size, int flags, id_list *out) {
+    return m->net->image_text ? encode_pieces(m, text, size, flags, out) : tokenizer_encode(m->tok, text, size, flags, out);
+}
+
 static lmm_status expand(lmm_prompt *p, const id_list *ids) {
     int token = p->model->net->image_token, next = 0;
     for (int i = 0; i < ids->count; i++) {
@@ -79,7 +102,7 @@ lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, 
     id_list ids = {0};
     lmm_status st = LMM_OK;
     for (int i = 0; i < count && !st; i++) st = media_add(p, paths[i], count);
-    if (!st) st = tokenizer_encode(m->tok, text, size, TOKENIZE_PARSE_SPECIAL | (add_special ? TOKENIZE_ADD_SPECIAL : 0), &ids);
+    if (!st) st = prompt_encode(m, text, size, TOKENIZE_PARSE_SPECIAL | (add_special ? TOKENIZE_ADD_SPECIAL : 0), &ids);
     if (!st) st = expand(p, &ids);
     if (!st && p->ids.count == 0) st = LMM_FAIL(LMM_E_ARG, "the prompt is empty");
     free(ids.at);

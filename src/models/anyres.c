@@ -75,9 +75,9 @@ static int margin(int map, int size, double scale, reference ref) { return (map 
 
 static void unpad(anyres_layout *l, const anyres_spec *s, int width, int height) {
     int w = l->tiles_across * s->side, h = l->tiles_down * s->side;
-    l->left = l->top = 0;
-    if ((double)width / height > (double)w / h) l->top = margin(h, height, (double)w / width, s->reference);
-    else l->left = margin(w, width, (double)h / height, s->reference);
+    bool wide = (double)width / height > (double)w / h, cuts = s->merge == MERGE_UNPAD;
+    l->top = cuts && wide ? margin(h, height, (double)w / width, s->reference) : 0;
+    l->left = cuts && !wide ? margin(w, width, (double)h / height, s->reference) : 0;
     l->width = w - 2 * l->left;
     l->height = h - 2 * l->top;
 }
@@ -89,7 +89,7 @@ static int floor_divide(double a, double b) { return (int)round((a - fmod(a, b))
 static void shrink(anyres_layout *l, const anyres_spec *s) {
     l->map_width = l->width;
     l->map_height = l->height;
-    if (!s->tiles_shown_max) return;
+    if (!s->tiles_shown_max || s->merge != MERGE_UNPAD) return;
     double ratio = sqrt((double)((int64_t)l->height * l->width) / ((double)s->tiles_shown_max * s->side * s->side));
     if (ratio <= 1.1) return;
     l->map_width = max_int(floor_divide(l->width, ratio), 1);
@@ -104,7 +104,7 @@ void anyres_lay_out(anyres_layout *l, const anyres_spec *s, int width, int heigh
     fit(l, width, height);
     unpad(l, s, width, height);
     shrink(l, s);
-    l->row_count = s->side * s->side + l->map_height * (l->map_width + 1);
+    l->row_count = s->side * s->side + l->map_height * (l->map_width + (s->merge == MERGE_UNPAD));
 }
 
 void anyres_largest(const anyres_spec *s, int *width, int *height) {
@@ -154,14 +154,20 @@ row_blend *anyres_overview(row_blend *to, const anyres_spec *s, int first) {
     return to;
 }
 
+static row_blend *tile_after_tile(row_blend *to, const anyres_spec *s, const anyres_layout *l, int first) {
+    for (int i = 0; i < l->tiles_across * l->tiles_down; i++) to = anyres_overview(to, s, first + (i + 1) * s->side * s->side);
+    return to;
+}
+
 row_blend *anyres_map(row_blend *to, const anyres_spec *s, const anyres_layout *l, int first) {
+    if (s->merge == MERGE_FLAT) return tile_after_tile(to, s, l, first);
     bool same = l->map_width == l->width && l->map_height == l->height;
     for (int y = 0; y < l->map_height; y++) {
         tap down = tap_of(y, l->height, l->map_height);
         for (int x = 0; x < l->map_width; x++)
             *to++ =
                 same ? copied(first + map_row(l, s->side, y, x)) : resampled(l, s->side, first, down, tap_of(x, l->width, l->map_width));
-        *to++ = copied(ANYRES_NEWLINE);
+        if (s->merge == MERGE_UNPAD) *to++ = copied(ANYRES_NEWLINE);
     }
     return to;
 }

@@ -11,6 +11,7 @@ static anyres_spec spec_of(const net *n) {
     const vit_config *v = &n->tower.config;
     return (anyres_spec){.grid = &n->grid,
                          .reference = n->reference,
+                         .merge = n->merge,
                          .tile = v->image_size,
                          .side = v->image_size / v->patch,
                          .tiles_shown_max = n->tiles_shown_max};
@@ -32,7 +33,7 @@ static lmm_status grid_select(net *n, const tree *config) {
     return LMM_OK;
 }
 
-static lmm_status check(const net *n) {
+lmm_status anyres_fits(const net *n) {
     anyres_spec s = spec_of(n);
     if (llava_tile_rows(n) != s.side * s.side)
         return LMM_FAIL(LMM_E_UNSUPPORTED,
@@ -46,12 +47,16 @@ static lmm_status check(const net *n) {
     return anyres_check(&s, "config.json");
 }
 
-lmm_status anyres_bind(net *n, const tree *config, binder *b) {
+void anyres_bind_newline(net *n, binder *b) {
     int D = n->dec.config.hidden;
     b->part = PART_NEWLINE;
     n->newline = bind(b, (init_rule){INIT_NORMAL, 1.0f / sqrtf((float)D)}, 1, (int64_t[]){D}, "image_newline");
+}
+
+lmm_status anyres_bind(net *n, const tree *config, binder *b) {
+    anyres_bind_newline(n, b);
     lmm_status st = b->status ? b->status : grid_select(n, config);
-    return st ? st : check(n);
+    return st ? st : anyres_fits(n);
 }
 
 static lmm_status next_bind(net *n, const tree *config, binder *b) {
@@ -62,6 +67,10 @@ static lmm_status next_bind(net *n, const tree *config, binder *b) {
 }
 
 /* ---- planning ---- */
+
+void anyres_plan_one_tile(const net *n, media_plan *out) {
+    *out = (media_plan){.tile_count = 1, .row_count = llava_tile_rows(n) + (n->newline != NULL)};
+}
 
 lmm_status anyres_media_plan(const net *n, int width, int height, int pictures, media_plan *out) {
     anyres_spec s = spec_of(n);
@@ -81,16 +90,17 @@ lmm_status anyres_media_largest(const net *n, media_plan *out) {
 
 /* ---- pixels ---- */
 
+/* One tile for the whole picture; where others are cut to tiles it is padded to a square. */
 static lmm_status whole_picture(image *out, const net *n, const image *im) {
-    preprocess_spec padded = n->pre;
-    padded.do_pad = true;
-    return preprocess_u8(out, im, &padded);
+    preprocess_spec s = n->pre;
+    s.do_pad |= n->grid.count > 0;
+    return preprocess_u8(out, im, &s);
 }
 
 lmm_status anyres_media_pixels(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count) {
     anyres_spec s = spec_of(n);
     anyres_layout l;
-    anyres_lay_out(&l, &s, im->width, im->height);
+    if (plan->width) anyres_lay_out(&l, &s, im->width, im->height);
     lmm_status st = LMM_OK;
     for (int i = 0; i < plan->tile_count && !st; i++) {
         image u8 = {0};
@@ -103,21 +113,26 @@ lmm_status anyres_media_pixels(const net *n, const image *im, const media_plan *
 
 /* ---- rows ---- */
 
+/* A picture of one tile: its rows and, where there is one, the newline. */
+static row_blend *one_tile(row_blend *to, const net *n, int first) {
+    for (int i = 0; i < llava_tile_rows(n); i++) *to++ = (row_blend){.count = 1, .index = {first + i}, .weight = {1.0f}};
+    if (n->newline) *to++ = (row_blend){.count = 1, .index = {ANYRES_NEWLINE}, .weight = {1.0f}};
+    return to;
+}
+
+static row_blend *many_tiles(row_blend *to, const anyres_spec *s, const media_plan *plan, int first) {
+    anyres_layout l;
+    anyres_lay_out(&l, s, plan->width, plan->height);
+    return anyres_map(anyres_overview(to, s, first), s, &l, first);
+}
+
 tensor *anyres_media_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count) {
     anyres_spec s = spec_of(n);
     size_t rows = 0;
     for (int i = 0; i < count; i++) rows += (size_t)plan[i].row_count;
     row_blend *blend = mem_new(rows, sizeof *blend), *to = blend;
-    for (int i = 0, first = 0; i < count; first += plan[i++].tile_count * s.side * s.side) {
-        to = anyres_overview(to, &s, first);
-        if (plan[i].width) {
-            anyres_layout l;
-            anyres_lay_out(&l, &s, plan[i].width, plan[i].height);
-            to = anyres_map(to, &s, &l, first);
-        } else {
-            *to++ = (row_blend){.count = 1, .index = {ANYRES_NEWLINE}, .weight = {1.0f}};
-        }
-    }
+    for (int i = 0, first = 0; i < count; first += plan[i++].tile_count * llava_tile_rows(n))
+        to = plan[i].width ? many_tiles(to, &s, &plan[i], first) : one_tile(to, n, first);
     LMM_ASSERT((size_t)(to - blend) == rows, "%td rows of %zu planned", to - blend, rows);
     tensor *x = op_rows_blend(c, llava_tile_features(c, n, pixels), n->newline, blend, (int)rows);
     cx_trace(c, x, "image_features");

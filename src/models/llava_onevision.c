@@ -38,8 +38,7 @@ static lmm_status onevision_bind(net *n, const tree *config, binder *b) {
 
 static lmm_status onevision_plan(const net *n, int width, int height, int pictures, media_plan *out) {
     if (pictures == 1) return anyres_media_plan(n, width, height, pictures, out);
-    *out = (media_plan){.tile_count = 1, .row_count = llava_tile_rows(n) + 1};
-    return LMM_OK;
+    return anyres_plan_one_tile(n, out), LMM_OK;
 }
 
 const lmm_arch arch_llava_onevision = {

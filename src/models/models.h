@@ -35,6 +35,7 @@ typedef struct lmm_arch {
     lmm_status (*media_pixels)(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count);
     /* pixels (tiles,3,S,S) of several pictures, tiles of picture i counted in plan[i] -> all their rows, in order. */
     tensor *(*media_embed)(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
+    bool makes_processor; /* a folder may lack the picture processor: bind fills net.pre */
     /* Reads further files of the checkpoint's folder; may be NULL. */
     lmm_status (*finish)(net *n, const char *dir);
 } lmm_arch;
@@ -46,9 +47,17 @@ const lmm_arch *arch_find(const tree *config, const char *name); /* NULL with a 
 /* Whose behaviour is reproduced where they differ: transformers', or that of the original LLaVA repositories (llava.md 2.5, 2.6). */
 typedef enum { REFERENCE_HF, REFERENCE_ORIGINAL } reference;
 
+/* How the rows of tiles become a picture's rows. transformers has the first alone. */
+typedef enum {
+    MERGE_UNPAD,   /* one map, cut to what shows picture, a newline behind every line */
+    MERGE_SPATIAL, /* one map, whole, no newlines */
+    MERGE_FLAT     /* tile after tile */
+} tile_merge;
+
 typedef struct {
     const tile_grid *grid;
     reference reference;
+    tile_merge merge;
     int tile;            /* pixels along a tile */
     int side;            /* rows along a tile: its patches */
     int tiles_shown_max; /* N of anyres_max_N; 0: maps are never shrunk */
@@ -60,7 +69,7 @@ typedef struct {
     int tiles_across, tiles_down;
     int left, top, width, height;
     int map_width, map_height;
-    int row_count; /* overview, map, and a newline at the end of every line of it */
+    int row_count; /* overview, map, and the newlines at the end of its lines */
 } anyres_layout;
 lmm_status anyres_check(const anyres_spec *s, const char *name); /* what must hold before anything else is called */
 void anyres_lay_out(anyres_layout *l, const anyres_spec *s, int width, int height);
@@ -90,9 +99,12 @@ struct net {
     bool drop_class_row;                                    /* vision_feature_select_strategy "default" */
     tensor *newline;     /* (D): the row at the end of every line of a picture's map, NULL when the family has none */
     tile_grid grid;      /* AnyRes: the canvases */
+    tile_merge merge;    /* AnyRes */
     int tiles_shown_max; /* AnyRes: N of anyres_max_N */
     reference reference; /* may be changed between prompts */
     int image_token;     /* placeholder id, -1 when the family sees no pictures */
+    const char
+        *image_text; /* how texts spell the placeholder when no token of the tokenizer stands for it; its id is then vocab, NULL: a token */
     preprocess_spec pre;
     bool has_pre;
     encoder text; /* CLIP's text half */
@@ -109,6 +121,8 @@ struct net {
 
 /* Opens the weights of a folder. */
 lmm_status net_open(net **out, const char *dir);
+/* No network at all, only the config when the folder has one: for the text side of a checkpoint. */
+lmm_status net_open_text(net **out, const char *path);
 /* A new network from a config alone, initialised from `seed` (fan_in: see binder). config is copied. pre: picture processing, may be NULL. */
 lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name);
 void net_free(net *n);
@@ -118,7 +132,7 @@ lmm_status net_save(const net *n, const char *dir);
 /* Embeddings of a prompt: text rows, with media rows put over the slots (rows whose id is the image token). media NULL: text only. */
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media);
 
-extern const lmm_arch arch_llm, arch_llava, arch_llava_next, arch_llava_onevision, arch_vit, arch_clip, arch_bert;
+extern const lmm_arch arch_llm, arch_llava, arch_llava_next, arch_llava_onevision, arch_llava_original, arch_vit, arch_clip, arch_bert;
 
 /* CLIP's two halves (clip.c): pixels (B,3,S,S) and ids (B x T, padded) -> unit embeddings (B, E). Text is pooled at the first end token. */
 tensor *clip_image_embed(cx *c, const net *n, tensor *pixels);

@@ -8,6 +8,7 @@ char *names_canonical(const char *key);
 char *names_canonical_vit(const char *key);
 char *names_canonical_clip(const char *key);
 char *names_key_llava(const char *name);
+char *names_key_original(const char *name);
 char *names_key_llm(const char *name);
 char *names_key_vit(const char *name);
 
@@ -33,6 +34,9 @@ tensor *llava_tile_features(cx *c, const net *n, tensor *pixels); /* (tiles,3,S,
 
 /* The newline and the grid, after llava_bind_parts. */
 lmm_status anyres_bind(net *n, const tree *config, binder *b);
+void anyres_bind_newline(net *n, binder *b);
+lmm_status anyres_fits(const net *n); /* grid, tower and picture processor are of one kind */
+void anyres_plan_one_tile(const net *n, media_plan *out);
 lmm_status anyres_media_plan(const net *n, int width, int height, int pictures, media_plan *out);
 lmm_status anyres_media_largest(const net *n, media_plan *out);
 lmm_status anyres_media_pixels(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count);

@@ -65,6 +65,17 @@ char *names_key_llava(const char *name) {
     return replace_prefix(name, row, COUNT_OF(row));
 }
 
+/* Generation A. */
+char *names_key_original(const char *name) {
+    static const rewrite row[] = {
+        {"llm.", "model."},
+        {"proj.", "model.mm_projector."},
+        {"image_newline", "model.image_newline"},
+        {"vision_tower.", "model.vision_tower.vision_tower.vision_model."},
+    };
+    return replace_prefix(name, row, COUNT_OF(row));
+}
+
 char *names_key_llm(const char *name) {
     static const rewrite row[] = {{"llm.", "model."}};
     return replace_prefix(name, row, COUNT_OF(row));

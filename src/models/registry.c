@@ -4,7 +4,8 @@
 
 #include "models/models_int.h"
 
-static const lmm_arch *const archs[] = {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_onevision, &arch_vit, &arch_clip, &arch_bert};
+static const lmm_arch *const archs[] = {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_onevision, &arch_llava_original,
+                                        &arch_vit, &arch_clip,  &arch_bert};
 
 static bool listed(const char *const *list, const char *name) {
     for (; *list; list++)
@@ -69,6 +70,7 @@ lmm_status net_open(net **out, const char *dir) {
     if (!st && n->arch->media_plan) {
         st = preprocess_open(&n->pre, dir);
         n->has_pre = !st;
+        if (st == LMM_E_IO && n->arch->makes_processor) st = LMM_OK;
     }
     if (!st) st = bind_all(n, 0, false);
     if (!st && n->arch->finish) st = n->arch->finish(n, dir);
@@ -76,6 +78,20 @@ lmm_status net_open(net **out, const char *dir) {
     if (!n) tree_free(config);
     net_free(n);
     return LMM_CONTEXT(st, "loading '%s'", dir);
+}
+
+lmm_status net_open_text(net **out, const char *path) {
+    static const lmm_arch text_only = {.name = "text"};
+    char *file = path_join(path, "config.json");
+    tree *config = NULL;
+    lmm_status st = file_is_dir(path) && file_exists(file) ? tree_load(&config, file) : LMM_OK;
+    free(file);
+    if (st) return st;
+    net *n = mem_new(1, sizeof *n);
+    n->arch = &text_only;
+    n->config = config;
+    n->image_token = -1;
+    return *out = n, LMM_OK;
 }
 
 lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name) {
@@ -123,9 +139,11 @@ lmm_status net_save(const net *n, const char *dir) {
 }
 
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media) {
-    tensor *x = op_rows_get(c, n->dec.embed, ids, count);
-    if (!media) return x;
+    if (!media) return op_rows_get(c, n->dec.embed, ids, count);
     int *index = mem_new((size_t)count, sizeof *index), slot = 0;
+    /* A placeholder that is no token has no row; whatever stands there is put over. */
+    for (int i = 0; i < count; i++) index[i] = min_int(ids[i], n->dec.config.vocab - 1);
+    tensor *x = op_rows_get(c, n->dec.embed, index, count);
     for (int i = 0; i < count; i++) index[i] = ids[i] == n->image_token ? -1 - slot++ : i;
     LMM_ASSERT(slot == tensor_rows(media), "%d slots for %" PRId64 " media rows", slot, tensor_rows(media));
     x = op_rows_join(c, x, media, index, count);

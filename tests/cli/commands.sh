@@ -21,6 +21,10 @@ same tokenize_special '{"ids": [1, 544, 1367]}' "$(echo '{"text": "Hi", "special
 round=$(printf '{"text": "a red circle"}\n' | "$LMM" tokenize -m "$tiny/qwen2" | "$LMM" tokenize -m "$tiny/qwen2")
 same tokenize_round_trip '{"text": "a red circle"}' "$round"
 
+mkdir "$tmp/words" && cp "$tiny/llama/tokenizer.json" "$tmp/words"
+same tokenize_without_weights '{"ids": [1, 544, 1367]}' "$(echo '{"text": "Hi", "special": true}' | "$LMM" tokenize -m "$tmp/words")"
+same tokenize_file '{"ids": [1, 544, 1367]}' "$(echo '{"text": "Hi", "special": true}' | "$LMM" tokenize -m "$tmp/words/tokenizer.json")"
+
 first=$("$LMM" chat -m "$tiny/llava" --image "$pictures/rgb.png" -n 8 --json "What is shown?")
 again=$("$LMM" chat -m "$tiny/llava" --image "$pictures/rgb.png" -n 8 --json -t 1 "What is shown?")
 same chat_repeats "$first" "$again"
