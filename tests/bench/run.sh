@@ -10,9 +10,9 @@ seconds=${1:-8}
 echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)"
 
 echo
-echo "== matrix products (GFLOP/s, ratio to OpenBLAS; best of 7, alternating)"
+echo "== matrix products (GFLOP/s, ratio to OpenBLAS; best of 3 rounds, alternating)"
 # Debian's OpenBLAS does not know the newest processors and falls back to SSE kernels on them: it is given the best it has for the instruction set.
-blas() { OPENBLAS_CORETYPE=$1 env -u OPENBLAS_L2_SIZE "$bench/bench_gemm" "$2"; }
+blas() { OPENBLAS_CORETYPE=$1 env -u OPENBLAS_L2_SIZE "$bench/bench_gemm" "$2" 2 3; }
 if grep -q avx512f /proc/cpuinfo; then blas SkylakeX avx512; fi
 if grep -q avx2 /proc/cpuinfo; then blas Haswell avx2; fi
 
