@@ -60,7 +60,7 @@ static lmm_status encode_pieces(const lmm_model *m, const char *text, size_t siz
     size_t n = strlen(spelled);
     for (bool first = true;; first = false) {
         const char *at = text;
-        while (at < end && (at + n > end || memcmp(at, spelled, n))) at++;
+        while (at < end && ((size_t)(end - at) < n || memcmp(at, spelled, n))) at++;
         id_list piece = {0};
         lmm_status st = tokenizer_encode(m->tok, text, (size_t)(at - text), flags, &piece);
         int skip = !first && piece.count && piece.at[0] == tokenizer_bos(m->tok);

@@ -101,7 +101,7 @@ static lmm_status render_ids(id_list *out, const source *src, const tree *messag
     path_list images = {0};
     lmm_status st = messages_render(&text, &images, src->m, part, &(lmm_prompt_opts){.add_generation_prompt = open});
     int flags = TOKENIZE_PARSE_SPECIAL | (!st && prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0);
-    if (!st) st = tokenizer_encode(src->m->tok, text.data, text.size, flags, out);
+    if (!st) st = prompt_encode(src->m, text.data, text.size, flags, out);
     path_list_free(&images);
     buf_free(&text);
     tree_free(part);
@@ -211,7 +211,7 @@ static lmm_status build_plain(sample *s, const source *src, const tree *messages
     if (!parts || parts->count != 1) return LMM_FAIL(LMM_E_FORMAT, "format plain needs one question and one caption");
     buf text = {0};
     if (src->m->image_text) buf_puts(&text, src->m->image_text);
-    lmm_status st = tokenizer_encode(src->m->tok, text.data, text.size, TOKENIZE_PARSE_SPECIAL | TOKENIZE_ADD_SPECIAL, &s->ids);
+    lmm_status st = prompt_encode(src->m, text.data, text.size, TOKENIZE_PARSE_SPECIAL | TOKENIZE_ADD_SPECIAL, &s->ids);
     int trained = s->ids.count;
     buf_reset(&text);
     buf_printf(&text, "%s\n", tree_str(parts->items[0], "text", ""));

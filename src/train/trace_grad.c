@@ -28,7 +28,7 @@ static lmm_status check(const tensor *ids, const tensor *labels, const tensor *m
     if (mask && (mask->type != DT_I64 || !tensor_same_shape(mask, ids)))
         return LMM_FAIL(LMM_E_SHAPE, "'%s': attention_mask must be I64 like input_ids", path);
     for (int64_t i = 0; i < tensor_count(ids); i++)
-        if (at(ids, i) < 0 || at(ids, i) >= n->dec.config.vocab || at(labels, i) >= n->dec.config.vocab)
+        if (at(ids, i) < 0 || (at(ids, i) >= n->dec.config.vocab && at(ids, i) != n->image_token) || at(labels, i) >= n->dec.config.vocab)
             return LMM_FAIL(LMM_E_FORMAT, "'%s': id %" PRId64 " lies outside the vocabulary of %d", path, at(ids, i), n->dec.config.vocab);
     return LMM_OK;
 }
