@@ -9,18 +9,18 @@
 
 /* ---- config ---- */
 
-/* What a model type implies when its config does not say (class defaults of transformers). */
+/* What a model type implies when its config does not say: class defaults of transformers. Text configs inside released LLaVA checkpoints leave out
+ * what equals them. kv_head_count 0: as many as heads; head_dim 0: hidden / heads. */
 typedef struct {
     const char *type;
     bool qkv_bias, qk_norm;
-    double eps;
-    int window;
+    int mlp, vocab, context, kv_head_count, head_dim, window;
 } family;
 static const family families[] = {
-    {"llama", false, false, 1e-6, 0},
-    {"mistral", false, false, 1e-6, 4096},
-    {"qwen2", true, false, 1e-6, 0},
-    {"qwen3", false, true, 1e-6, 0},
+    {"llama", false, false, 11008, 32000, 2048, 0, 0, 0},
+    {"mistral", false, false, 14336, 32000, 131072, 8, 0, 4096},
+    {"qwen2", true, false, 22016, 151936, 32768, 32, 0, 0},
+    {"qwen3", false, true, 22016, 151936, 32768, 32, 128, 0},
 };
 
 static lmm_status family_find(const family **out, const char *type, const char *name) {
@@ -45,6 +45,22 @@ static void window_read(decoder_config *c, const tree *t, const family *f) {
     if (!strcmp(f->type, "llama")) c->window = 0;
 }
 
+/* An explicit null means one key head a head, in every class. */
+static int heads_shared(const tree *t, const family *f, int heads) {
+    if (is_set(t, "num_key_value_heads")) return (int)tree_int(t, "num_key_value_heads", 0);
+    return tree_get(t, "num_key_value_heads") || !f->kv_head_count ? heads : f->kv_head_count;
+}
+
+static lmm_status head_dim_read(decoder_config *c, const tree *t, const family *f, const char *name) {
+    bool divides = c->hidden % c->head_count == 0, implied = !tree_get(t, "head_dim") && f->head_dim;
+    if (!is_set(t, "head_dim") && !implied && !divides)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: hidden_size %d does not divide into %d heads", name, c->hidden, c->head_count);
+    c->head_dim = is_set(t, "head_dim") ? (int)tree_int(t, "head_dim", 0) : implied ? f->head_dim : c->hidden / c->head_count;
+    if (c->head_dim < 2 || c->head_dim % 2 || c->head_dim > 1024)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: head_dim %d must be even, 2 to 1024", name, c->head_dim);
+    return LMM_OK;
+}
+
 lmm_status decoder_config_read(decoder_config *out, const tree *t, const char *name) {
     const family *f = NULL;
     lmm_status st = family_find(&f, tree_str(t, "model_type", "llama"), name);
@@ -53,27 +69,23 @@ lmm_status decoder_config_read(decoder_config *out, const tree *t, const char *n
         const char *key;
         int64_t high, value;
     } need[] = {
-        {"hidden_size", 65536, 0},         {"num_hidden_layers", 1024, 0}, {"num_attention_heads", 1024, 0},
-        {"intermediate_size", 1 << 20, 0}, {"vocab_size", 1 << 22, 0},
+        {"hidden_size", 65536, 4096},           {"num_hidden_layers", 1024, 32},   {"num_attention_heads", 1024, 32},
+        {"intermediate_size", 1 << 20, f->mlp}, {"vocab_size", 1 << 22, f->vocab},
     };
     for (size_t i = 0; i < COUNT_OF(need); i++)
-        if ((st = tree_need_int(t, need[i].key, 1, need[i].high, &need[i].value, name))) return st;
+        if (is_set(t, need[i].key) && (st = tree_need_int(t, need[i].key, 1, need[i].high, &need[i].value, name))) return st;
     decoder_config c = {.hidden = (int)need[0].value,
                         .layer_count = (int)need[1].value,
                         .head_count = (int)need[2].value,
                         .mlp = (int)need[3].value,
                         .vocab = (int)need[4].value};
-    c.kv_head_count = is_set(t, "num_key_value_heads") ? (int)tree_int(t, "num_key_value_heads", 0) : c.head_count;
+    c.kv_head_count = heads_shared(t, f, c.head_count);
     if (c.kv_head_count < 1 || c.head_count % c.kv_head_count)
         return LMM_FAIL(LMM_E_FORMAT, "%s: %d attention heads cannot share %d key heads", name, c.head_count, c.kv_head_count);
-    if (!is_set(t, "head_dim") && c.hidden % c.head_count)
-        return LMM_FAIL(LMM_E_FORMAT, "%s: hidden_size %d does not divide into %d heads", name, c.hidden, c.head_count);
-    c.head_dim = is_set(t, "head_dim") ? (int)tree_int(t, "head_dim", 0) : c.hidden / c.head_count;
-    if (c.head_dim < 2 || c.head_dim % 2 || c.head_dim > 1024)
-        return LMM_FAIL(LMM_E_FORMAT, "%s: head_dim %d must be even, 2 to 1024", name, c.head_dim);
-    c.context = (int)tree_int(t, "max_position_embeddings", 2048);
+    if ((st = head_dim_read(&c, t, f, name))) return st;
+    c.context = (int)tree_int(t, "max_position_embeddings", f->context);
     if (c.context < 1 || c.context > 1 << 24) return LMM_FAIL(LMM_E_FORMAT, "%s: max_position_embeddings is %d", name, c.context);
-    c.eps = (float)tree_real(t, "rms_norm_eps", f->eps);
+    c.eps = (float)tree_real(t, "rms_norm_eps", 1e-6);
     c.init_std = (float)tree_real(t, "initializer_range", 0.02);
     bool attention_bias = tree_bool(t, "attention_bias", false);
     c.qkv_bias = f->qkv_bias || attention_bias;
@@ -85,6 +97,7 @@ lmm_status decoder_config_read(decoder_config *out, const tree *t, const char *n
     if (strcmp(act, "silu")) return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: decoder activation '%s' is not known (silu is)", name, act);
     window_read(&c, t, f);
     if ((st = rope_read(&c.rope, t, name))) return st;
+    if (!is_set(t, "max_position_embeddings")) c.rope.context = c.context;
     *out = c;
     return LMM_OK;
 }
