@@ -8,14 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_SIZE_MAX = 64 << 20 };                         /* of a JSON file that holds a template; tokenizer_config.json can be large */
+enum { FILE_SIZE_MAX = 64 << 20 }; /* of a JSON file that holds a template; tokenizer_config.json can be large */
 
 /* ---- content ---- */
 
 /* Types of parts as clients send them, and as templates know them. */
-static const struct { const char *sent, *shown; } part_types[] = {
-    {"image_url", "image"}, {"input_image", "image"}, {"video_url", "video"}, {"input_video", "video"}, {"audio_url", "audio"},
-    {"input_audio", "audio"}, {"input_text", "text"}, {"output_text", "text"}};
+static const struct {
+    const char *sent, *shown;
+} part_types[] = {{"image_url", "image"}, {"input_image", "image"}, {"video_url", "video"}, {"input_video", "video"},
+                  {"audio_url", "audio"}, {"input_audio", "audio"}, {"input_text", "text"}, {"output_text", "text"}};
 
 static tree *part_shown(const tree *part) {
     const char *type = tree_str(part, "type", "");
@@ -60,8 +61,9 @@ static tree *string_as_part(const tree *text) {
     return list;
 }
 
+/* Parts only for templates that go through them: one that merely asks `is string` has nothing good to do with a list. */
 static tree *content_shown(const tree *content, const content_use *use) {
-    if (content->type == TREE_LIST) return use->goes_through_parts || use->asks_for_string ? parts_shown(content) : parts_joined(content);
+    if (content->type == TREE_LIST) return use->goes_through_parts ? parts_shown(content) : parts_joined(content);
     if (content->type == TREE_STRING && use->goes_through_parts && !use->asks_for_string) return string_as_part(content);
     return tree_copy(content);
 }
@@ -131,7 +133,8 @@ static lmm_status pick(char **out, const tree *t, const char *path) {
         if (!found && t->count) found = t->items[0];
     }
     if (!found || found->type == TREE_NULL) return LMM_OK;
-    if (found->type != TREE_STRING) return LMM_FAIL(LMM_E_FORMAT, "'%s': 'chat_template' is neither a string nor a list of named templates", path);
+    if (found->type != TREE_STRING)
+        return LMM_FAIL(LMM_E_FORMAT, "'%s': 'chat_template' is neither a string nor a list of named templates", path);
     *out = mem_strndup(found->text, found->text_size);
     return LMM_OK;
 }

@@ -11,7 +11,12 @@ static lmm_status guarded(jx *x, void (*work)(jx *x, void *arg), void *arg) {
     return LMM_OK;
 }
 
-typedef struct { jinja *j; const char *source; size_t size; strmap *names; } compilation;
+typedef struct {
+    jinja *j;
+    const char *source;
+    size_t size;
+    strmap *names;
+} compilation;
 
 static void compile(jx *x, void *arg) {
     compilation *c = arg;
@@ -28,7 +33,7 @@ lmm_status jinja_compile(jinja **out, const char *source, size_t n, const jinja_
     if (n > x.limits.source_size_max) {
         return LMM_FAIL(LMM_E_LIMIT, "the chat template has %zu bytes, %zu are allowed", n, x.limits.source_size_max);
     }
-    x.steps = INT64_MAX;                                   /* the size of the source is limit enough */
+    x.steps = INT64_MAX; /* the size of the source is limit enough */
     jinja *j = mem_new(1, sizeof *j);
     compilation c = {.j = j, .source = source, .size = n, .names = strmap_new()};
     lmm_status st = guarded(&x, compile, &c);

@@ -74,9 +74,7 @@ static const jbuiltin *method_find(jval v, const jstr *name) {
     return NULL;
 }
 
-static bool is_dunder(const jstr *s) {
-    return s->size >= 4 && memcmp(s->at, "__", 2) == 0 && memcmp(s->at + s->size - 2, "__", 2) == 0;
-}
+static bool is_dunder(const jstr *s) { return s->size >= 4 && memcmp(s->at, "__", 2) == 0 && memcmp(s->at + s->size - 2, "__", 2) == 0; }
 
 /* Attributes that are values. */
 static bool plain_attribute(jx *x, jval v, jval name, jval *out) {
@@ -162,6 +160,7 @@ static bool python_attribute(jx *x, jval v, jval name, jval *out) {
 static bool is_hashable(jx *x, jval v) {
     if (v.type == J_LIST || v.type == J_DICT || v.type == J_VIEW) return false;
     bool is = true;
+    jx_step(x, v.type == J_TUPLE ? v.l->count : 0);
     jx_enter(x);
     for (size_t i = 0; is && v.type == J_TUPLE && i < v.l->count; i++) is = is_hashable(x, v.l->at[i]);
     jx_leave(x);
@@ -176,7 +175,7 @@ static bool element(jx *x, jval v, int64_t i, jval *out) {
         *out = j_int(range_at(v.range, (uint64_t)i));
     } else if (v.type == J_STRING) {
         uint32_t cp;
-        size_t first = str_offset(v.s, (size_t)i);
+        size_t first = str_offset(x, v.s, (size_t)i);
         *out = j_part(x, v.s, first, first + (size_t)utf8_decode(v.s->at + first, v.s->size - first, &cp));
     } else {
         *out = v.l->at[i];
@@ -209,6 +208,7 @@ jval j_attribute(jx *x, jval v, jval name) {
 jval j_attribute_only(jx *x, jval v, jval name) {
     jval out;
     if (v.type == J_UNDEFINED) undefined_fail(x, v);
-    if (name.type == J_STRING && python_attribute(x, v, name, &out)) return out;
+    (void)need_str(x, name, "the name of an attribute");
+    if (python_attribute(x, v, name, &out)) return out;
     return j_undefined_part(x, v, name);
 }

@@ -110,7 +110,8 @@ static void bind_rest(jx *x, jframe *f, const jfunc *func, const jcall *c, const
 jval macro_call(jx *x, const jmacro *m, jcall *c) {
     const jfunc *func = m->func;
     int line = x->line;
-    if (++x->calls > x->limits.depth_max) jx_fail(x, LMM_E_LIMIT, "the template's macros call each other more than %d deep", x->limits.depth_max);
+    if (++x->calls > x->limits.depth_max)
+        jx_fail(x, LMM_E_LIMIT, "the template's macros call each other more than %d deep", x->limits.depth_max);
     jframe *f = frame_new(x, func, m->outer);
     jvals taken = {0};
     enter_scope(x, f, &func->loads);
@@ -141,7 +142,7 @@ jval j_call(jx *x, jval callee, jcall *c) {
 
 /* ---- global functions ---- */
 
-enum { RANGE_MAX = 100000 };                               /* of the reference's sandbox */
+enum { RANGE_MAX = 100000 }; /* of the reference's sandbox */
 
 static jval global_range(jx *x, jcall *c) {
     int64_t start = 0, stop = need_int(x, c->arg[0], "the argument of range()"), step = 1;
@@ -166,6 +167,7 @@ static jdict *dict_of_call(jx *x, jcall *c, const char *name) {
     jdict *d = dict_new(x);
     if (c->count > 1) jx_fail(x, LMM_E_ARG, "%s() takes at most 1 positional argument", name);
     if (c->count && c->at[0].type == J_DICT) {
+        jx_step(x, c->at[0].d->count);
         for (size_t i = 0; i < c->at[0].d->count; i++) dict_put(x, d, c->at[0].d->keys[i], c->at[0].d->values[i]);
     } else if (c->count) {
         jiter *it = iter_new(x, c->at[0]);
@@ -185,7 +187,8 @@ static jval global_namespace(jx *x, jcall *c) {
     jdict *d = dict_of_call(x, c, "namespace");
     for (size_t i = 0; i < d->count; i++) {
         jval key = d->keys[i];
-        if (key.type == J_STRING && key.s->size && key.s->at[0] == '_') jx_fail(x, LMM_E_ARG, "attributes of namespaces cannot start with '_'");
+        if (key.type == J_STRING && key.s->size && key.s->at[0] == '_')
+            jx_fail(x, LMM_E_ARG, "attributes of namespaces cannot start with '_'");
     }
     return (jval){.type = J_NAMESPACE, .ns = d};
 }
@@ -213,11 +216,12 @@ static jval global_raise(jx *x, jcall *c) {
 static void put_time(jx *x, const struct tm *t, const char *directive, size_t size) {
     char format[16], text[256];
     char kind = directive[size - 1];
+    jx_step(x, 20); /* the library looks at the time zone every time */
     if (kind == 'f') {
         jx_puts(x, "000000");
         return;
     }
-    if (kind == 'z' || kind == 'Z') return;                /* a time without zone, as datetime.now() */
+    if (kind == 'z' || kind == 'Z') return; /* a time without zone, as datetime.now() */
     memcpy(format, directive, size);
     format[size] = '\0';
     size_t n = strftime(text, sizeof text, format, t);
@@ -236,7 +240,8 @@ static jval global_strftime(jx *x, jcall *c) {
             if (end < f->size && strchr("-_0^#EO", f->at[end]) && f->at[end]) end++;
             end += end < f->size;
         }
-        bool is_known = f->at[i] == '%' && end - i >= 2 && f->at[end - 1] && strchr("aAbBcCdDeFfgGhHIjklmMnprRsStTuUVwWxXyYzZ%P", f->at[end - 1]);
+        bool is_known =
+            f->at[i] == '%' && end - i >= 2 && f->at[end - 1] && strchr("aAbBcCdDeFfgGhHIjklmMnprRsStTuUVwWxXyYzZ%P", f->at[end - 1]);
         if (is_known) put_time(x, &t, f->at + i, end - i);
         else jx_put(x, f->at + i, end - i);
         i = end;
@@ -244,9 +249,11 @@ static jval global_strftime(jx *x, jcall *c) {
     return j_take(x, &x->work, first);
 }
 
+/* clang-format off */
 static const jbuiltin globals[] = {
     {"range", global_range, "/start stop step", 1}, {"dict", global_dict, "*", 0}, {"namespace", global_namespace, "*", 0},
     {"cycler", global_cycler, "*", 0}, {"joiner", global_joiner, "sep", 0}, {"raise_exception", global_raise, "message", 1},
     {"strftime_now", global_strftime, "format", 1}, {"lipsum", NULL, "*", 0}, {0}};
+/* clang-format on */
 
 const jbuiltin *global_find(const char *name, size_t size) { return row_find(globals, name, size); }

@@ -6,7 +6,9 @@
 
 #include <utf8proc.h>
 
-typedef struct { uint32_t first, last; } range;
+typedef struct {
+    uint32_t first, last;
+} range;
 
 /* clang-format off */
 /* Digits that are not decimal digits; numerals that are letters; cased characters that are not letters (Lu, Ll). */
@@ -80,7 +82,19 @@ static bool is_letter(uint32_t c) {
     return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
 }
 
+static bool ascii_is(uint32_t c, char_kind kind) {
+    bool upper = c >= 'A' && c <= 'Z', lower = c >= 'a' && c <= 'z';
+    switch (kind) {
+    case CHAR_ALPHA: return upper || lower;
+    case CHAR_UPPER: return upper;
+    case CHAR_LOWER: return lower;
+    case CHAR_TITLE: return false;
+    default: return c >= '0' && c <= '9';
+    }
+}
+
 bool char_is(uint32_t c, char_kind kind) {
+    if (c < 0x80) return ascii_is(c, kind);
     switch (kind) {
     case CHAR_ALPHA: return is_letter(c);
     case CHAR_DECIMAL: return category(c) == UTF8PROC_CATEGORY_ND;
@@ -135,7 +149,7 @@ static void put_title(jx *x, uint32_t c) {
         jx_put_char(x, (uint32_t)simple, 1);
         return;
     }
-    bool starts_plain = to[0] == 0x2BC;                    /* the apostrophe of U+0149 */
+    bool starts_plain = to[0] == 0x2BC; /* the apostrophe of U+0149 */
     bool has_iota_below = c >= 0x1F80 && c <= 0x1FFF && to[n - 1] == SMALL_IOTA;
     for (int i = 0; i < n; i++) {
         bool is_greek = (c >= 0x390 && c < 0x400) || (c >= 0x1F00 && c < 0x2000), is_upper = i == 0 || starts_plain || is_greek;
@@ -178,7 +192,7 @@ static void put_lower(jx *x, const jstr *s, size_t first, size_t last, uint32_t 
     if (c == SIGMA) {
         jx_bytes(x, s->size);
         jx_put_char(x, lower_sigma(s, first, last), 1);
-    } else if (c == 0x130) {                               /* dotted capital I is the only one that becomes two */
+    } else if (c == 0x130) { /* dotted capital I is the only one that becomes two */
         jx_puts(x, "i\xCC\x87");
     } else {
         jx_put_char(x, (uint32_t)utf8proc_tolower((utf8proc_int32_t)c), 1);
@@ -199,6 +213,7 @@ static jval change_case(jx *x, const jstr *s, case_mode mode) {
     size_t start = x->work.size;
     bool in_word = false;
     uint32_t c;
+    jx_chars(x, s->size * 2);
     for (size_t at = 0, n; at < s->size; at += n) {
         n = (size_t)utf8_decode(s->at + at, s->size - at, &c);
         bool is_first = mode == TO_CAPITALIZED ? at == 0 : !in_word;

@@ -18,7 +18,7 @@ bool j_truth(jval v) {
     case J_DICT: return v.d->count > 0;
     case J_VIEW: return v.view->d->count > 0;
     case J_RANGE: return v.range->count > 0;
-    default: return true;                                  /* an iterator too, even one with nothing left */
+    default: return true; /* an iterator too, even one with nothing left */
     }
 }
 
@@ -56,9 +56,9 @@ bool j_same(jval a, jval b) {
     case J_MISSING:
     case J_NONE: return true;
     case J_BOOL:
-    case J_INT: return a.i == b.i;                         /* small integers are one object in Python; large ones may not be */
+    case J_INT: return a.i == b.i; /* small integers are one object in Python; large ones may not be */
     case J_FLOAT: return a.f == b.f;
-    case J_STRING: return str_equal(a.s, b.s);             /* as interned strings */
+    case J_STRING: return str_equal(a.s, b.s); /* as interned strings */
     case J_LIST:
     case J_TUPLE: return a.l == b.l;
     default: return a.d == b.d;
@@ -67,6 +67,7 @@ bool j_same(jval a, jval b) {
 
 static bool lists_equal(jx *x, const jlist *a, const jlist *b) {
     if (a->count != b->count) return false;
+    jx_step(x, a->count);
     for (size_t i = 0; i < a->count; i++) {
         if (!j_equal(x, a->at[i], b->at[i])) return false;
     }
@@ -75,6 +76,7 @@ static bool lists_equal(jx *x, const jlist *a, const jlist *b) {
 
 static bool dicts_equal(jx *x, const jdict *a, const jdict *b) {
     if (a->count != b->count) return false;
+    jx_step(x, a->count);
     for (size_t i = 0; i < a->count; i++) {
         jval other;
         if (!dict_get(x, b, a->keys[i], &other) || !j_equal(x, a->values[i], other)) return false;
@@ -151,6 +153,7 @@ static bool holds(compare_op op, int order) {
 /* The first elements that differ decide. */
 static bool order_lists(jx *x, compare_op op, const jlist *a, const jlist *b) {
     for (size_t i = 0; i < a->count && i < b->count; i++) {
+        jx_step(x, 1);
         if (!j_equal(x, a->at[i], b->at[i])) return j_order(x, op, a->at[i], b->at[i]);
     }
     return holds(op, (a->count > b->count) - (a->count < b->count));
@@ -196,9 +199,7 @@ bool j_contains(jx *x, jval container, jval item) {
     jval ignored;
     switch (container.type) {
     case J_STRING:
-        if (item.type != J_STRING) {
-            jx_fail(x, LMM_E_ARG, "'in <string>' requires string as left operand, not %s", type_name(item));
-        }
+        if (item.type != J_STRING) { jx_fail(x, LMM_E_ARG, "'in <string>' requires string as left operand, not %s", type_name(item)); }
         return str_find(x, container.s, item.s, 0, container.s->size) >= 0;
     case J_DICT: return dict_get(x, container.d, item, &ignored);
     case J_VIEW:
@@ -231,6 +232,7 @@ uint64_t j_hash(jx *x, jval v) {
     }
     case J_TUPLE: {
         uint64_t h = 3;
+        jx_step(x, v.l->count);
         jx_enter(x);
         for (size_t i = 0; i < v.l->count; i++) h = mix(h, j_hash(x, v.l->at[i]));
         jx_leave(x);

@@ -9,7 +9,7 @@
 
 typedef struct {
     jx *x;
-    bool *is_content;              /* by number of the name */
+    bool *is_content; /* by number of the name */
     bool changed;
     content_use use;
 } detective;
@@ -21,8 +21,10 @@ static bool is_content(const detective *d, const jnode *n) {
     case N_ITEM: return n->b->kind == N_CONST && str_is(n->b->value, "content");
     case N_COND: return is_content(d, n->b) || (n->c && is_content(d, n->c));
     case N_OR: return is_content(d, n->list.at[0]);
-    case N_FILTER: return n->a && is_content(d, n->a);     /* content|list, content|default([]) */
-    case N_CALL: return n->a->kind == N_ATTRIBUTE && str_is(n->a->value, "get") && n->args->list.count && n->args->list.at[0]->kind == N_CONST && str_is(n->args->list.at[0]->value, "content");
+    case N_FILTER: return n->a && is_content(d, n->a); /* content|list, content|default([]) */
+    case N_CALL:
+        return n->a->kind == N_ATTRIBUTE && str_is(n->a->value, "get") && n->args->list.count && n->args->list.at[0]->kind == N_CONST &&
+               str_is(n->args->list.at[0]->value, "content");
     default: return false;
     }
 }
@@ -39,7 +41,8 @@ static void look_at_expr(void *arg, jnode *n) {
     detective *d = arg;
     jx_enter(d->x);
     if (n->kind == N_TEST && is_content(d, n->a)) {
-        d->use.asks_for_string |= str_is(n->value, "string") || str_is(n->value, "iterable") || str_is(n->value, "sequence") || str_is(n->value, "mapping");
+        d->use.asks_for_string |=
+            str_is(n->value, "string") || str_is(n->value, "iterable") || str_is(n->value, "sequence") || str_is(n->value, "mapping");
     }
     if (n->kind == N_FILTER && n->a && is_content(d, n->a)) d->use.goes_through_parts |= selects_by_attribute(n);
     if (n->kind == N_ITEM && n->b->kind == N_CONST && n->b->value.type == J_INT) d->use.goes_through_parts |= is_content(d, n->a);

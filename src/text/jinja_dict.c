@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { SMALL = 8 };                                        /* up to here looking at every key beats hashing */
+enum { SMALL = 8 }; /* up to here looking at every key beats hashing */
 
 jval j_list(jx *x, jtype type, const jval *at, size_t count) {
     jlist *l = jx_alloc(x, 1, sizeof *l);

@@ -166,8 +166,10 @@ static jnode *parse_primary(parser *p, bool with_namespace) {
 /* ---- what follows a primary ---- */
 
 static void add_named(parser *p, jargs *args, jval name, jnode *value) {
+    if (args->named_count == NAMES_MAX) jx_fail(p->x, LMM_E_LIMIT, "a call has more than %d keyword arguments", NAMES_MAX);
     for (int i = 0; i < args->named_count; i++) {
-        if (str_equal(args->named[i].name.s, name.s)) jx_fail(p->x, LMM_E_FORMAT, "keyword argument '%.*s' is given twice", (int)name.s->size, name.s->at);
+        if (str_equal(args->named[i].name.s, name.s))
+            jx_fail(p->x, LMM_E_FORMAT, "keyword argument '%.*s' is given twice", (int)name.s->size, name.s->at);
     }
     args->named = jx_grow(p->x, args->named, args->named_count, &args->named_capacity, args->named_count + 1, sizeof *args->named);
     args->named[args->named_count].name = name;
@@ -245,7 +247,7 @@ static jnode *parse_subscript(parser *p, jnode *owner) {
     }
     take(p);
     n = parse_key(p, owner, line);
-    if (n->kind == N_ITEM && is_op(p, ',')) {              /* a[1, 2] has a tuple for its key */
+    if (n->kind == N_ITEM && is_op(p, ',')) { /* a[1, 2] has a tuple for its key */
         jnode *key = node_new(p, N_TUPLE, line);
         JX_PUSH(p->x, &key->list, n->b);
         while (skip_op(p, ',')) {

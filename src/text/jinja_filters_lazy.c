@@ -6,9 +6,9 @@
 /* What such a filter remembers. */
 typedef struct {
     jcall call;
-    const jbuiltin *row;           /* the filter or test to apply */
+    const jbuiltin *row; /* the filter or test to apply */
     jpath path;
-    bool is_started, has_path, wants;              /* wants: keep items for which the test says so */
+    bool is_started, has_path, wants; /* wants: keep items for which the test says so */
     jval otherwise;
     jdict *seen;
     const jlist *all;
@@ -29,13 +29,13 @@ static const char *describe_name(jx *x, jval name) {
     return x->work.data + mark;
 }
 
-const jbuiltin *filter_by_name(jx *x, jval name) {
+static const jbuiltin *filter_by_name(jx *x, jval name) {
     const jbuiltin *row = name.type == J_STRING ? filter_find(name.s->at, name.s->size) : NULL;
     if (!row) jx_fail(x, LMM_E_ARG, "there is no filter named %s", describe_name(x, name));
     return row;
 }
 
-const jbuiltin *test_by_name(jx *x, jval name) {
+static const jbuiltin *test_by_name(jx *x, jval name) {
     const jbuiltin *row = name.type == J_STRING ? test_find(name.s->at, name.s->size) : NULL;
     if (!row) jx_fail(x, LMM_E_ARG, "there is no test named %s", describe_name(x, name));
     return row;
@@ -43,8 +43,11 @@ const jbuiltin *test_by_name(jx *x, jval name) {
 
 /* Calls the row with the arguments behind the first `off`. */
 static jval apply(jx *x, const lazy *z, int off, jval item) {
-    jcall c = {.self = item, .at = z->call.at + (z->call.count > off ? off : 0), .named = z->call.named};
-    c.count = z->call.count > off ? z->call.count - off : 0;
+    jcall c = {.self = item, .named = z->call.named};
+    if (z->call.count > off) {
+        c.at = z->call.at + off;
+        c.count = z->call.count - off;
+    }
     return builtin_call(x, z->row, &c);
 }
 
@@ -153,7 +156,8 @@ static bool wants_fill(jval fill) { return given(fill) && fill.type != J_NONE; }
 
 static bool batch_next(jx *x, jiter *it, jval *out) {
     lazy *z = it->state;
-    int64_t size = need_int(x, z->call.arg[0], "the size of batch");
+    /* What is no whole number is never reached, in the reference too. */
+    int64_t size = j_is_int(z->call.arg[0]) ? z->call.arg[0].i : -1;
     jvals row = {0};
     jval item;
     if (!it->source) it->source = iter_new(x, z->call.self);
@@ -186,11 +190,13 @@ static bool slice_next(jx *x, jiter *it, jval *out) {
 
 static jval filter_slice(jx *x, jcall *c) { return lazy_value(x, c, slice_next); }
 
+/* clang-format off */
 const jbuiltin filters_lazy[] = {
     {"map", filter_map, "*", 0}, {"select", filter_select, "*", 0}, {"reject", filter_reject, "*", 0},
     {"selectattr", filter_selectattr, "*", 0}, {"rejectattr", filter_rejectattr, "*", 0},
     {"unique", filter_unique, "case_sensitive attribute", 0}, {"items", filter_items, "", 0},
     {"batch", filter_batch, "linecount fill_with", 1}, {"slice", filter_slice, "slices fill_with", 1}, {0}};
+/* clang-format on */
 
 const jbuiltin *filter_find(const char *name, size_t size) {
     const jbuiltin *const tables[] = {filters_of_text, filters_of_values, filters_of_sequences, filters_lazy};

@@ -206,9 +206,11 @@ static jval filter_join(jx *x, jcall *c) {
     return j_take(x, &x->work, mark);
 }
 
+/* clang-format off */
 const jbuiltin filters_of_sequences[] = {
     {"sort", filter_sort, "reverse case_sensitive attribute", 0}, {"dictsort", filter_dictsort, "case_sensitive by reverse", 0},
     {"min", filter_min, "case_sensitive attribute", 0}, {"max", filter_max, "case_sensitive attribute", 0},
     {"sum", filter_sum, "attribute start", 0}, {"groupby", filter_groupby, "attribute default case_sensitive", 1},
     {"first", filter_first, "", 0}, {"last", filter_last, "", 0}, {"reverse", filter_reverse, "", 0}, {"list", filter_list, "", 0},
     {"join", filter_join, "d attribute", 0}, {"random", NULL, "", 0}, {0}};
+/* clang-format on */

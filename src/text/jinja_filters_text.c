@@ -36,6 +36,7 @@ jval j_escape(jx *x, jval v) {
     v = str_soft(x, v);
     if (v.s->is_safe) return v;
     size_t mark = x->work.size, kept = 0;
+    jx_chars(x, v.s->size);
     for (size_t i = 0; i < v.s->size; i++) {
         const char *to = NULL;
         switch (v.s->at[i]) {
@@ -58,6 +59,7 @@ static jval filter_escape(jx *x, jcall *c) { return j_escape(x, c->self); }
 
 static void put_url(jx *x, jval v, bool is_query) {
     const jstr *s = j_str(x, v).s;
+    jx_chars(x, s->size * 4);
     for (size_t i = 0; i < s->size; i++) {
         unsigned char c = (unsigned char)s->at[i];
         bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.-~", c));
@@ -123,15 +125,16 @@ static jval filter_indent(jx *x, jcall *c) {
 }
 
 static jval filter_truncate(jx *x, jcall *c) {
-    const jstr *s = need_str(x, c->self, "the subject of truncate");
     int64_t length = given(c->arg[0]) ? need_int(x, c->arg[0], "the length of truncate") : 255;
     jval end = arg_or(c->arg[2], j_word(x, "..."));
     bool has_leeway = given(c->arg[3]) && c->arg[3].type != J_NONE;
     int64_t leeway = has_leeway ? need_int(x, c->arg[3], "the leeway of truncate") : 5;
     int64_t end_length = (int64_t)need_str(x, end, "the end of truncate")->length;
     if (length < end_length || leeway < 0) jx_fail(x, LMM_E_ARG, "truncate needs length >= %" PRId64 " and leeway >= 0", end_length);
-    if ((int64_t)s->length <= length || (int64_t)s->length - length <= leeway) return c->self;
-    size_t cut = str_offset(s, (size_t)(length - end_length));
+    int64_t have = j_length(x, c->self);
+    if (have <= length || have - length <= leeway) return c->self;
+    const jstr *s = need_str(x, c->self, "the subject of truncate");
+    size_t cut = str_offset(x, s, (size_t)(length - end_length));
     if (!j_truth(c->arg[1])) {
         int64_t space = str_find_last(x, s, j_word(x, " ").s, 0, cut);
         if (space >= 0) cut = (size_t)space;
@@ -144,7 +147,7 @@ static jval filter_wordcount(jx *x, jcall *c) {
     int64_t words = 0;
     bool in_word = false;
     uint32_t k;
-    jx_bytes(x, s->size);
+    jx_chars(x, s->size);
     for (size_t at = 0; at < s->size;) {
         at += (size_t)utf8_decode(s->at + at, s->size - at, &k);
         bool is_word = char_is_word(k);
@@ -164,7 +167,7 @@ static jval filter_filesizeformat(jx *x, jcall *c) {
     static const char *const units[2][8] = {{"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"},
                                             {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"}};
     bool binary = j_truth(c->arg[0]), ok = j_is_number(c->self);
-    double bytes = ok ? j_to_real(c->self) : c->self.type == J_STRING ? parse_real(c->self.s, &ok) : 0;
+    double bytes = ok ? j_to_real(c->self) : c->self.type == J_STRING ? parse_real(x, c->self.s, &ok) : 0;
     double base = binary ? 1024 : 1000, unit = base;
     char text[400];
     if (!ok) jx_fail(x, LMM_E_ARG, "filesizeformat needs a number");
@@ -201,6 +204,7 @@ static jval filter_tojson(jx *x, jcall *c) {
     return j_take(x, &x->work, mark);
 }
 
+/* clang-format off */
 const jbuiltin filters_of_text[] = {
     {"upper", filter_upper, "", 0}, {"lower", filter_lower, "", 0}, {"capitalize", filter_capitalize, "", 0}, {"title", filter_title, "", 0},
     {"string", filter_string, "", 0}, {"safe", filter_safe, "", 0}, {"trim", filter_trim, "chars", 0}, {"center", filter_center, "width", 0},
@@ -210,3 +214,4 @@ const jbuiltin filters_of_text[] = {
     {"format", filter_format, "*", 0}, {"filesizeformat", filter_filesizeformat, "binary", 0},
     {"tojson", filter_tojson, "ensure_ascii indent separators sort_keys", 0},
     {"striptags", NULL, "", 0}, {"urlize", NULL, "*", 0}, {"wordwrap", NULL, "*", 0}, {"xmlattr", NULL, "*", 0}, {"pprint", NULL, "*", 0}, {0}};
+/* clang-format on */

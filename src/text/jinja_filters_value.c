@@ -7,6 +7,8 @@
 
 /* ---- numbers in text ---- */
 
+enum { NUMBER_SIZE_MAX = 4300 }; /* Python's own limit for integers; longer ones are no numbers */
+
 static int digit_of(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'z') return c - 'a' + 10;
@@ -42,8 +44,9 @@ int64_t parse_integer(jx *x, const jstr *s, int base, bool *ok) {
     size_t at = 0, last = s->size;
     int64_t value = 0;
     *ok = false;
-    jx_bytes(x, s->size);
+    jx_chars(x, s->size);
     skip_space(s, &at, &last);
+    if (last - at > NUMBER_SIZE_MAX) return 0;
     bool is_negative = at < last && s->at[at] == '-';
     if (at < last && (s->at[at] == '-' || s->at[at] == '+')) at++;
     if (base != 0 && (base < 2 || base > 36)) return 0;
@@ -85,12 +88,14 @@ static bool is_word_at(const jstr *s, size_t at, size_t last, const char *word) 
 }
 
 /* Only decimal numbers, inf and nan: strtod knows more than Python's float(). */
-double parse_real(const jstr *s, bool *ok) {
+double parse_real(jx *x, const jstr *s, bool *ok) {
     size_t at = 0, last = s->size;
     buf text = {0};
     double value = 0;
     *ok = false;
+    jx_chars(x, s->size);
     skip_space(s, &at, &last);
+    if (last - at > NUMBER_SIZE_MAX) return 0;
     bool is_negative = at < last && s->at[at] == '-';
     if (at < last && (s->at[at] == '-' || s->at[at] == '+')) at++;
     if (is_word_at(s, at, last, "inf") || is_word_at(s, at, last, "infinity") || is_word_at(s, at, last, "nan")) {
@@ -132,7 +137,7 @@ static jval filter_int(jx *x, jcall *c) {
     int64_t base = given(c->arg[1]) ? need_int(x, c->arg[1], "the base of int") : 10;
     int64_t i = parse_integer(x, v.s, base < 0 || base > 36 ? 1 : (int)base, &ok);
     if (ok) return j_int(i);
-    double f = parse_real(v.s, &ok);
+    double f = parse_real(x, v.s, &ok);
     return ok && isfinite(f) ? j_int(real_to_int(x, f)) : otherwise;
 }
 
@@ -140,7 +145,7 @@ static jval filter_float(jx *x, jcall *c) {
     bool ok = j_is_number(c->self);
     if (c->self.type == J_UNDEFINED) undefined_fail(x, c->self);
     if (ok) return j_float(j_to_real(c->self));
-    double f = c->self.type == J_STRING ? parse_real(c->self.s, &ok) : 0;
+    double f = c->self.type == J_STRING ? parse_real(x, c->self.s, &ok) : 0;
     return ok ? j_float(f) : arg_or(c->arg[0], j_float(0));
 }
 
@@ -154,14 +159,14 @@ static jval filter_abs(jx *x, jcall *c) {
 
 /* ---- round ---- */
 
-enum { DIGITS_MAX = 323 };                                 /* beyond, a double has nothing to round */
+enum { DIGITS_MAX = 323 }; /* beyond, a double has nothing to round */
 
 static double round_real(double f, int64_t digits) {
     char text[700];
     if (!isfinite(f) || digits > DIGITS_MAX) return f;
     if (digits < -308) return copysign(0, f);
     if (digits >= 0) {
-        snprintf(text, sizeof text, "%.*f", (int)digits, f);   /* exact, halves to even: as Python */
+        snprintf(text, sizeof text, "%.*f", (int)digits, f); /* exact, halves to even: as Python */
         return strtod(text, NULL);
     }
     double power = pow(10, (double)-digits);
@@ -181,13 +186,15 @@ static jval round_int(jx *x, int64_t i, int64_t digits) {
 }
 
 static jval filter_round(jx *x, jcall *c) {
-    int64_t digits = given(c->arg[0]) ? need_int(x, c->arg[0], "the precision of round") : 0;
+    bool to_int = c->arg[0].type == J_NONE; /* round(x, None) gives an integer */
+    int64_t digits = given(c->arg[0]) && !to_int ? need_int(x, c->arg[0], "the precision of round") : 0;
     jval method = arg_or(c->arg[1], j_word(x, "common"));
     if (c->self.type == J_UNDEFINED) undefined_fail(x, c->self);
     if (!str_is(method, "common") && !str_is(method, "ceil") && !str_is(method, "floor")) {
         jx_fail(x, LMM_E_ARG, "the method of round is common, ceil or floor");
     }
     if (!j_is_number(c->self)) jx_fail(x, LMM_E_ARG, "round needs a number, not '%s'", type_name(c->self));
+    if (to_int && c->self.type == J_FLOAT) return j_int(real_to_int(x, round_real(c->self.f, 0)));
     if (str_is(method, "common")) return j_is_int(c->self) ? round_int(x, c->self.i, digits) : j_float(round_real(c->self.f, digits));
     jval power = j_binary(x, 'p', j_int(10), j_int(digits));
     double scaled = j_to_real(j_binary(x, '*', c->self, power));
@@ -203,8 +210,10 @@ static jval filter_default(jx *x, jcall *c) {
 static jval filter_length(jx *x, jcall *c) { return j_int(j_length(x, c->self)); }
 static jval filter_attr(jx *x, jcall *c) { return j_attribute_only(x, c->self, c->arg[0]); }
 
+/* clang-format off */
 const jbuiltin filters_of_values[] = {
     {"int", filter_int, "default base", 0}, {"float", filter_float, "default", 0}, {"abs", filter_abs, "", 0},
     {"round", filter_round, "precision method", 0}, {"default", filter_default, "default_value boolean", 0},
     {"d", filter_default, "default_value boolean", 0}, {"length", filter_length, "", 0}, {"count", filter_length, "", 0},
     {"attr", filter_attr, "name", 1}, {0}};
+/* clang-format on */

@@ -6,7 +6,7 @@
 typedef struct {
     jx *x;
     const jcall *call;
-    int automatic;                 /* next {} */
+    int automatic; /* next {} */
     bool has_automatic, has_manual, is_safe;
 } formatter;
 
@@ -118,7 +118,8 @@ static jval field_value(formatter *f, const jstr *s, size_t first, size_t last) 
         if (is_item) v = j_item(x, v, ok ? j_int(parse_integer(x, key.s, 10, &ok)) : key);
         else v = j_attribute(x, v, key);
         at += is_item;
-        if (is_item && at < last && s->at[at] != '.' && s->at[at] != '[') jx_fail(x, LMM_E_ARG, "only '.' or '[' may follow ']' in format field");
+        if (is_item && at < last && s->at[at] != '.' && s->at[at] != '[')
+            jx_fail(x, LMM_E_ARG, "only '.' or '[' may follow ']' in format field");
     }
     return v;
 }
@@ -137,7 +138,8 @@ static void put_replacement(formatter *f, const jstr *s, size_t first, size_t la
     size_t at = name_end;
     if (at < last && s->at[at] == '!') {
         char kind = at + 1 < last ? s->at[at + 1] : 0;
-        if ((kind != 's' && kind != 'r') || (at + 2 < last && s->at[at + 2] != ':')) jx_fail(x, LMM_E_ARG, "unknown conversion in format string");
+        if ((kind != 's' && kind != 'r') || (at + 2 < last && s->at[at + 2] != ':'))
+            jx_fail(x, LMM_E_ARG, "unknown conversion in format string");
         mark = x->work.size;
         if (kind == 'r') put_repr(x, v);
         else put_str(x, v);

@@ -79,7 +79,7 @@ jiter *iter_again(jx *x, const jval *at, size_t count) { return iter_new(x, j_li
 
 bool iter_next(jx *x, jiter *it, jval *out) {
     jx_step(x, 1);
-    jx_enter(x);                                           /* iterators of iterators of ... */
+    jx_enter(x); /* iterators of iterators of ... */
     bool has = it->fn(x, it, out);
     jx_leave(x);
     return has;

@@ -13,8 +13,8 @@ typedef struct {
     const char *at;
     size_t size, pos;
     int line;
-    bool line_starting;            /* what was read last ended a line */
-    char open[256];                /* brackets not yet closed */
+    bool line_starting; /* what was read last ended a line */
+    char open[256];     /* brackets not yet closed */
     int open_count;
     tokens out;
 } lexer;
@@ -79,9 +79,7 @@ static void add_text(lexer *l, size_t end, char sign, bool is_print) {
     if (last > l->pos) add(l, T_DATA, 0, j_borrow(l->x, l->at + l->pos, last - l->pos));
 }
 
-static char sign_at(const lexer *l, size_t pos) {
-    return pos < l->size && (l->at[pos] == '-' || l->at[pos] == '+') ? l->at[pos] : 0;
-}
+static char sign_at(const lexer *l, size_t pos) { return pos < l->size && (l->at[pos] == '-' || l->at[pos] == '+') ? l->at[pos] : 0; }
 
 /* The end of a tag at pos, which is one of "%}", "#}" with the sign it may have; 0 when it is not there. */
 static size_t tag_end(const lexer *l, size_t pos, const char *end) {
@@ -114,7 +112,7 @@ static void lex_raw(lexer *l) {
         advance(l, end);
         return;
     }
-    if (l->pos < l->size) fail(l, "{% raw %} has no {% endraw %}");       /* nothing raw needs no end, in the reference */
+    if (l->pos < l->size) fail(l, "{% raw %} has no {% endraw %}"); /* nothing raw needs no end, in the reference */
 }
 
 static void lex_comment(lexer *l) {
@@ -187,12 +185,12 @@ static void lex_integer(lexer *l) {
     }
     size_t digits = base == 10 ? pos : pos + 2 + (pos + 2 < l->size && l->at[pos + 2] == '_');
     end = digits_end(l, digits, base);
-    if (end == digits) {                                   /* 0x without digits is a zero and a name */
+    if (end == digits) { /* 0x without digits is a zero and a name */
         base = 10;
         digits = pos;
         end = pos + 1;
     }
-    if (base == 10 && l->at[pos] == '0') end = digits_end(l, pos, 1);       /* 007 is three numbers, and an error */
+    if (base == 10 && l->at[pos] == '0') end = digits_end(l, pos, 1); /* 007 is three numbers, and an error */
     int64_t value = 0;
     for (size_t i = digits; i < end; i++) {
         if (l->at[i] == '_') continue;
@@ -255,7 +253,8 @@ static size_t lex_escape(lexer *l, size_t at, size_t last) {
     }
     if (c >= '0' && c <= '7') {
         size_t end = at + 1;
-        for (cp = 0; end < last && end < at + 4 && l->at[end] >= '0' && l->at[end] <= '7'; end++) cp = cp * 8 + (uint32_t)(l->at[end] - '0');
+        for (cp = 0; end < last && end < at + 4 && l->at[end] >= '0' && l->at[end] <= '7'; end++)
+            cp = cp * 8 + (uint32_t)(l->at[end] - '0');
         jx_put_char(x, cp, 1);
         return end;
     }
@@ -268,7 +267,7 @@ static size_t lex_escape(lexer *l, size_t at, size_t last) {
         jx_put(x, l->at + at, 2);
         return at + 2;
     }
-    char text[16];                                         /* the reference goes through ASCII here, and this is what comes out */
+    char text[16]; /* the reference goes through ASCII here, and this is what comes out */
     snprintf(text, sizeof text, cp < 0x100 ? "\\x%02x" : cp < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)cp);
     jx_puts(x, text);
     return at + 1 + (size_t)n;

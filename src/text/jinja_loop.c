@@ -5,7 +5,10 @@
 
 /* ---- the items ---- */
 
-typedef struct { const jnode *node; jframe *frame; } loop_test;
+typedef struct {
+    const jnode *node;
+    jframe *frame;
+} loop_test;
 
 /* Items for which the loop's `if` holds, tried one at a time. */
 static bool next_tested(jx *x, jiter *it, jval *out) {
@@ -24,7 +27,7 @@ static jval tested(jx *x, jframe *f, const jnode *n, jval items) {
     return j_lazy(x, "generator", next_tested, iter_new(x, items), t);
 }
 
-bool loop_next(jx *x, jloop *l, jval *out) {
+static bool loop_next(jx *x, jloop *l, jval *out) {
     if (given(l->after)) {
         *out = l->after;
         l->after = j_missing();

@@ -7,12 +7,15 @@
 static int64_t characters_before(jx *x, const jstr *s, int64_t offset) {
     if (offset < 0 || s->length == s->size) return offset;
     int64_t n = 0;
-    jx_bytes(x, (size_t)offset);
+    jx_chars(x, (size_t)offset);
     for (int64_t i = 0; i < offset; i++) n += ((unsigned char)s->at[i] & 0xC0) != 0x80;
     return n;
 }
 
-typedef struct { size_t first, last; bool is_empty; } part;                    /* bytes */
+typedef struct {
+    size_t first, last;
+    bool is_empty;
+} part; /* bytes */
 
 /* Optional start and end arguments, as in slices. */
 static part part_of(jx *x, const jstr *s, jval start, jval end) {
@@ -24,15 +27,16 @@ static part part_of(jx *x, const jstr *s, jval start, jval end) {
     if (last > length) last = length;
     part p = {.is_empty = first > last || first > length};
     if (p.is_empty) return p;
-    p.first = str_offset(s, (size_t)first);
-    p.last = str_offset(s, (size_t)last);
+    p.first = str_offset(x, s, (size_t)first);
+    p.last = str_offset(x, s, (size_t)last);
     return p;
 }
 
 /* ---- strip ---- */
 
-static bool is_stripped(uint32_t c, const jstr *chars) {
+static bool is_stripped(jx *x, uint32_t c, const jstr *chars) {
     if (!chars) return char_is_space(c);
+    jx_chars(x, chars->size);
     uint32_t d;
     for (size_t at = 0; at < chars->size;) {
         at += (size_t)utf8_decode(chars->at + at, chars->size - at, &d);
@@ -48,16 +52,16 @@ static jval strip(jx *x, const jstr *s, jval chars_arg, bool left, bool right) {
     uint32_t c;
     for (size_t n; left && first < last; first += n) {
         n = (size_t)utf8_decode(s->at + first, last - first, &c);
-        if (!is_stripped(c, chars)) break;
+        if (!is_stripped(x, c, chars)) break;
     }
     while (right && last > first) {
         size_t at = last - 1;
         while (at > first && ((unsigned char)s->at[at] & 0xC0) == 0x80) at--;
         (void)utf8_decode(s->at + at, last - at, &c);
-        if (!is_stripped(c, chars)) break;
+        if (!is_stripped(x, c, chars)) break;
         last = at;
     }
-    jx_bytes(x, (s->size - (last - first)) * (chars ? chars->size : 1));
+    jx_chars(x, (s->size - (last - first)) * (chars && chars->size < 32 ? chars->size : 1));
     return j_part(x, s, first, last);
 }
 
@@ -67,12 +71,14 @@ static jval str_rstrip(jx *x, jcall *c) { return strip(x, c->self.s, c->arg[0], 
 
 static jval str_removeprefix(jx *x, jcall *c) {
     const jstr *s = c->self.s, *what = need_str(x, c->arg[0], "the argument of removeprefix()");
+    jx_bytes(x, what->size);
     bool has = what->size <= s->size && memcmp(s->at, what->at, what->size) == 0;
     return j_part(x, s, has ? what->size : 0, s->size);
 }
 
 static jval str_removesuffix(jx *x, jcall *c) {
     const jstr *s = c->self.s, *what = need_str(x, c->arg[0], "the argument of removesuffix()");
+    jx_bytes(x, what->size);
     bool has = what->size && what->size <= s->size && memcmp(s->at + s->size - what->size, what->at, what->size) == 0;
     return j_part(x, s, 0, has ? s->size - what->size : s->size);
 }
@@ -93,11 +99,12 @@ static jval split_by_space(jx *x, const jstr *s, int64_t limit) {
     jvals parts = {0};
     size_t at = 0;
     uint32_t c;
+    jx_chars(x, s->size);
     while (at < s->size) {
         size_t n = (size_t)utf8_decode(s->at + at, s->size - at, &c), first = at;
         at += n;
         if (char_is_space(c)) continue;
-        if (limit >= 0 && parts.count >= limit) {          /* the rest, with its blanks */
+        if (limit >= 0 && parts.count >= limit) { /* the rest, with its blanks */
             JX_PUSH(x, &parts, j_part(x, s, first, s->size));
             break;
         }
@@ -121,6 +128,7 @@ static size_t step_back(const jstr *s, size_t at, uint32_t *c) {
 static jval split_by_space_backwards(jx *x, const jstr *s, int64_t limit) {
     jvals parts = {0};
     uint32_t c;
+    jx_chars(x, s->size);
     for (size_t last = s->size; last > 0;) {
         size_t before = step_back(s, last, &c);
         if (char_is_space(c)) {
@@ -185,6 +193,7 @@ jval str_lines(jx *x, const jstr *s, bool keep_ends) {
     jvals lines = {0};
     size_t first = 0;
     uint32_t c;
+    jx_chars(x, s->size);
     for (size_t at = 0; at < s->size;) {
         size_t end = at;
         at += (size_t)utf8_decode(s->at + at, s->size - at, &c);
@@ -256,16 +265,18 @@ static jval str_count(jx *x, jcall *c) {
     return j_int(n);
 }
 
-static bool has_end(const jstr *s, const jstr *what, part p, bool at_end) {
+static bool has_end(jx *x, const jstr *s, const jstr *what, part p, bool at_end) {
     if (p.is_empty || what->size > p.last - p.first) return false;
+    jx_bytes(x, what->size);
     return memcmp(s->at + (at_end ? p.last - what->size : p.first), what->at, what->size) == 0;
 }
 
 static jval starts_or_ends(jx *x, jcall *c, bool at_end) {
     part p = part_of(x, c->self.s, c->arg[1], c->arg[2]);
-    if (c->arg[0].type != J_TUPLE) return j_bool(has_end(c->self.s, need_str(x, c->arg[0], "what to look for"), p, at_end));
+    if (c->arg[0].type != J_TUPLE) return j_bool(has_end(x, c->self.s, need_str(x, c->arg[0], "what to look for"), p, at_end));
     bool has = false;
-    for (size_t i = 0; !has && i < c->arg[0].l->count; i++) has = has_end(c->self.s, need_str(x, c->arg[0].l->at[i], "what to look for"), p, at_end);
+    for (size_t i = 0; !has && i < c->arg[0].l->count; i++)
+        has = has_end(x, c->self.s, need_str(x, c->arg[0].l->at[i], "what to look for"), p, at_end);
     return j_bool(has);
 }
 
@@ -278,7 +289,8 @@ jval str_replace_all(jx *x, const jstr *s, const jstr *old, const jstr *new_text
     size_t mark = x->work.size, at = 0;
     int64_t n = 0, hit;
     if (limit < 0) limit = INT64_MAX;
-    if (!old->size) {                                      /* between all characters, and at both ends */
+    if (!old->size) jx_chars(x, s->size);
+    if (!old->size) { /* between all characters, and at both ends */
         while (n++ < limit) {
             uint32_t c;
             jx_put(x, new_text->at, new_text->size);
@@ -310,7 +322,8 @@ static jval str_join(jx *x, jcall *c) {
     jiter *it = iter_new(x, c->arg[0]);
     size_t mark = x->work.size, n = 0;
     for (jval v; iter_next(x, it, &v); n++) {
-        if (v.type != J_STRING && !c->self.s->is_safe) jx_fail(x, LMM_E_ARG, "join(): item %zu is of type '%s', needs a string", n, type_name(v));
+        if (v.type != J_STRING && !c->self.s->is_safe)
+            jx_fail(x, LMM_E_ARG, "join(): item %zu is of type '%s', needs a string", n, type_name(v));
         if (c->self.s->is_safe) v = j_escape(x, v);
         if (n) jx_put(x, c->self.s->at, c->self.s->size);
         jx_put(x, v.s->at, v.s->size);
@@ -318,6 +331,7 @@ static jval str_join(jx *x, jcall *c) {
     return j_safe(x, j_take(x, &x->work, mark), c->self.s->is_safe);
 }
 
+/* clang-format off */
 const jbuiltin str_methods[] = {
     {"strip", str_strip, "/chars", 0}, {"lstrip", str_lstrip, "/chars", 0}, {"rstrip", str_rstrip, "/chars", 0},
     {"split", str_split, "sep maxsplit", 0}, {"rsplit", str_rsplit, "sep maxsplit", 0}, {"splitlines", str_splitlines, "keepends", 0},
@@ -327,3 +341,4 @@ const jbuiltin str_methods[] = {
     {"find", str_find_method, "/sub start end", 1}, {"rfind", str_rfind, "/sub start end", 1},
     {"index", str_index, "/sub start end", 1}, {"rindex", str_rindex, "/sub start end", 1},
     {"count", str_count, "/sub start end", 1}, {"replace", str_replace, "/old new count", 2}, {"join", str_join, "/iterable", 1}, {0}};
+/* clang-format on */

@@ -65,6 +65,7 @@ static jval method_expandtabs(jx *x, jcall *c) {
     const jstr *s = c->self.s;
     int64_t tab = given(c->arg[0]) ? need_int(x, c->arg[0], "the tab size") : 8, column = 0;
     size_t mark = x->work.size;
+    jx_chars(x, s->size * 2);
     for (size_t i = 0; i < s->size; i++) {
         if (s->at[i] == '\t') {
             int64_t pad = tab > 0 ? tab - column % tab : 0;
@@ -87,6 +88,7 @@ static jval method_format_map(jx *x, jcall *c) {
     return j_format(x, c->self.s, &inner);
 }
 
+/* clang-format off */
 const jbuiltin str_methods_more[] = {
     {"upper", method_upper, "", 0}, {"lower", method_lower, "", 0}, {"title", method_title, "", 0},
     {"capitalize", method_capitalize, "", 0}, {"swapcase", method_swapcase, "", 0}, {"casefold", method_casefold, "", 0},
@@ -94,13 +96,14 @@ const jbuiltin str_methods_more[] = {
     {"rjust", method_rjust, "/width fillchar", 1}, {"zfill", method_zfill, "/width", 1}, {"expandtabs", method_expandtabs, "tabsize", 0},
     {"format", method_format, "*", 0}, {"format_map", method_format_map, "/mapping", 1},
     {"encode", NULL, "*", 0}, {"translate", NULL, "*", 0}, {"maketrans", NULL, "*", 0}, {0}};
+/* clang-format on */
 
 /* ---- str: what its characters are ---- */
 
 static jval all_are(jx *x, const jstr *s, bool (*is)(uint32_t c)) {
     uint32_t c;
     bool all = s->size > 0;
-    jx_bytes(x, s->size);
+    jx_chars(x, s->size * 2);
     for (size_t at = 0; all && at < s->size;) {
         at += (size_t)utf8_decode(s->at + at, s->size - at, &c);
         all = is(c);
@@ -135,7 +138,7 @@ jval str_has_case(jx *x, const jstr *s, char_kind kind) {
     char_kind other = kind == CHAR_UPPER ? CHAR_LOWER : CHAR_UPPER;
     uint32_t c;
     bool any = false;
-    jx_bytes(x, s->size);
+    jx_chars(x, s->size * 2);
     for (size_t at = 0; at < s->size;) {
         at += (size_t)utf8_decode(s->at + at, s->size - at, &c);
         if (char_is(c, other) || char_is(c, CHAR_TITLE)) return j_bool(false);
@@ -150,7 +153,7 @@ static jval str_islower(jx *x, jcall *c) { return str_has_case(x, c->self.s, CHA
 static jval str_istitle(jx *x, jcall *c) {
     uint32_t k;
     bool any = false, in_word = false;
-    jx_bytes(x, c->self.s->size);
+    jx_chars(x, c->self.s->size * 2);
     for (size_t at = 0; at < c->self.s->size;) {
         at += (size_t)utf8_decode(c->self.s->at + at, c->self.s->size - at, &k);
         bool upper = char_is(k, CHAR_UPPER) || char_is(k, CHAR_TITLE), lower = char_is(k, CHAR_LOWER);
@@ -161,17 +164,20 @@ static jval str_istitle(jx *x, jcall *c) {
     return j_bool(any);
 }
 
+/* clang-format off */
 const jbuiltin str_tests[] = {
     {"isalpha", str_isalpha, "", 0}, {"isdecimal", str_isdecimal, "", 0}, {"isdigit", str_isdigit, "", 0},
     {"isnumeric", str_isnumeric, "", 0}, {"isalnum", str_isalnum, "", 0}, {"isspace", str_isspace, "", 0},
     {"isascii", str_isascii, "", 0}, {"isprintable", str_isprintable, "", 0}, {"isidentifier", str_isidentifier, "", 0},
     {"isupper", str_isupper, "", 0}, {"islower", str_islower, "", 0}, {"istitle", str_istitle, "", 0}, {0}};
+/* clang-format on */
 
 /* ---- lists, tuples, ranges ---- */
 
 static jval list_count(jx *x, jcall *c) {
     const jlist *l = list_of(x, c->self);
     int64_t n = 0;
+    jx_step(x, l->count);
     for (size_t i = 0; i < l->count; i++) n += j_equal(x, l->at[i], c->arg[0]);
     return j_int(n);
 }
@@ -183,6 +189,7 @@ static jval list_index(jx *x, jcall *c) {
     if (first < 0) first = first < -count ? 0 : first + count;
     if (last < 0) last += count;
     for (int64_t i = first; i < last && i < count; i++) {
+        jx_step(x, 1);
         if (j_equal(x, l->at[i], c->arg[0])) return j_int(i);
     }
     jx_fail(x, LMM_E_ARG, "the value is not in the list");
@@ -190,10 +197,12 @@ static jval list_index(jx *x, jcall *c) {
 
 static jval list_copy(jx *x, jcall *c) { return j_list(x, J_LIST, c->self.l->at, c->self.l->count); }
 
+/* clang-format off */
 const jbuiltin list_methods[] = {
     {"count", list_count, "/value", 1}, {"index", list_index, "/value start end", 1}, {"copy", list_copy, "", 0},
     {"append", NULL, "unsafe", 0}, {"clear", NULL, "unsafe", 0}, {"pop", NULL, "unsafe", 0}, {"reverse", NULL, "unsafe", 0},
     {"insert", NULL, "unsafe", 0}, {"sort", NULL, "unsafe", 0}, {"extend", NULL, "unsafe", 0}, {"remove", NULL, "unsafe", 0}, {0}};
+/* clang-format on */
 const jbuiltin tuple_methods[] = {{"count", list_count, "/value", 1}, {"index", list_index, "/value start end", 1}, {0}};
 
 /* ---- dicts ---- */
@@ -218,10 +227,12 @@ static jval dict_copy(jx *x, jcall *c) {
     return j_dict(d);
 }
 
+/* clang-format off */
 const jbuiltin dict_methods[] = {
     {"get", dict_get_method, "/key default", 1}, {"items", dict_items, "", 0}, {"keys", dict_keys, "", 0}, {"values", dict_values, "", 0},
     {"copy", dict_copy, "", 0}, {"fromkeys", NULL, "*", 0}, {"clear", NULL, "unsafe", 0}, {"pop", NULL, "unsafe", 0},
     {"popitem", NULL, "unsafe", 0}, {"setdefault", NULL, "unsafe", 0}, {"update", NULL, "unsafe", 0}, {0}};
+/* clang-format on */
 
 /* ---- numbers ---- */
 

@@ -179,7 +179,9 @@ jval j_binary(jx *x, int op, jval a, jval b) {
 
 /* ---- slices ---- */
 
-typedef struct { int64_t start, step, count; } span;
+typedef struct {
+    int64_t start, step, count;
+} span;
 
 static int64_t bound(jx *x, jval v, int64_t length, int64_t otherwise, bool is_back) {
     if (v.type == J_NONE) return otherwise;
@@ -208,17 +210,18 @@ static span slice_of(jx *x, int64_t length, jval start, jval stop, jval step) {
 
 static jval slice_string(jx *x, const jstr *s, span p) {
     if (p.step == 1) {
-        size_t first = str_offset(s, (size_t)p.start);
-        return j_part(x, s, first, p.count ? str_offset(s, (size_t)(p.start + p.count)) : first);
+        size_t first = str_offset(x, s, (size_t)p.start);
+        return j_part(x, s, first, p.count ? str_offset(x, s, (size_t)(p.start + p.count)) : first);
     }
     size_t mark = x->work.size, *offsets = NULL;
-    if (s->length != s->size) {                            /* walk once, then jump */
+    if (s->length != s->size) { /* walk once, then jump */
         offsets = jx_alloc(x, s->length + 1, sizeof *offsets);
         for (size_t at = 0, i = 0; at < s->size; at++) {
             if (((unsigned char)s->at[at] & 0xC0) != 0x80) offsets[i++] = at;
         }
         offsets[s->length] = s->size;
     }
+    jx_chars(x, s->size);
     for (int64_t i = 0; i < p.count; i++) {
         size_t n = (size_t)(p.start + i * p.step), at = offsets ? offsets[n] : n;
         jx_put(x, s->at + at, offsets ? offsets[n + 1] - at : 1);
@@ -227,6 +230,7 @@ static jval slice_string(jx *x, const jstr *s, span p) {
 }
 
 static jval slice_list(jx *x, jval v, span p) {
+    if (p.count == 0) return j_list(x, v.type, NULL, 0);
     if (p.step == 1) return j_list(x, v.type, v.l->at + p.start, (size_t)p.count);
     jx_step(x, (size_t)p.count);
     jval *at = jx_alloc(x, (size_t)p.count, sizeof *at);

@@ -27,7 +27,10 @@ static jnodes parse_block(parser *p, const char *end) {
 
 /* ---- macros and blocks that are called ---- */
 
-typedef struct { int loops; bool caller, kwargs, varargs; } outside;
+typedef struct {
+    int loops;
+    bool caller, kwargs, varargs;
+} outside;
 
 static outside enter_function(parser *p) {
     outside o = {p->loops, p->sees_caller, p->sees_kwargs, p->sees_varargs};
@@ -58,6 +61,7 @@ static void parse_signature(parser *p, jfunc *f) {
     while (!is_op(p, ')')) {
         if (f->params.count) expect_op(p, ',');
         jnode *param = parse_name_target(p);
+        if (f->params.count == NAMES_MAX) jx_fail(p->x, LMM_E_LIMIT, "a macro has more than %d parameters", NAMES_MAX);
         for (int i = 0; i < f->params.count; i++) {
             if (f->params.at[i]->name == param->name) jx_fail(p->x, LMM_E_FORMAT, "two parameters have one name");
         }
@@ -193,12 +197,14 @@ static jnode *parse_jump(parser *p, int line, nkind kind) {
 static jnode *parse_jump_break(parser *p, int line) { return parse_jump(p, line, N_BREAK); }
 static jnode *parse_jump_continue(parser *p, int line) { return parse_jump(p, line, N_CONTINUE); }
 
+/* clang-format off */
 static const struct { const char *word; jnode *(*parse)(parser *p, int line); } statements[] = {
     {"if", parse_if}, {"for", parse_for}, {"set", parse_set}, {"macro", parse_macro}, {"call", parse_call_block},
     {"filter", parse_filter_block}, {"with", parse_with}, {"print", parse_print}, {"generation", parse_generation},
     {"break", parse_jump_break}, {"continue", parse_jump_continue},
     /* known and not supported */
     {"block", NULL}, {"extends", NULL}, {"include", NULL}, {"import", NULL}, {"from", NULL}, {"autoescape", NULL}};
+/* clang-format on */
 
 static _Noreturn void fail_unknown_tag(parser *p, const jstr *word, const char *const *ends) {
     int n = (int)(word->size < 60 ? word->size : 60);
@@ -260,10 +266,11 @@ static jnodes parse_body(parser *p, const char *const *ends) {
 jfunc *jinja_parse(jx *x, tokens t, jinja *j, strmap *names) {
     parser *p = jx_alloc(x, 1, sizeof *p);
     *p = (parser){.x = x, .tokens = t, .names = names};
-    static const char *const always[] = {[NAME_LOOP] = "loop", [NAME_CALLER] = "caller", [NAME_KWARGS] = "kwargs", [NAME_VARARGS] = "varargs"};
+    static const char *const always[] =
+        {[NAME_LOOP] = "loop", [NAME_CALLER] = "caller", [NAME_KWARGS] = "kwargs", [NAME_VARARGS] = "varargs"};
     for (size_t i = 0; i < COUNT_OF(always); i++) (void)name_number(p, j_word(x, always[i]));
     int depth_max = x->depth_max;
-    x->depth_max = 2 * x->limits.depth_max;                /* an operand in brackets takes two levels */
+    x->depth_max = 2 * x->limits.depth_max; /* an operand in brackets takes two levels */
     jfunc *root = func_new(p);
     root->body = parse_body(p, NULL);
     x->depth_max = depth_max;

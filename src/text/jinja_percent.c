@@ -20,7 +20,7 @@ static void put_field(jx *x, const fspec *s, char usual, const char *prefix, con
 }
 
 void put_formatted_text(jx *x, const jstr *text, const fspec *s) {
-    size_t size = s->precision >= 0 ? str_offset(text, (size_t)s->precision) : text->size;
+    size_t size = s->precision >= 0 ? str_offset(x, text, (size_t)s->precision) : text->size;
     size_t length = s->precision >= 0 && (size_t)s->precision < text->length ? (size_t)s->precision : text->length;
     put_field(x, s, '<', "", text->at, size, length);
 }
@@ -97,7 +97,7 @@ typedef struct {
     jx *x;
     const jstr *format;
     size_t at;
-    jval args;                     /* a tuple, or one value */
+    jval args; /* a tuple, or one value */
     size_t used;
     bool used_names;
 } percent;
@@ -201,7 +201,8 @@ static void put_directive(percent *p) {
     if (here(p) == '(') {
         if (p->args.type != J_DICT) jx_fail(p->x, LMM_E_ARG, "format requires a mapping");
         jval name = name_here(p);
-        if (!dict_get(p->x, p->args.d, name, &named)) jx_fail(p->x, LMM_E_ARG, "format key '%.*s' is missing", (int)name.s->size, name.s->at);
+        if (!dict_get(p->x, p->args.d, name, &named))
+            jx_fail(p->x, LMM_E_ARG, "format key '%.*s' is missing", (int)name.s->size, name.s->at);
         p->used_names = true;
     }
     fspec s = spec_here(p);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_SIZE_MIN = 8 << 10, CHUNK_SIZE_MAX = 256 << 10, BYTES_A_STEP = 256, LEVELS_A_DEPTH = 32 };
+enum { CHUNK_SIZE_MIN = 8 << 10, CHUNK_SIZE_MAX = 256 << 10, CHARS_A_STEP = 32, BYTES_A_STEP = 256, LEVELS_A_DEPTH = 32 };
 
 struct jchunk {
     jchunk *before;
@@ -79,6 +79,7 @@ void jx_step(jx *x, size_t count) {
     else jx_fail(x, LMM_E_LIMIT, "the template takes more than %" PRId64 " steps", x->limits.step_count_max);
 }
 
+void jx_chars(jx *x, size_t size) { jx_step(x, size / CHARS_A_STEP); }
 void jx_bytes(jx *x, size_t size) { jx_step(x, size / BYTES_A_STEP); }
 
 void jx_enter(jx *x) {
@@ -104,8 +105,6 @@ void jx_free(jx *x) {
 }
 
 /* ---- the work buffer ---- */
-
-buf *jx_work(jx *x) { return &x->work; }
 
 void jx_put(jx *x, const char *at, size_t size) {
     if (size > x->pool.size_max - x->work.size) {

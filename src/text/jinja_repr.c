@@ -37,7 +37,7 @@ void put_float(jx *x, double f) {
         jx_puts(x, f < 0 ? "-inf" : "inf");
     } else {
         tree t = {.type = TREE_REAL, .real = f};
-        tree_write_json(&x->work, &t, 0);                  /* as Python's repr */
+        tree_write_json(&x->work, &t, 0); /* as Python's repr */
     }
 }
 
@@ -66,6 +66,7 @@ static void put_escaped_character(jx *x, const char *at, size_t n, uint32_t cp, 
 static void put_string_repr(jx *x, const jstr *s) {
     bool has_single = memchr(s->at, '\'', s->size), has_double = memchr(s->at, '"', s->size);
     char quote = has_single && !has_double ? '"' : '\'';
+    jx_chars(x, s->size);
     if (s->is_safe) jx_puts(x, "Markup(");
     jx_put(x, &quote, 1);
     for (size_t at = 0; at < s->size;) {
@@ -192,6 +193,7 @@ static void put_unicode_escape(jx *x, uint32_t cp) {
 void put_quoted_json(jx *x, const jstr *s, bool ascii) {
     static const char names[] = "\"\\\n\r\t\b\f", letters[] = "\"\\nrtbf";
     size_t kept = 0;
+    jx_chars(x, s->size);
     jx_put(x, "\"", 1);
     for (size_t at = 0; at < s->size;) {
         uint32_t cp;
@@ -251,7 +253,7 @@ static void put_json_list(jx *x, const jlist *l, const json_style *s, int level)
 /* Insertion sort would be quadratic: order by the sort filter's merge, through a list of pairs. */
 static const jdict *sorted_by_key(jx *x, const jdict *d) {
     jcall c = {.self = j_dict(d)};
-    c.arg[0] = j_bool(true);                               /* case_sensitive */
+    c.arg[0] = j_bool(true); /* case_sensitive */
     for (int i = 1; i < ARGS_MAX; i++) c.arg[i] = j_missing();
     jval pairs = filter_find("dictsort", 8)->fn(x, &c);
     jdict *sorted = dict_new(x);

@@ -46,6 +46,7 @@ static void emit_value(jx *x, jval v) {
 
 jframe *frame_new(jx *x, const jfunc *func, jframe *outer) {
     jframe *f = x->free_frames[func->number];
+    jx_step(x, (size_t)func->slot_count / 16);
     size_t slots = (size_t)func->slot_count * sizeof(jval);
     if (f) {
         x->free_frames[func->number] = f->outer;
@@ -78,6 +79,7 @@ static jval *slot_of(jframe *f, jref ref) {
 }
 
 void enter_scope(jx *x, jframe *f, const jloads *loads) {
+    jx_step(x, (size_t)loads->count / 8);
     for (int i = 0; i < loads->count; i++) {
         const jload *l = &loads->at[i];
         jval v = j_missing();
@@ -95,10 +97,10 @@ static void keep(jframe *f) {
     for (; f && !f->is_kept; f = f->outer) f->is_kept = true;
 }
 
-static jval macro_value(jx *x, jframe *f, const jfunc *func, bool is_call_block) {
+static jval macro_value(jx *x, jframe *f, const jfunc *func) {
     keep(f);
     jmacro *m = jx_alloc(x, 1, sizeof *m);
-    *m = (jmacro){.func = func, .outer = f, .is_call_block = is_call_block};
+    *m = (jmacro){.func = func, .outer = f};
     return (jval){.type = J_MACRO, .macro = m};
 }
 
@@ -165,7 +167,7 @@ static jflow run_with(jx *x, jframe *f, const jnode *n) {
 }
 
 static void run_call_block(jx *x, jframe *f, const jnode *n) {
-    jval callee = eval(x, f, n->a->a), caller = macro_value(x, f, n->func, true);
+    jval callee = eval(x, f, n->a->a), caller = macro_value(x, f, n->func);
     jcall c = {.self = j_missing()};
     eval_arguments(x, f, n->a->args, &c);
     jdict *named = dict_new(x);
@@ -200,7 +202,7 @@ static jflow run_statement(jx *x, jframe *f, const jnode *n) {
     case N_SET_BLOCK:
     case N_FILTER_BLOCK: return run_caught(x, f, n);
     case N_WITH: return run_with(x, f, n);
-    case N_MACRO: assign(x, f, n->a, macro_value(x, f, n->func, false)); return RUN_ON;
+    case N_MACRO: assign(x, f, n->a, macro_value(x, f, n->func)); return RUN_ON;
     case N_CALL_BLOCK: run_call_block(x, f, n); return RUN_ON;
     case N_GENERATION: run_generation(x, f, n); return RUN_ON;
     case N_BREAK: return RUN_BREAK;

@@ -11,14 +11,24 @@
 
 typedef struct entry entry;
 typedef struct scope scope;
-struct entry { entry *shadowed, *next; scope *owner; int name, slot; bool is_param; };
-struct scope { jfunc *func; jloads *loads; entry *entries; int ifs; };
+struct entry {
+    entry *shadowed, *next;
+    scope *owner;
+    int name, slot;
+    bool is_param;
+};
+struct scope {
+    jfunc *func;
+    jloads *loads;
+    entry *entries;
+    int ifs;
+};
 
 typedef struct {
     jx *x;
-    entry **latest;                /* by number of the name */
+    entry **latest; /* by number of the name */
     scope *now;
-    int soft;                      /* in an if or inline if: unknown filters may stand there */
+    int soft; /* in an if or inline if: unknown filters may stand there */
 } resolver;
 
 void expr_each(jnode *n, void (*fn)(void *arg, jnode *child), void *arg) {
@@ -179,7 +189,10 @@ static void bind_expr(void *arg, jnode *n) {
 
 static void bind_body(resolver *r, const jnodes *body);
 
-typedef struct { scope scope, *outer; int soft; } inside;
+typedef struct {
+    scope scope, *outer;
+    int soft;
+} inside;
 
 static void enter(resolver *r, inside *in, jfunc *func, jloads *loads) {
     scope_push(&in->scope, func, loads);

@@ -77,9 +77,7 @@ jval j_concat(jx *x, const jstr *a, const jstr *b) {
     return of(s);
 }
 
-bool str_is(jval v, const char *word) {
-    return v.type == J_STRING && v.s->size == strlen(word) && memcmp(v.s->at, word, v.s->size) == 0;
-}
+bool str_is(jval v, const char *word) { return v.type == J_STRING && v.s->size == strlen(word) && memcmp(v.s->at, word, v.s->size) == 0; }
 
 bool str_equal(const jstr *a, const jstr *b) { return a->size == b->size && memcmp(a->at, b->at, a->size) == 0; }
 
@@ -88,14 +86,23 @@ int str_compare(const jstr *a, const jstr *b) {
     return order ? order : (a->size > b->size) - (a->size < b->size);
 }
 
-size_t str_offset(const jstr *s, size_t character) {
+size_t str_offset(jx *x, const jstr *s, size_t character) {
     if (character >= s->length) return s->size;
     if (s->length == s->size) return character;
     size_t at = 0;
     for (size_t seen = 0; at < s->size; at++) {
         if (((unsigned char)s->at[at] & 0xC0) != 0x80 && seen++ == character) break;
     }
+    jx_bytes(x, at);
     return at;
+}
+
+/* Work that depends on the text is paid for: a place where only the beginning fits costs a step and its bytes. */
+static bool is_here(jx *x, const jstr *s, const jstr *what, size_t at) {
+    if (s->at[at] != what->at[0]) return false;
+    jx_step(x, 1);
+    jx_bytes(x, what->size);
+    return memcmp(s->at + at, what->at, what->size) == 0;
 }
 
 int64_t str_find(jx *x, const jstr *s, const jstr *what, size_t first, size_t last) {
@@ -106,8 +113,7 @@ int64_t str_find(jx *x, const jstr *s, const jstr *what, size_t first, size_t la
         const char *hit = memchr(s->at + at, what->at[0], last - what->size - at + 1);
         if (!hit) return -1;
         at = (size_t)(hit - s->at);
-        if (memcmp(hit, what->at, what->size) == 0) return (int64_t)at;
-        jx_bytes(x, what->size);
+        if (is_here(x, s, what, at)) return (int64_t)at;
     }
     return -1;
 }
@@ -115,8 +121,9 @@ int64_t str_find(jx *x, const jstr *s, const jstr *what, size_t first, size_t la
 int64_t str_find_last(jx *x, const jstr *s, const jstr *what, size_t first, size_t last) {
     jx_bytes(x, last > first ? last - first : 0);
     if (first > last || what->size > last - first) return -1;
+    if (!what->size) return (int64_t)last;
     for (size_t at = last - what->size;; at--) {
-        if (memcmp(s->at + at, what->at, what->size) == 0) return (int64_t)at;
+        if (is_here(x, s, what, at)) return (int64_t)at;
         if (at == first) return -1;
     }
 }

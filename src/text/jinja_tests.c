@@ -67,6 +67,7 @@ static bool is_test(jval name) { return name.type == J_STRING && test_find(name.
 static jval test_filter(jx *x, jcall *c) { return (void)x, j_bool(is_filter(c->self)); }
 static jval test_test(jx *x, jcall *c) { return (void)x, j_bool(is_test(c->self)); }
 
+/* clang-format off */
 static const jbuiltin tests[] = {
     {"defined", test_defined, "", 0}, {"undefined", test_undefined, "", 0}, {"none", test_none, "", 0}, {"boolean", test_boolean, "", 0},
     {"true", test_true, "", 0}, {"false", test_false, "", 0}, {"integer", test_integer, "", 0}, {"float", test_float, "", 0},
@@ -78,5 +79,6 @@ static const jbuiltin tests[] = {
     {"!=", test_ne, "/b", 1}, {"ne", test_ne, "/b", 1}, {"<", test_lt, "/b", 1}, {"lt", test_lt, "/b", 1}, {"lessthan", test_lt, "/b", 1},
     {"<=", test_le, "/b", 1}, {"le", test_le, "/b", 1}, {">", test_gt, "/b", 1}, {"gt", test_gt, "/b", 1}, {"greaterthan", test_gt, "/b", 1},
     {">=", test_ge, "/b", 1}, {"ge", test_ge, "/b", 1}, {0}};
+/* clang-format on */
 
 const jbuiltin *test_find(const char *name, size_t size) { return row_find(tests, name, size); }

@@ -27,9 +27,12 @@ static jinja *compiled(const char *source) {
 
 static bool row_holds(const jinja *j, const tree *row, const tree *family, const char *name, int line) {
     const tree *kwargs = tree_get(row, "kwargs"), *want = tree_get(row, "rendered");
-    chat_input in = {.messages = tree_get(row, "messages"), .tools = tree_get(kwargs, "tools"), .kwargs = kwargs,
+    chat_input in = {.messages = tree_get(row, "messages"),
+                     .tools = tree_get(kwargs, "tools"),
+                     .kwargs = kwargs,
                      .add_generation_prompt = tree_bool(kwargs, "add_generation_prompt", false),
-                     .bos_token = tree_str(family, "bos_token", NULL), .eos_token = tree_str(family, "eos_token", NULL)};
+                     .bos_token = tree_str(family, "bos_token", NULL),
+                     .eos_token = tree_str(family, "eos_token", NULL)};
     buf out = {0};
     lmm_status st = chat_render(j, &in, &out, NULL);
     bool holds = want ? !st && out.size == want->text_size && memcmp(out.data, want->text, out.size) == 0 : st != LMM_OK;
@@ -118,28 +121,34 @@ static void expect(const char *source, const char *messages, const char *want) {
 
 static void parts_lose_their_media_and_get_the_types_of_templates(void **state) {
     (void)state;
-    const char *messages = "[{\"role\": \"user\", \"content\": [{\"type\": \"image_url\", \"image_url\": {\"url\": \"data:x\"}}, {\"type\": \"text\", "
-                           "\"text\": \"hi\"}, {\"type\": \"image\", \"path\": \"a.png\"}, {\"type\": \"input_audio\", \"input_audio\": {}}]}]";
+    const char *messages =
+        "[{\"role\": \"user\", \"content\": [{\"type\": \"image_url\", \"image_url\": {\"url\": \"data:x\"}}, {\"type\": \"text\", "
+        "\"text\": \"hi\"}, {\"type\": \"image\", \"path\": \"a.png\"}, {\"type\": \"input_audio\", \"input_audio\": {}}]}]";
     expect("{% for p in messages[0].content %}{{ p|tojson }}{% endfor %}", messages,
            "{\"type\": \"image\"}{\"type\": \"text\", \"text\": \"hi\"}{\"type\": \"image\", \"path\": \"a.png\"}{\"type\": \"audio\"}");
 }
 
-static const char *const parts = "[{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}, {\"type\": \"image\"}, {\"type\": \"text\", \"text\": \"b\"}]}]";
+static const char *const parts = "[{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}, {\"type\": \"image\"}, "
+                                 "{\"type\": \"text\", \"text\": \"b\"}]}]";
 static const char *const plain = "[{\"role\": \"user\", \"content\": \"a\"}]";
 
 static void templates_that_know_strings_only_get_the_text_joined(void **state) {
     (void)state;
     expect("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}", parts, "<user>a\nb");
     expect("{% for m in messages %}{% set c = m['content'] | trim %}{{ c + eos_token }}{% endfor %}", parts, "a\nb</s>");
+    expect("{% if messages[0].content is string %}{{ messages[0].content }}{% endif %}", parts, "a\nb");
     expect("{{ messages[0].content }}", "[{\"role\": \"user\", \"content\": []}]", "");
 }
 
 static void templates_that_go_through_parts_get_parts(void **state) {
     (void)state;
     expect("{% for m in messages %}{% for p in m.content %}{{ p.type }};{% endfor %}{% endfor %}", parts, "text;image;text;");
-    expect("{% for m in messages %}{{ m['content'] | selectattr('type', 'equalto', 'text') | map(attribute='text') | join }}{% endfor %}", parts, "ab");
-    expect("{% for m in messages %}{% set c = m.content %}{% if c is string %}s{% else %}{{ c|length }}{% endif %}{% endfor %}", parts, "3");
-    expect("{% macro r(content) %}{% for p in content %}{{ p.type }};{% endfor %}{% endmacro %}{{ r(messages[0].content) }}", parts, "text;image;text;");
+    expect("{% for m in messages %}{{ m['content'] | selectattr('type', 'equalto', 'text') | map(attribute='text') | join }}{% endfor %}",
+           parts, "ab");
+    expect("{% for m in messages %}{% set c = m.content %}{% if c is string %}s{% else %}{{ c[0].text }}{% endif %}{% endfor %}", parts,
+           "a");
+    expect("{% macro r(content) %}{% for p in content %}{{ p.type }};{% endfor %}{% endmacro %}{{ r(messages[0].content) }}", parts,
+           "text;image;text;");
 }
 
 static void templates_that_know_parts_only_get_a_string_as_one(void **state) {
@@ -163,7 +172,8 @@ static void reasoning_is_found_under_each_of_its_names(void **state) {
 
 static void tools_are_none_when_there_are_none(void **state) {
     (void)state;
-    expect("{{ tools }}{{ documents }}{{ add_generation_prompt }}{{ bos_token is defined }}{{ eos_token }}", plain, "NoneNoneTrueFalse</s>");
+    expect("{{ tools }}{{ documents }}{{ add_generation_prompt }}{{ bos_token is defined }}{{ eos_token }}", plain,
+           "NoneNoneTrueFalse</s>");
 }
 
 static void messages_that_are_none_are_refused(void **state) {
@@ -184,7 +194,8 @@ static void messages_that_are_none_are_refused(void **state) {
 
 static void generation_blocks_give_spans_of_bytes(void **state) {
     (void)state;
-    jinja *j = compiled("{% for m in messages %}{{ m.role }}:{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}");
+    jinja *j = compiled("{% for m in messages %}{{ m.role }}:{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration "
+                        "%}{% else %}{{ m.content }}{% endif %}{% endfor %}");
     tree *m = json("[{\"role\": \"user\", \"content\": \"\\u00e9\"}, {\"role\": \"assistant\", \"content\": \"\\u00e9x\"}]");
     span_list spans = {0};
     buf out = {0};
@@ -200,7 +211,9 @@ static void generation_blocks_give_spans_of_bytes(void **state) {
 
 /* ---- finding the template ---- */
 
-typedef struct { char dir[64]; } folder;
+typedef struct {
+    char dir[64];
+} folder;
 
 static int folder_open(void **state) {
     folder *f = mem_new(1, sizeof *f);
@@ -245,7 +258,8 @@ static void the_template_is_looked_for_in_three_files(void **state) {
 
 static void of_several_templates_the_default_is_taken(void **state) {
     folder *f = *state;
-    put_file(f, "tokenizer_config.json", "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"r\"}, {\"name\": \"default\", \"template\": \"d\"}]}");
+    put_file(f, "tokenizer_config.json",
+             "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"r\"}, {\"name\": \"default\", \"template\": \"d\"}]}");
     expect_found(f, "d");
     put_file(f, "tokenizer_config.json", "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"r\"}]}");
     expect_found(f, "r");

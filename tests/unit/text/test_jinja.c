@@ -48,8 +48,9 @@ static bool spans_are(const span_list *spans, const tree *want) {
 static bool case_holds(const tree *c, int line) {
     const tree *source = tree_get(c, "template"), *want = tree_get(c, "rendered");
     result r = run(source->text, source->text_size, tree_get(c, "vars"), tree_int(c, "now", 0), NULL);
-    bool holds = want ? !r.status && r.text.size == want->text_size && memcmp(r.text.size ? r.text.data : "", want->text, want->text_size) == 0
-                      : r.status != LMM_OK;
+    bool holds =
+        want ? !r.status && r.text.size == want->text_size && memcmp(r.text.size ? r.text.data : "", want->text, want->text_size) == 0
+             : r.status != LMM_OK;
     if (want && holds) holds = spans_are(&r.spans, tree_get(c, "spans"));
     if (!holds) {
         print_error("line %d: %s\n  gives   %s\n  instead %s\n", line, source->text, r.status ? lmm_message() : r.text.data,
@@ -109,8 +110,14 @@ static void syntax_errors_name_their_line(void **state) {
 static void what_is_missing_is_refused_at_compile_time(void **state) {
     (void)state;
     jinja *j = NULL;
-    static const char *const sources[] = {"\n{% block a %}{% endblock %}", "\n{% include 'x' %}", "\n{% extends 'x' %}", "\n{% import 'x' as y %}",
-                                          "\n{{ x|pprint }}", "\n{{ x|urlize }}", "\n{% if x %}{{ x|random }}{% endif %}", "\n{{ '\\N{DASH}' }}"};
+    static const char *const sources[] = {"\n{% block a %}{% endblock %}",
+                                          "\n{% include 'x' %}",
+                                          "\n{% extends 'x' %}",
+                                          "\n{% import 'x' as y %}",
+                                          "\n{{ x|pprint }}",
+                                          "\n{{ x|urlize }}",
+                                          "\n{% if x %}{{ x|random }}{% endif %}",
+                                          "\n{{ '\\N{DASH}' }}"};
     for (size_t i = 0; i < COUNT_OF(sources); i++) {
         assert_int_equal(jinja_compile(&j, sources[i], strlen(sources[i]), NULL), LMM_E_UNSUPPORTED);
         assert_non_null(strstr(lmm_message(), "line 2"));
@@ -147,7 +154,8 @@ static void hostile_templates_end_with_a_limit(void **state) {
         "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
         "{% set ns = namespace(l=[0]) %}{% for i in range(99999) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
         "{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
-        "{% set ns = namespace(l=[]) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == ns.l }}{{ ns.l|tojson }}",
+        "{% set ns = namespace(l=[]) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == ns.l }}{{ ns.l|tojson "
+        "}}",
         "{% set ns = namespace(s='x') %}{% for i in range(99999) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
         "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
@@ -181,7 +189,10 @@ static void hostile_templates_end_with_a_limit(void **state) {
 
 static void every_limit_can_be_set(void **state) {
     (void)state;
-    static const struct { const char *source; jinja_limits limits; } rows[] = {
+    static const struct {
+        const char *source;
+        jinja_limits limits;
+    } rows[] = {
         {"{% for i in range(100) %}{{ i }}{% endfor %}", {.step_count_max = 100}},
         {"{{ 'x' * 101 }}", {.output_size_max = 100}},
         {"{% macro m(n) %}{{ m(n - 1) if n else '' }}{% endmacro %}{{ m(10) }}", {.depth_max = 9}},
@@ -189,7 +200,8 @@ static void every_limit_can_be_set(void **state) {
         {"0123456789", {.source_size_max = 9}},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        result tight = run(rows[i].source, strlen(rows[i].source), NULL, 0, &rows[i].limits), wide = run(rows[i].source, strlen(rows[i].source), NULL, 0, NULL);
+        result tight = run(rows[i].source, strlen(rows[i].source), NULL, 0, &rows[i].limits),
+               wide = run(rows[i].source, strlen(rows[i].source), NULL, 0, NULL);
         if (tight.status != LMM_E_LIMIT) print_error("%s: status %d\n", rows[i].source, (int)tight.status);
         assert_int_equal(tight.status, LMM_E_LIMIT);
         assert_int_equal(wide.status, LMM_OK);
@@ -200,7 +212,8 @@ static void every_limit_can_be_set(void **state) {
 
 static void deep_sources_are_refused_without_overflowing_the_stack(void **state) {
     (void)state;
-    static const char *const pieces[] = {"(", "[", "{1:", "not ", "-", "x if y else ", "{% if x %}", "{% for x in y %}", "a.b|c(", "x is eq ", "x[", "f("};
+    static const char *const pieces[] = {"(",      "[",        "{1:", "not ", "-", "x if y else ", "{% if x %}", "{% for x in y %}",
+                                         "a.b|c(", "x is eq ", "x[",  "f("};
     for (size_t i = 0; i < COUNT_OF(pieces); i++) {
         buf b = {0};
         if (pieces[i][0] != '{' || pieces[i][1] == '1') buf_puts(&b, "{{ ");
@@ -229,8 +242,9 @@ static void long_chains_are_fine(void **state) {
 
 static void building_a_long_text_in_a_loop_takes_linear_memory(void **state) {
     (void)state;
-    const char *source = "{% set ns = namespace(s='', l=[]) %}{% for i in range(20000) %}{% set ns.s = ns.s + '0123456789' %}{% set ns.l = ns.l + [i] %}"
-                         "{% endfor %}{{ ns.s|length }} {{ ns.l|length }} {{ ns.l[-1] }}";
+    const char *source =
+        "{% set ns = namespace(s='', l=[]) %}{% for i in range(20000) %}{% set ns.s = ns.s + '0123456789' %}{% set ns.l = ns.l + [i] %}"
+        "{% endfor %}{{ ns.s|length }} {{ ns.l|length }} {{ ns.l[-1] }}";
     result r = run(source, strlen(source), NULL, 0, NULL);
     assert_int_equal(r.status, LMM_OK);
     assert_string_equal(r.text.data, "200000 20000 19999");
