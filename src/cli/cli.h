@@ -1,4 +1,4 @@
-/* cli.h - the commands of `lmm`: one row each in main.c, one file each here. They know lmm.h, base/ and data/ only.
+/* cli.h - the commands of `lmm`: one row each in main.c, one file each here. They know lmm.h, base/, data/ and hub/ only.
  *
  * A command parses its own options (tables of base/opts), prints answers to stdout and everything else to stderr, and returns a status; main.c
  * turns that into one line and an exit code. */
@@ -6,6 +6,7 @@
 #define LMM_CLI_H
 
 #include "base/base.h"
+#include "hub/hub.h"
 #include "lmm.h"
 
 typedef struct {
@@ -20,7 +21,7 @@ typedef struct {
 } model_args;
 /* clang-format off */
 #define MODEL_OPTS(a) \
-    {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported model (default: the embedded mini)"}, \
+    {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}
 /* clang-format on */
@@ -32,6 +33,16 @@ char *installed_path(const char *name);
 
 /* Where imported models lie: LMM_MODELS, else $XDG_DATA_HOME/lmm/models, else ~/.local/share/lmm/models; free(). */
 char *model_folder_path(const char *name);
+
+/* The hub as the environment describes it: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, HF_HUB_ETAG_TIMEOUT,
+ * HF_HUB_DOWNLOAD_TIMEOUT; LMM_HUB_BACKOFF is the first wait before a retry in seconds. token_file NULL: as the environment says. */
+typedef struct {
+    hub_opts opts; /* borrows the two below */
+    char *token, *cache;
+} hub_args;
+lmm_status hub_args_read(hub_args *a, const char *token_file);
+void hub_args_free(hub_args *a);
+char *hub_cache_path(void); /* HF_HUB_CACHE, else hub/ in HF_HOME; free() */
 
 /* Parses; prints help and sets *done when asked. rest: words left over, NULL when none are allowed. */
 lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples,
@@ -46,6 +57,7 @@ lmm_status cmd_info(int argc, char **argv);
 lmm_status cmd_data(int argc, char **argv);
 lmm_status cmd_embed(int argc, char **argv);
 lmm_status cmd_import(int argc, char **argv);
+lmm_status cmd_pull(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
 
 #endif

@@ -30,10 +30,20 @@ char *model_folder_path(const char *name) {
     return mem_printf("%s/.local/share/lmm/models/%s", home && *home ? home : ".", name);
 }
 
-/* A path is a path; a bare name may be an imported model or one of the installation. */
+/* What was pulled from the hub: ORG/NAME[@REVISION]; NULL when it is not in the cache. No request is made. */
+static char *pulled_model(const char *name) {
+    char *cache = hub_cache_path(), *folder = NULL;
+    (void)hub_find(&folder, cache, name);
+    free(cache);
+    return folder;
+}
+
+/* A path is a path; ORG/NAME may be in the hub's cache; a bare name may be an imported model or one of the installation. */
 static char *resolve_model(const char *name) {
     if (!name) return installed_path("models/mini");
-    if (file_exists(name) || strchr(name, '/')) return mem_strdup(name);
+    if (file_exists(name)) return mem_strdup(name);
+    char *pulled = pulled_model(name);
+    if (pulled || strchr(name, '/')) return pulled ? pulled : mem_strdup(name);
     char *imported = model_folder_path(name);
     if (file_exists(imported)) return imported;
     free(imported);

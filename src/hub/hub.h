@@ -1,0 +1,51 @@
+/* hub.h - checkpoints from a Hugging Face hub into its cache: `lmm pull`, and finding there what was pulled.
+ *
+ *   url.c      names of models, where a request may go, which addresses are private
+ *   http.c     libcurl: limits, deadlines, redirects by hand, the token to the endpoint's origin only, retries
+ *   api.c      revision -> commit, commit -> list of files; every path and hash checked before anything is written
+ *   cache.c    the cache tree, byte-compatible with the Python client: blobs/, refs/, snapshots/, .locks/, CACHEDIR.TAG
+ *   content.c  the hash a file is named by: SHA-256, or git's SHA-1 of small files
+ *   pull.c     one file after the other: resume, verify, commit
+ *
+ * A file is in the cache only when its hash is its name. A part is `blobs/<hash>.lmm-part`; a later pull hashes it anew and asks for
+ * the rest, so killing a pull at any moment loses nothing but what was not written. Nothing here reads the environment: the command does. */
+#ifndef LMM_HUB_H
+#define LMM_HUB_H
+
+#include "base/base.h"
+
+typedef struct {
+    const char *endpoint; /* "https://huggingface.co", a path prefix is fine */
+    const char *token;    /* NULL: none; sent to the endpoint's origin and nowhere else */
+    const char *cache;    /* the folder with models--org--name in it */
+    bool offline;         /* no request at all: only what the cache has */
+    bool insecure_http;   /* plain http to others than this machine */
+    double connect_s;     /* deadline to connect; 0: 10 */
+    double stall_s;       /* a transfer slower than 1000 bytes/s for so long is broken off and tried again; 0: 10 */
+    double backoff_s;     /* first wait before a retry, doubled each time; 0: 1 */
+} hub_opts;
+
+typedef struct {
+    bool is_dataset;
+    char *id;       /* "org/name" or "name" */
+    char *revision; /* branch, tag, commit, "refs/pr/1"; "main" when not given */
+} hub_name;
+/* "[hf://][datasets/]ORG/NAME[@REVISION]". Letters, digits, '.', '_', '-'; at most 96 a part; no "--", no "..". */
+lmm_status hub_name_parse(hub_name *out, const char *text);
+void hub_name_free(hub_name *n);
+
+typedef struct {
+    const char *name;           /* see hub_name_parse */
+    const char *const *include; /* globs over the whole path, '*' matches '/' too; none: all files */
+    const char *const *exclude;
+    int include_count, exclude_count;
+    const char *local_dir; /* plain files there instead of the cache; NULL: the cache */
+    bool verify;           /* hash again what is there; what does not match is fetched anew (offline: refused) */
+} hub_request;
+/* *folder: the snapshot (or local_dir), free(). */
+lmm_status hub_pull(char **folder, const hub_opts *o, const hub_request *r);
+
+/* The snapshot of NAME[@REVISION] in the cache, free(); LMM_E_IO when there is none. */
+lmm_status hub_find(char **folder, const char *cache, const char *name);
+
+#endif

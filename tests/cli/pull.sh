@@ -1,0 +1,201 @@
+#!/bin/sh
+# lmm pull against a hub of our own (tests/hub/fake_hub.py) that lies, breaks off and redirects: what is asked for arrives whole, and
+# nothing that is not what it says ever gets into the cache.
+set -u
+if ! command -v python3 >/dev/null; then echo "skip pull: no python3 here for the fake hub"; exit 0; fi
+tmp=$(mktemp -d)
+hub_pid=
+trap 'test -n "$hub_pid" && kill "$hub_pid" 2>/dev/null; rm -rf "$tmp"' EXIT
+
+# Two revisions with nested folders; big.bin is large in the hub's sense.
+repo=$tmp/hub/org/model
+mkdir -p "$repo/main/sub/deep" "$repo/refs%2Fpr%2F1"
+printf '{"a": 1}' >"$repo/main/config.json"
+: >"$repo/main/empty.txt"
+printf 'small' >"$repo/main/sub/small file.txt"
+awk 'BEGIN { for (i = 0; i < 40000; i++) printf "%08d number %d of a large file\n", i * 7919 % 99999, i }' >"$repo/main/sub/deep/big.bin"
+head -c 5000 "$repo/main/sub/deep/big.bin" >"$repo/main/weights.safetensors"
+printf 'other' >"$repo/refs%2Fpr%2F1/config.json"
+
+python3 "$LMM_TESTS/hub/fake_hub.py" "$tmp/hub" >"$tmp/ports" 2>"$tmp/hub.err" &
+hub_pid=$!
+tries=0
+while [ ! -s "$tmp/ports" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+read -r port cdn_port <"$tmp/ports" || { echo "not ok hub_starts: $(cat "$tmp/hub.err")"; exit 1; }
+
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY HF_HUB_CACHE HF_HUB_OFFLINE HF_TOKEN_PATH XDG_CACHE_HOME
+export HF_ENDPOINT="http://127.0.0.1:$port" HF_TOKEN=hf_secret LMM_HUB_BACKOFF=0.001 HF_HUB_DOWNLOAD_TIMEOUT=2 HOME="$tmp"
+
+get() { python3 -c 'import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1]).read().decode())' "$1"; }
+mode() { get "http://127.0.0.1:$port/control?mode=$1" >/dev/null; }
+hub_log() { get "http://127.0.0.1:$port/control?log"; }
+fresh() { rm -rf "$tmp/home"; export HF_HOME="$tmp/home"; cache=$tmp/home/hub/models--org--model; mode "$1"; }
+pull() { "$LMM" pull "$@" >"$tmp/out" 2>"$tmp/err"; }
+blob_count() { find "$cache/blobs" -type f ! -name '*.lmm-part' 2>/dev/null | wc -l; }
+same_tree() { diff -r "$repo/main" "$(head -n 1 "$tmp/out")" >"$tmp/diff" 2>&1; }
+
+check() { # NAME CONDITION...
+    name=$1
+    shift
+    if "$@"; then echo "ok $name"; else echo "not ok $name: $(cat "$tmp/err" "$tmp/diff" 2>/dev/null | head -n 3 | tr '\n' ' ')"; fi
+}
+arrives() { # NAME: the pull works and the files are the hub's
+    name=$1
+    shift
+    if pull org/model "$@" && same_tree; then echo "ok $name"; else echo "not ok $name: $(cat "$tmp/err" "$tmp/diff" 2>/dev/null | head -n 3 | tr '\n' ' ')"; fi
+}
+fails() { # NAME EXIT PATTERN ARGUMENT...: the pull fails with this code and sentence
+    name=$1 want=$2 pattern=$3
+    shift 3
+    pull "$@"
+    code=$?
+    if [ $code -eq "$want" ] && grep -q -- "$pattern" "$tmp/err" && [ "$(wc -l <"$tmp/err")" -eq 1 ]; then echo "ok $name"
+    else echo "not ok $name: exit $code, $(cat "$tmp/err")"; fi
+}
+
+# What should work.
+fresh ok
+arrives ok
+check links_are_relative test "$(readlink "$cache/snapshots"/*/sub/deep/big.bin)" = "../../../../blobs/$(sha256sum "$repo/main/sub/deep/big.bin" | cut -d ' ' -f 1)"
+check ref test "$(cat "$cache/refs/main")" = "$(basename "$cache"/snapshots/*)"
+check tag grep -q '^Signature: 8a477f597d28d172789f06886806bc55' "$tmp/home/hub/CACHEDIR.TAG"
+check no_part_left test -z "$(find "$tmp/home" -name '*.lmm-part' -o -name '*.tmp-*')"
+hub_log >"$tmp/log"
+check token_to_the_hub grep -q '"server": "hub".*"token": true' "$tmp/log"
+check token_not_elsewhere sh -c "grep -q '\"server\": \"cdn\"' '$tmp/log' && ! grep '\"server\": \"cdn\"' '$tmp/log' | grep -q '\"token\": true'"
+mode ok
+arrives again
+hub_log >"$tmp/log"
+check again_fetches_no_file sh -c "! grep -q resolve '$tmp/log'"
+check other_revision sh -c "'$LMM' pull org/model@refs/pr/1 >'$tmp/out' && grep -q other \"\$(head -n 1 '$tmp/out')/config.json\" && test -f '$cache/refs/refs/pr/1'"
+mode ok
+for m in pages chunked status=500x3 status=429 range=ignore; do
+    fresh "$m"
+    arrives "$(echo "$m" | tr = _)"
+done
+fresh ok
+check include sh -c "'$LMM' pull org/model --include '*.json' --include 'sub/' --exclude '*.bin' >'$tmp/out' && test \"\$(find '$cache/blobs' -type f | wc -l)\" = 2"
+fails include_nothing 2 "no file of 'org/model' matches" org/model --include '*.gguf'
+HF_ENDPOINT="http://127.0.0.1:$port/prefix/" pull org/model
+check endpoint_with_prefix same_tree
+rm -rf "$tmp/local"
+check local_dir sh -c "'$LMM' pull org/model --local-dir '$tmp/local' >'$tmp/out' && diff -r -x .cache '$repo/main' '$tmp/local'"
+
+# Broken off: every answer ends after 300 kB of 1.4 MB, and the rest is asked for.
+fresh cut=300000
+arrives cut_and_resume
+hub_log >"$tmp/log"
+check resume_asks_for_the_rest grep -q '"server": "cdn".*"range": "bytes=300000-"' "$tmp/log"
+fresh cut=0
+fails cut_always 3 "org/model\|127.0.0.1\|broke off" org/model
+check cut_always_no_blob test ! -e "$cache/refs/main"
+
+# Killed, again and again, while the hub sends 64 KiB every 200 ms.
+fresh slowstart=0.2
+kills=0
+for wait in 0.3 0.5 0.7; do
+    "$LMM" pull org/model >/dev/null 2>&1 &
+    victim=$!
+    sleep $wait
+    kill -9 $victim 2>/dev/null && kills=$((kills + 1))
+    wait $victim 2>/dev/null
+done
+check killed_three_times test $kills -eq 3
+check killed_leaves_a_part sh -c "find '$cache/blobs' -name '*.lmm-part' | grep -q ."
+mode ok
+arrives kill_and_resume
+hub_log >"$tmp/log"
+check kill_resumes sh -c "grep '\"server\": \"cdn\"' '$tmp/log' | grep -q '\"bytes='"
+
+# Lies.
+fresh corrupt=once
+arrives corrupt_once
+fresh corrupt=always
+fails corrupt_always 4 "is not what the hub lists: its hash is" org/model --include '*.bin'
+check corrupt_always_nothing_kept test -z "$(find "$cache/blobs" -type f)"
+for m in extra short range=wrong range=416 gzip; do
+    fresh cut=300000
+    HF_HUB_DOWNLOAD_TIMEOUT=2 "$LMM" pull org/model --include nothing* >/dev/null 2>&1
+    mkdir -p "$cache/blobs"
+    head -c 1000 "$repo/main/sub/deep/big.bin" >"$cache/blobs/$(sha256sum "$repo/main/sub/deep/big.bin" | cut -d ' ' -f 1).lmm-part"
+    mode "$m"
+    name=$(echo "$m" | tr = _)
+    case $m in
+        range=*) arrives "$name" ;; # started over
+        extra) fails "$name" 4 "more than the" org/model --include '*.bin' ;;
+        short) fails "$name" 3 "broke off" org/model --include '*.bin' ;;
+        gzip) fails "$name" 4 "packed (gzip)" org/model --include '*.bin' ;;
+    esac
+done
+fresh etag
+fails etag_changes 4 "changed on the hub: its etag" org/model --include '*.bin'
+fresh commit
+fails commit_changes 4 "changed on the hub: it now comes from commit" org/model --include '*.bin'
+check changed_nothing_kept test "$(blob_count)" -eq 0
+fresh slow
+fails too_slow 3 "too slow" org/model --include 'weights*'
+
+# Lists that must not be believed: refused before anything is written.
+for m in dotdot absolute nul twice oid both bomb; do
+    fresh list=$m
+    code=4
+    case $m in
+        dotdot|absolute|nul) pattern='could leave the folder' ;;
+        twice) pattern='twice' ;;
+        oid) pattern='no type, size and hash' ;;
+        both) pattern='both as a file and as a folder' ;;
+        bomb) pattern='nested deeper' code=7 ;;
+    esac
+    fails "list_$m" $code "$pattern" org/model
+    check "list_${m}_writes_nothing" test ! -e "$tmp/home"
+done
+fresh elsewhere
+fails next_page_elsewhere 4 "goes on at another server" org/model
+
+# Redirects.
+fresh redirect=loop
+fails redirect_loop 4 "redirects more than 5 times" org/model --include '*.bin'
+fresh redirect=file:///etc/passwd
+fails redirect_file 4 "only https and http" org/model --include '*.bin'
+fresh redirect=http://169.254.169.254/latest
+fails redirect_metadata 4 "plain http to '169.254.169.254' is refused" org/model --include '*.bin'
+for to in 169.254.169.254 10.0.0.1 192.168.1.1 2130706433.example.invalid '[fd00::1]' '[::ffff:10.0.0.1]' 0x0a000001; do
+    mode "redirect=https://$to/x"
+    pull org/model --include '*.bin'
+    code=$?
+    if [ $code -ne 0 ] && { grep -q "is refused: a redirect to" "$tmp/err" || [ "$to" = 2130706433.example.invalid ]; }; then echo "ok redirect_to_$to"
+    else echo "not ok redirect_to_$to: exit $code, $(cat "$tmp/err")"; fi
+done
+mode "redirect=http://user:secret@127.0.0.1:$cdn_port/x"
+fails redirect_userinfo 4 "user or password" org/model --include '*.bin'
+check redirects_nothing_kept test "$(blob_count)" -eq 0
+
+# Refusals of the hub, each with its own words.
+fresh nothing
+fails unknown_repository 3 "there is no 'org/model' on" org/model
+mode ok
+fails unknown_revision 3 "has no revision 'v9'" org/model@v9
+mode gated
+fails gated 3 "is gated: accept its terms" org/model
+mode private
+fails private 3 "does not exist, or is private" org/model
+mode status=503
+fails always_busy 3 "status 503" org/model
+fails bad_name 2 "is no name of a model" ../../etc
+HF_ENDPOINT=http://example.com fails plain_http 2 "plain http to 'example.com' is refused" org/model
+HF_ENDPOINT=file:///tmp fails endpoint_file 2 "only https and http" org/model
+
+# Offline.
+fresh ok
+arrives before_offline
+kill "$hub_pid"
+hub_pid=
+export HF_HUB_OFFLINE=1
+arrives offline_full
+arrives offline_verify --verify
+big=$cache/blobs/$(sha256sum "$repo/main/sub/deep/big.bin" | cut -d ' ' -f 1)
+mv "$big" "$tmp/big"
+fails offline_partial 3 "the cache lacks 1 file of .*'sub/deep/big.bin'" org/model
+head -c 100 "$tmp/big" >"$big"
+fails offline_damaged 4 "is damaged" org/model --verify
+fails offline_unknown 3 "is not in the cache" org/unknown
