@@ -85,9 +85,8 @@ static lmm_status part_put(transfer *t, const char *bytes, size_t n) {
         ssize_t w = write(t->fd, bytes, n);
         if (w < 0 && errno == EINTR) continue;
         if (w < 0) {
-            lmm_status st = part_fail(t, "write");
             t->is_wrong = errno != ENOSPC && errno != EDQUOT && errno != EFBIG; /* a full disk keeps its part for later */
-            return st;
+            return part_fail(t, "write");
         }
         bytes += w, n -= (size_t)w;
     }
@@ -214,7 +213,7 @@ static lmm_status is_present(bool *present, const pull *p, const hub_file *f, co
 static lmm_status commit(transfer *t, const char *to) {
     char *dir = path_dir(to);
     lmm_status st = dir_make(dir);
-    if (!st && fsync(t->fd) != 0) st = part_fail(t, "write");
+    if (!st && fsync(t->fd) != 0) st = wrong(t, part_fail(t, "write")); /* what the disk holds of it is unknown now */
     if (!st && rename(t->part, to) != 0) st = LMM_FAIL(LMM_E_IO, "cannot put '%s' in its place: %s", to, strerror(errno));
     if (!st) st = cache_sync_folder(dir);
     free(dir);
@@ -226,7 +225,7 @@ static lmm_status fetch(pull *p, const hub_file *f, const char *to) {
     lmm_status st = part_open(&t);
     if (!st) st = transfer_run(&t);
     if (!st) st = commit(&t, to);
-    else if (t.is_wrong || (t.fd >= 0 && t.have == 0)) (void)unlink(t.part);
+    if (st && (t.is_wrong || (t.fd >= 0 && t.have == 0))) (void)unlink(t.part);
     if (t.fd >= 0) close(t.fd);
     free(t.part);
     return st;

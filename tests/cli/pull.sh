@@ -107,6 +107,19 @@ arrives kill_and_resume
 hub_log >"$tmp/log"
 check kill_resumes sh -c "grep '\"server\": \"cdn\"' '$tmp/log' | grep -q '\"bytes='"
 
+# Two at once share the work; a damaged file is found and fetched anew.
+fresh slowstart=0.02
+"$LMM" pull org/model >"$tmp/out2" 2>&1 &
+second=$!
+arrives two_at_once
+check two_at_once_both wait $second
+hub_log >"$tmp/log"
+check two_at_once_one_download test "$(grep -c '"server": "cdn"' "$tmp/log")" -eq 2
+mode ok
+big=$cache/blobs/$(sha256sum "$repo/main/sub/deep/big.bin" | cut -d ' ' -f 1)
+printf X | dd of="$big" bs=1 seek=1000 conv=notrunc 2>/dev/null
+arrives verify_repairs --verify
+
 # Lies.
 fresh corrupt=once
 arrives corrupt_once
