@@ -76,7 +76,7 @@ row_blend *anyres_map(row_blend *to, const anyres_spec *s, const anyres_layout *
 struct net {
     const lmm_arch *arch;
     param_set params;
-    checkpoint *file; /* NULL when initialised from nothing */
+    checkpoint *file; /* NULL when initialised from nothing; over a GGUF file it holds the text side too (checkpoint_gguf) */
     tree *config;
     decoder dec;
     bool has_decoder;
@@ -105,7 +105,7 @@ struct net {
     int sentence_max;   /* ids a text is cut to */
 };
 
-/* Opens the weights of a folder. */
+/* Opens the weights of a folder, or of a GGUF file. */
 lmm_status net_open(net **out, const char *dir);
 /* A new network from a config alone, initialised from `seed` (fan_in: see binder). config is copied. pre: picture processing, may be NULL. */
 lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name);
