@@ -24,8 +24,11 @@ struct lmm_model {
     const char *image_text; /* spelling of the placeholder, NULL when there is none */
     uint64_t version;       /* counts optimizer steps: a session that sees another one drops its cache */
 };
-/* Opens the text side of a folder around a network (taken over, also on failure). */
+/* Opens the text side of a folder around a network (taken over, also on failure). A network of a GGUF file brings its own. */
 lmm_status model_wrap(lmm_model **out, lmm_runtime *runtime, net *n, const char *text_dir);
+
+/* The tokenizer and the chat template (NULL when it has none) of a GGUF file (gguf_text.c). */
+lmm_status gguf_text_open(tokenizer **tok, jinja **chat_template, const gguf *g);
 
 /* One picture of a prompt: its pixels are ready for the tower. */
 typedef struct {

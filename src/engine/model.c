@@ -1,4 +1,4 @@
-/* model.c - a checkpoint folder opened: network, tokenizer, chat template, end tokens. */
+/* model.c - a checkpoint folder or a GGUF file opened: network, tokenizer, chat template, end tokens. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,15 +41,20 @@ static lmm_status read_template(lmm_model *m, const char *dir) {
     return st;
 }
 
-static lmm_status open_text(lmm_model *m, const char *dir) {
+static lmm_status open_folder_text(lmm_model *m, const char *dir) {
     char *path = path_join(dir, "tokenizer.json");
     bool has = file_exists(path);
     free(path);
     if (!m->net->has_decoder && !has && file_is_dir(dir) && m->net->file) return LMM_OK; /* a tower alone */
     lmm_status st = tokenizer_open(&m->tok, dir);
-    if (!st) st = read_template(m, dir);
-    if (!st) st = read_eos(m, dir);
-    if (st) return st;
+    return st ? st : read_template(m, dir);
+}
+
+static lmm_status open_text(lmm_model *m, const char *dir) {
+    const gguf *g = m->net->file ? checkpoint_gguf(m->net->file) : NULL;
+    lmm_status st = g ? gguf_text_open(&m->tok, &m->chat_template, g) : open_folder_text(m, dir);
+    if (!st && m->tok) st = read_eos(m, dir);
+    if (st || !m->tok) return st;
     if (m->net->has_decoder && tokenizer_vocab_size(m->tok) > m->net->dec.config.vocab)
         return LMM_FAIL(LMM_E_SHAPE, "the tokenizer knows %d tokens, the model %d: they belong to different models",
                         tokenizer_vocab_size(m->tok), m->net->dec.config.vocab);

@@ -1,4 +1,4 @@
-/* checkpoint.c - name -> tensor over a model folder (one safetensors file, or an index and its shards) or over one file.
+/* checkpoint.c - name -> tensor over a model folder (one safetensors file, or an index and its shards) or over one safetensors or GGUF file.
  *
  * In a folder with shards the index decides: a tensor counts when the index names it, and then it must be in the shard it names. */
 #include <stdlib.h>
@@ -9,8 +9,9 @@
 struct checkpoint {
     char *path;
     VEC(safetensors *) files;
+    gguf *gguf;             /* or this one file */
     VEC(named_tensor) list; /* names on loan from the files */
-    VEC(void *) copies;     /* of tensors that lie unaligned in their file */
+    VEC(void *) copies;     /* of tensors that lie unaligned in their file, or in another order of rows */
     strmap *index;
 };
 
@@ -139,11 +140,22 @@ static lmm_status add_folder(checkpoint *c) {
     return st;
 }
 
+static lmm_status add_gguf(checkpoint *c) {
+    lmm_status st = gguf_open(&c->gguf, c->path);
+    if (st) return st;
+    for (int i = 0; i < gguf_count(c->gguf); i++) {
+        named_tensor n = *gguf_at(c->gguf, i);
+        strmap_put(c->index, n.name, strlen(n.name), i);
+        VEC_PUSH(&c->list, n);
+    }
+    return LMM_OK;
+}
+
 lmm_status checkpoint_open(checkpoint **out, const char *path) {
     checkpoint *c = mem_new(1, sizeof *c);
     c->path = mem_strdup(path);
     c->index = strmap_new();
-    lmm_status st = file_is_dir(path) ? add_folder(c) : add_file(c, path, NULL, 0);
+    lmm_status st = file_is_dir(path) ? add_folder(c) : gguf_is(path) ? add_gguf(c) : add_file(c, path, NULL, 0);
     if (st) checkpoint_close(c);
     else *out = c;
     return st;
@@ -153,6 +165,7 @@ void checkpoint_close(checkpoint *c) {
     if (!c) return;
     for (int i = 0; i < c->copies.count; i++) free(c->copies.at[i]);
     for (int i = 0; i < c->files.count; i++) safetensors_close(c->files.at[i]);
+    gguf_close(c->gguf);
     free(c->copies.at);
     free(c->files.at);
     free(c->list.at);
@@ -174,3 +187,17 @@ const tensor *checkpoint_find(const checkpoint *c, const char *name) {
 }
 
 const char *checkpoint_path(const checkpoint *c) { return c->path; }
+
+const gguf *checkpoint_gguf(const checkpoint *c) { return c->gguf; }
+
+lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from) {
+    tensor *t = &c->list.at[i].t;
+    int64_t rows = t->ne[0], size = rows ? (int64_t)tensor_size(t) / rows : 0;
+    void *copy;
+    lmm_status st = mem_try(&copy, tensor_size(t), c->list.at[i].name);
+    if (st) return st;
+    for (int64_t r = 0; r < rows; r++) memcpy((char *)copy + r * size, (const char *)t->data + from[r] * size, (size_t)size);
+    VEC_PUSH(&c->copies, copy);
+    t->data = copy;
+    return LMM_OK;
+}

@@ -1,4 +1,4 @@
-/* format.h - weight files: safetensors (one file or shards), read by mmap and written atomically. GGUF comes beside it.
+/* format.h - weight files: safetensors (one file or shards), read by mmap and written atomically; GGUF, read by mmap.
  *
  * A header is checked against the bytes of the file before anything is believed: length, UTF-8, JSON, duplicate names, dtype, shape times
  * size against extent, overlaps, holes, trailing bytes. */
@@ -28,10 +28,39 @@ lmm_status safetensors_save(const char *path, const named_tensor *at, int n, con
  * The index is written last. metadata as above. */
 lmm_status safetensors_save_dir(const char *dir, const named_tensor *at, int n, const tree *metadata, size_t shard_size_max);
 
+/* ---- gguf.c: GGUF 2 and 3, little-endian ---- */
+
+typedef struct gguf gguf;
+lmm_status gguf_open(gguf **out, const char *path);
+/* From memory (borrowed while open); name for messages. Tensors are aligned when `bytes` is. */
+lmm_status gguf_open_mem(gguf **out, const void *bytes, size_t n, const char *name);
+void gguf_close(gguf *g);
+bool gguf_is(const char *path);                                                   /* a file that begins with "GGUF" */
+const char *gguf_name(const gguf *g);                                             /* the path, for messages */
+int gguf_count(const gguf *g);
+const named_tensor *gguf_at(const gguf *g, int i);                                /* in file order; ne[0] outermost as everywhere here */
+const tensor *gguf_find(const gguf *g, const char *name);
+
+/* Metadata. Values are read where they lie; nothing is copied at opening. A value of another type than asked for fails, naming the key and both
+ * types; a missing one gives the fallback, or fails where there is none to give. */
+typedef enum { GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64 } gguf_type;
+typedef struct { const char *at; size_t size; } gguf_text;                        /* on loan, no NUL behind it */
+bool gguf_has(const gguf *g, const char *key);
+lmm_status gguf_int(const gguf *g, const char *key, int64_t fallback, int64_t *out);   /* any integer type */
+lmm_status gguf_real(const gguf *g, const char *key, double fallback, double *out);    /* f32, f64 */
+lmm_status gguf_bool(const gguf *g, const char *key, bool fallback, bool *out);
+lmm_status gguf_string(const gguf *g, const char *key, const char *fallback, gguf_text *out);
+/* A list; count 0 and type as asked when the key is missing. */
+typedef struct { const unsigned char *at; int count; gguf_type type; } gguf_list;
+lmm_status gguf_array(const gguf *g, const char *key, gguf_type type, gguf_list *out);
+gguf_text gguf_list_text(gguf_list *l);                                           /* takes the next string of a list that is not empty */
+int32_t gguf_list_i32(const gguf_list *l, int i);                                 /* of an i32 or u32 list */
+float gguf_list_f32(const gguf_list *l, int i);
+
 /* ---- checkpoint.c: name -> tensor over whatever the folder holds ---- */
 
 typedef struct checkpoint checkpoint;
-/* A folder (model.safetensors, or model.safetensors.index.json with its shards) or one .safetensors file. Tensors whose bytes are not aligned to
+/* A folder (model.safetensors, or model.safetensors.index.json with its shards), one .safetensors file or one GGUF file. Tensors whose bytes are not aligned to
  * their type are copied. Shard names in an index must be plain file names of that folder. */
 lmm_status checkpoint_open(checkpoint **out, const char *path);
 void checkpoint_close(checkpoint *c);
@@ -39,5 +68,8 @@ int checkpoint_count(const checkpoint *c);
 const named_tensor *checkpoint_at(const checkpoint *c, int i);
 const tensor *checkpoint_find(const checkpoint *c, const char *name);
 const char *checkpoint_path(const checkpoint *c);
+const gguf *checkpoint_gguf(const checkpoint *c);                                 /* NULL over safetensors */
+/* Gives tensor i a copy of its own with the rows in another order: row r is the file's row from[r]. A vector's rows are its values. */
+lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from);
 
 #endif

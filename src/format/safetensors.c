@@ -74,7 +74,7 @@ static lmm_status read_dtype(const tree *t, const char *name, dtype *out) {
     const tree *d = tree_get(t, "dtype");
     if (!d || d->type != TREE_STRING) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' has no \"dtype\" string", name_shown(name).text);
     for (int i = 0; i < DT_COUNT; i++)
-        if (!strcmp(d->text, dtype_name((dtype)i))) return *out = (dtype)i, LMM_OK;
+        if (dtype_block((dtype)i) == 1 && !strcmp(d->text, dtype_name((dtype)i))) return *out = (dtype)i, LMM_OK;
     return LMM_FAIL(LMM_E_UNSUPPORTED,
                     "tensor '%s' has dtype '%s', supported are F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL: convert it first",
                     name_shown(name).text, name_shown(d->text).text);

@@ -227,7 +227,14 @@ static float body_softmax(float *x, int n, float scale) {
 
 /* ---- formats ---- */
 
+INLINE float f16_to_f32(uint16_t h) { return _cvtsh_ss(h); }
+#include "kernels/quant.h"
+
 static void body_to_f32(float *y, const void *x, kernel_type t, int64_t n) {
+    if (kernel_type_block(t) > 1) {
+        blocks_to_f32(y, x, t, n);
+        return;
+    }
     if (t == KT_F32) {
         memmove(y, x, (size_t)n * sizeof *y);
         return;

@@ -40,19 +40,58 @@ typedef struct {
     bool accumulate;
 } job;
 
+/* ---- blocks: a panel of the weights is brought to f32 on the stack, and multiplied as f32 ----
+ *
+ * A panel is KERNEL_K_BLOCK steps of k, at which gemm_nt ends a chain anyway, so cutting there changes no bit; gemm_nn's chain goes on from y. */
+
+enum { PANEL_ROWS = 256, PANEL_ROWS_FEW = 16, FEW = 4 }; /* weights used by few rows only stay in the nearest cache */
+
+static void unpack(const job *j, float *panel, int64_t row, int rows, int64_t col, int columns) {
+    size_t row_size = kernel_type_bytes(j->bt, j->ldb);
+    const char *from = (const char *)j->b + (size_t)row * row_size + kernel_type_bytes(j->bt, col);
+    for (int i = 0; i < rows; i++, from += row_size) j->k->to_f32(panel + i * KERNEL_K_BLOCK, from, j->bt, columns);
+}
+
+static void run_blocks_nt(const job *j, float *y, int64_t row, int64_t col, int rows, int columns) {
+    _Alignas(64) float panel[PANEL_ROWS * KERNEL_K_BLOCK];
+    int step = rows <= FEW ? PANEL_ROWS_FEW : PANEL_ROWS;
+    for (int c = 0; c < columns; c += step)
+        for (int l = 0; l < j->kk; l += KERNEL_K_BLOCK) {
+            int n = min_int(step, columns - c), k = min_int(KERNEL_K_BLOCK, j->kk - l);
+            unpack(j, panel, col + c, n, l, k);
+            j->k->gemm_nt(y + c, j->ldy, j->a + row * j->lda + l, j->lda, panel, KERNEL_K_BLOCK, KT_F32, rows, n, k,
+                          j->accumulate || l > 0);
+        }
+}
+
+static void run_blocks_nn(const job *j, float *y, int64_t row, int64_t col, int rows, int columns) {
+    _Alignas(64) float panel[PANEL_ROWS * KERNEL_K_BLOCK];
+    int skip = (int)(col % KERNEL_K_BLOCK); /* a task may begin inside a block */
+    for (int c = -skip; c < columns; c += KERNEL_K_BLOCK)
+        for (int l = 0; l < j->kk; l += PANEL_ROWS) {
+            int first = max_int(c, 0), n = min_int(c + KERNEL_K_BLOCK, columns) - first, k = min_int(PANEL_ROWS, j->kk - l);
+            unpack(j, panel, l, k, col + c, (int)min_i64(KERNEL_K_BLOCK, j->ldb - (col + c)));
+            j->k->gemm_nn(y + first, j->ldy, j->a + row * j->lda + l, j->lda, panel + first - c, KERNEL_K_BLOCK, KT_F32, rows, n, k);
+        }
+}
+
 static void run_task(const job *j, int64_t task) {
     int64_t row = task % j->cut.row_tasks * j->cut.rows, col = task / j->cut.row_tasks * j->cut.columns;
     int rows = min_int(j->cut.rows, j->m - (int)row), columns = min_int(j->cut.columns, j->n - (int)col);
     float *y = j->y + row * j->ldy + col;
     const char *b = j->b;
-    size_t size = kernel_type_size(j->bt);
+    if (kernel_type_block(j->bt) > 1) {
+        if (j->product == PRODUCT_NT) run_blocks_nt(j, y, row, col, rows, columns);
+        else run_blocks_nn(j, y, row, col, rows, columns);
+        return;
+    }
     switch (j->product) {
     case PRODUCT_NT:
-        j->k->gemm_nt(y, j->ldy, j->a + row * j->lda, j->lda, b + (size_t)(col * j->ldb) * size, j->ldb, j->bt, rows, columns, j->kk,
-                      j->accumulate);
+        j->k->gemm_nt(y, j->ldy, j->a + row * j->lda, j->lda, b + kernel_type_bytes(j->bt, col * j->ldb), j->ldb, j->bt, rows, columns,
+                      j->kk, j->accumulate);
         break;
     case PRODUCT_NN:
-        j->k->gemm_nn(y, j->ldy, j->a + row * j->lda, j->lda, b + (size_t)col * size, j->ldb, j->bt, rows, columns, j->kk);
+        j->k->gemm_nn(y, j->ldy, j->a + row * j->lda, j->lda, b + kernel_type_bytes(j->bt, col), j->ldb, j->bt, rows, columns, j->kk);
         break;
     case PRODUCT_TN: j->k->gemm_tn(y, j->ldy, j->a + row, j->lda, (const float *)j->b + col, j->ldb, rows, columns, j->kk); break;
     }

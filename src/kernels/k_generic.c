@@ -25,6 +25,8 @@ static float f16_to_f32(uint16_t h) {
     return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+#include "kernels/quant.h"                                 /* uses f16_to_f32 */
+
 static uint16_t f32_to_f16(float f) {
     uint32_t u = to_bits(f), size = u & 0x7fffffff;
     uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
@@ -50,6 +52,10 @@ static float element(const void *x, kernel_type t, int64_t i) {
 }
 
 static void generic_to_f32(float *y, const void *x, kernel_type t, int64_t n) {
+    if (kernel_type_block(t) > 1) {
+        blocks_to_f32(y, x, t, n);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) y[i] = element(x, t, i);
 }
 

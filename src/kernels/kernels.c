@@ -1,9 +1,31 @@
-/* kernels.c - which table this processor can run. */
+/* kernels.c - sizes of the storage types, and which table this processor can run. */
 #include "kernels/kernels.h"
 
 #include <string.h>
 
-size_t kernel_type_size(kernel_type t) { return t == KT_F32 ? sizeof(float) : sizeof(uint16_t); }
+#include "kernels/blocks.h"
+
+static const struct {
+    int block;
+    size_t size;
+} type_row[KT_COUNT] = {
+    [KT_F32] = {1, sizeof(float)},
+    [KT_F16] = {1, sizeof(uint16_t)},
+    [KT_BF16] = {1, sizeof(uint16_t)},
+    [KT_Q4_0] = {BLOCK_VALUES, sizeof(block_q4_0)},
+    [KT_Q4_1] = {BLOCK_VALUES, sizeof(block_q4_1)},
+    [KT_Q5_0] = {BLOCK_VALUES, sizeof(block_q5_0)},
+    [KT_Q5_1] = {BLOCK_VALUES, sizeof(block_q5_1)},
+    [KT_Q8_0] = {BLOCK_VALUES, sizeof(block_q8_0)},
+    [KT_Q2_K] = {SUPER_VALUES, sizeof(block_q2_K)},
+    [KT_Q3_K] = {SUPER_VALUES, sizeof(block_q3_K)},
+    [KT_Q4_K] = {SUPER_VALUES, sizeof(block_q4_K)},
+    [KT_Q5_K] = {SUPER_VALUES, sizeof(block_q5_K)},
+    [KT_Q6_K] = {SUPER_VALUES, sizeof(block_q6_K)},
+};
+
+int kernel_type_block(kernel_type t) { return type_row[t].block; }
+size_t kernel_type_bytes(kernel_type t, int64_t n) { return (size_t)(n / type_row[t].block) * type_row[t].size; }
 
 #if defined(__x86_64__)
 #include <cpuid.h>

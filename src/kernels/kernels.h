@@ -12,10 +12,29 @@
 
 #include "base/base.h"
 
-typedef enum { KT_F32, KT_F16, KT_BF16, KT_COUNT } kernel_type; /* storage of weights; quantised blocks come with [checkpoints] */
+/* Storage of weights: floats, and blocks of 32 or 256 values (blocks.h). */
+typedef enum {
+    KT_F32,
+    KT_F16,
+    KT_BF16,
+    KT_Q4_0,
+    KT_Q4_1,
+    KT_Q5_0,
+    KT_Q5_1,
+    KT_Q8_0,
+    KT_Q2_K,
+    KT_Q3_K,
+    KT_Q4_K,
+    KT_Q5_K,
+    KT_Q6_K,
+    KT_COUNT,
+    KT_FLOAT_COUNT = KT_Q4_0
+} kernel_type;
 
 typedef struct kernels {
     const char *name;
+
+    /* The products of the table take floats only: blocks are brought to f32 panel by panel above it (gemm.c). */
 
     /* y[m][n] = sum_k x[m][k] * w[n][k] (+ y when accumulate): "nt", the forward product of a linear layer, w as in PyTorch (out, in).
      * x (m, k) f32 with row stride ldx, w (n, k) of type `wt` with row stride ldw (elements), y row stride ldy.
@@ -52,8 +71,8 @@ typedef struct kernels {
     float (*sum)(const float *x, int n);            /* the order of dot */
     float (*max)(const float *x, int n);            /* -inf when empty; NaN entries are passed over */
 
-    void (*to_f32)(float *y, const void *x, kernel_type t, int64_t n);
-    void (*from_f32)(void *y, const float *x, kernel_type t, int64_t n); /* round to nearest even */
+    void (*to_f32)(float *y, const void *x, kernel_type t, int64_t n);   /* exact; of block types whole blocks */
+    void (*from_f32)(void *y, const float *x, kernel_type t, int64_t n); /* floats; round to nearest even */
 } kernels;
 
 enum { KERNEL_K_BLOCK = 256 };
@@ -62,9 +81,11 @@ extern const kernels kernels_generic, kernels_avx2, kernels_avx512;
 /* The best table for this processor (cpuid and xgetbv); `force` names one ("generic", "avx2", "avx512") or is NULL.
  * NULL when the forced one is unknown or the processor cannot run it. */
 const kernels *kernels_pick(const char *force);
-size_t kernel_type_size(kernel_type t);
+int kernel_type_block(kernel_type t);               /* values that are stored together: 1, 32 or 256 */
+size_t kernel_type_bytes(kernel_type t, int64_t n); /* of n values, whole blocks */
 
-/* gemm.c: the products above cut into tasks for a pool; the cut depends on the sizes alone. NULL pool: one thread. */
+/* gemm.c: the products above cut into tasks for a pool; the cut depends on the sizes alone. NULL pool: one thread.
+ * w and b may be of block types when a row (ldw, ldb) is whole blocks; the numbers are those of the same weights in f32, bit for bit. */
 void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
              int m, int n, int kk, bool accumulate);
 void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt,

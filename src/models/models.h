@@ -86,7 +86,7 @@ enum { VISION_STATE_MAX = 16 };
 struct net {
     const lmm_arch *arch;
     param_set params;
-    checkpoint *file; /* NULL when initialised from nothing */
+    checkpoint *file; /* NULL when initialised from nothing; over a GGUF file it holds the text side too (checkpoint_gguf) */
     tree *config;
     decoder dec;
     bool has_decoder;
@@ -119,7 +119,7 @@ struct net {
     int sentence_max; /* ids a text is cut to */
 };
 
-/* Opens the weights of a folder. */
+/* Opens the weights of a folder, or of a GGUF file. */
 lmm_status net_open(net **out, const char *dir);
 /* No network at all, only the config when the folder has one: for the text side of a checkpoint. */
 lmm_status net_open_text(net **out, const char *path);

@@ -7,10 +7,19 @@
 char *names_canonical(const char *key);
 char *names_canonical_vit(const char *key);
 char *names_canonical_clip(const char *key);
+char *names_canonical_gguf(const char *key);
 char *names_key_llava(const char *name);
 char *names_key_original(const char *name);
 char *names_key_llm(const char *name);
 char *names_key_vit(const char *name);
+
+/* ---- GGUF (gguf_model.c) ---- */
+
+/* The network in a GGUF file: config, names and order of rows brought to what the families bind. A file without tensors is a vocabulary alone. */
+lmm_status gguf_net_config(tree **out, const gguf *g);
+lmm_status gguf_net_order_rows(checkpoint *file, const tree *config);
+lmm_status gguf_net_finish(net *n, const gguf *g);
+extern const lmm_arch arch_vocabulary;
 
 /* ---- the LLaVA families (llava.c) ---- */
 

@@ -5,7 +5,8 @@
  *   B transformers 4      language_model.model.layers      multi_modal_projector.linear_1     vision_tower.vision_model.
  *   C transformers 4.52   model.language_model.layers      model.multi_modal_projector.       model.vision_tower.vision_model.
  *   D transformers 5      as C                             as C                               model.vision_tower.
- *   canonical             llm.layers                       proj.0                             vision_tower. */
+ *   canonical             llm.layers                       proj.0                             vision_tower.
+ *   GGUF                  blk. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,28 @@ char *names_key_original(const char *name) {
         {"vision_tower.", "model.vision_tower.vision_tower.vision_model."},
     };
     return replace_prefix(name, row, COUNT_OF(row));
+}
+
+/* llama.cpp's names: blk.7.attn_q.weight. */
+char *names_canonical_gguf(const char *key) {
+    static const rewrite whole[] = {{"token_embd.", "llm.embed_tokens."}, {"output_norm.", "llm.norm."}, {"output.", "lm_head."}};
+    static const rewrite part[] = {
+        {"attn_norm.", "input_layernorm."},    {"attn_q.", "self_attn.q_proj."},
+        {"attn_k.", "self_attn.k_proj."},      {"attn_v.", "self_attn.v_proj."},
+        {"attn_output.", "self_attn.o_proj."}, {"attn_q_norm.", "self_attn.q_norm."},
+        {"attn_k_norm.", "self_attn.k_norm."}, {"ffn_norm.", "post_attention_layernorm."},
+        {"ffn_gate.", "mlp.gate_proj."},       {"ffn_up.", "mlp.up_proj."},
+        {"ffn_down.", "mlp.down_proj."},
+    };
+    int layer, end = 0;
+    if (sscanf(key, "blk.%d.%n", &layer, &end) != 1 || !end) {
+        for (size_t i = 0; i < COUNT_OF(whole); i++)
+            if (starts(key, whole[i].from)) return replace_prefix(key, whole, COUNT_OF(whole));
+        return NULL;
+    }
+    for (size_t i = 0; i < COUNT_OF(part); i++)
+        if (starts(key + end, part[i].from)) return mem_printf("llm.layers.%d.%s%s", layer, part[i].to, key + end + strlen(part[i].from));
+    return NULL;
 }
 
 char *names_key_llm(const char *name) {

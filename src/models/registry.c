@@ -30,8 +30,9 @@ const lmm_arch *arch_find(const tree *config, const char *name) {
 
 static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
     strmap *m = strmap_new();
+    char *(*canonical)(const char *key) = checkpoint_gguf(file) ? names_canonical_gguf : arch->canonical;
     for (int i = 0; i < checkpoint_count(file); i++) {
-        char *name = arch->canonical(checkpoint_at(file, i)->name);
+        char *name = canonical(checkpoint_at(file, i)->name);
         if (name) strmap_put(m, name, strlen(name), i);
         free(name);
     }
@@ -40,7 +41,7 @@ static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
 
 static lmm_status bind_all(net *n, uint64_t seed, bool fan_in) {
     strmap *index = n->file ? index_names(n->arch, n->file) : NULL;
-    binder b = {.set = &n->params, .source = n->file, .index = index, .key_of = n->arch->key_of, .seed = seed, .fan_in = fan_in};
+    binder b = {.set = &n->params, .source = n->file, .index = index, .key_of = n->arch->key_of, .respell = n->file && checkpoint_gguf(n->file), .seed = seed, .fan_in = fan_in};
     lmm_status st = n->arch->bind(n, n->config, &b);
     strmap_free(index);
     return st ? st : b.status;
@@ -61,7 +62,28 @@ static lmm_status open_config(tree **out, const char *dir) {
     return st;
 }
 
+static lmm_status bind_gguf(net *n, const gguf *g) {
+    lmm_status st = gguf_net_config(&n->config, g);
+    if (!st && !(n->arch = gguf_count(g) ? arch_find(n->config, gguf_name(g)) : &arch_vocabulary)) st = LMM_E_UNSUPPORTED;
+    if (!st) st = gguf_net_order_rows(n->file, n->config);
+    if (!st) st = bind_all(n, 0, false);
+    return st ? st : gguf_net_finish(n, g);
+}
+
+static lmm_status open_gguf(net **out, const char *path) {
+    checkpoint *file;
+    lmm_status st = checkpoint_open(&file, path);
+    if (st) return st;
+    net *n = mem_new(1, sizeof *n);
+    *n = (net){.file = file, .image_token = -1};
+    st = bind_gguf(n, checkpoint_gguf(file));
+    if (!st) return *out = n, LMM_OK;
+    net_free(n);
+    return LMM_CONTEXT(st, "loading '%s'", path);
+}
+
 lmm_status net_open(net **out, const char *dir) {
+    if (gguf_is(dir)) return open_gguf(out, dir);
     tree *config = NULL;
     net *n = NULL;
     lmm_status st = open_config(&config, dir);

@@ -46,6 +46,7 @@ typedef struct {
     const strmap *index;               /* canonical name -> tensor number in source */
     char *(*key_of)(const char *name); /* spelling for new parameters; NULL keeps the canonical name */
     uint64_t seed;
+    bool respell;      /* keys of the source are not Hugging Face's: parameters are saved under key_of's */
     bool fan_in;       /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
     model_part part;   /* of what is bound next */
     lmm_status status; /* the first failure sticks */
@@ -78,6 +79,7 @@ typedef struct {
     double beta_fast, beta_slow, attention_factor; /* yarn; attention_factor 0: from factor */
     int context_original;
     int context; /* max_position_embeddings */
+    const float *factors; /* (head_dim / 2) the frequencies are divided by these too; borrowed, NULL: none (GGUF files of Llama 3.1) */
 } rope_spec;
 /* Reads rope_parameters (transformers 5) or rope_theta + rope_scaling (4) of a text config. */
 lmm_status rope_read(rope_spec *out, const tree *config, const char *name);

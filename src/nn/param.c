@@ -91,15 +91,15 @@ static lmm_status take(binder *b, param *p, init_rule init) {
     }
     const named_tensor *found = source_find(b, p->name);
     if (!found) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is missing in %s", p->name, checkpoint_path(b->source));
-    p->key = mem_strdup(found->name);
+    p->key = b->respell ? b->key_of(p->name) : mem_strdup(found->name);
     if (!dtype_is_weight(found->t.type))
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' is %s, weights may be F32, F16 or BF16", found->name, dtype_name(found->t.type));
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' is %s, weights may be F32, F16, BF16 or quantised blocks", found->name, dtype_name(found->t.type));
     char have[96], need[96];
     if (!tensor_same_shape(&found->t, &p->t))
         return LMM_FAIL(LMM_E_SHAPE, "tensor '%s': file has %s, model needs %s", found->name, tensor_shape_text(have, &found->t),
                         tensor_shape_text(need, &p->t));
     p->t = found->t;
-    /* Only op_linear and op_rows_get read f16 and bf16; the small rest is widened once. */
+    /* Only op_linear and op_rows_get read f16, bf16 and blocks; the small rest is widened once. */
     bool is_matrix = (p->t.nd == 2 || p->t.nd == 4) && !strstr(p->name, "position_embedding");
     return is_matrix || p->t.type == DT_F32 ? LMM_OK : param_own(p, false);
 }

@@ -80,6 +80,7 @@ void rope_freqs(const rope_spec *s, int head_dim, int length, float *inv_freq, f
         if (s->type == ROPE_LINEAR) inv = (float)(inv / s->factor);
         if (s->type == ROPE_LLAMA3) inv = (float)llama3_freq(s, inv);
         if (s->type == ROPE_YARN) inv = (float)yarn_freq(s, head_dim, k, inv);
+        if (s->factors) inv = inv / s->factors[k];
         inv_freq[k] = inv;
     }
     *factor = 1.0f;

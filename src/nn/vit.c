@@ -170,7 +170,7 @@ static linear part_of(cx *c, const linear *l, int first, int count) {
     tensor *w = slab_alloc(&c->meta, sizeof *w), *b = slab_alloc(&c->meta, sizeof *b);
     *w = *l->w, *b = *l->b;
     w->ne[0] = b->ne[0] = count;
-    w->data = (char *)w->data + (size_t)first * (size_t)w->ne[1] * dtype_size(w->type);
+    w->data = (char *)w->data + dtype_bytes(w->type, first * w->ne[1]);
     b->data = (char *)b->data + (size_t)first * dtype_size(b->type);
     if (w->grad) w->grad += (int64_t)first * w->ne[1];
     if (b->grad) b->grad += first;

@@ -46,7 +46,7 @@ static void get_forward(cx *c, node *n) {
     const rows_args *a = n->args;
     tensor *t = n->in[0];
     int64_t cols = tensor_cols(t);
-    size_t size = (size_t)cols * dtype_size(t->type);
+    size_t size = dtype_bytes(t->type, cols);
     for (int r = 0; r < a->n; r++)
         c->k->to_f32(tensor_f32(n->out) + r * cols, (const char *)t->data + (size_t)a->index[r] * size, dtype_kernel(t->type), cols);
 }

@@ -1,4 +1,5 @@
-/* bpe.c - byte pair encoding: characters become symbols, then the pair with the lowest rank is joined until none is left.
+/* bpe.c - byte pair encoding: characters become symbols, then the pair with the lowest rank is joined until none is left. Ranks come from a list
+ * of merges, or (tok_gguf.c) from a list of scores.
  *
  * Equal ranks go from left to right. A heap of (rank, position) makes it O(n log n); entries whose pair has changed since are dropped when they
  * come up. A text is one piece here: without a pre-tokenizer (SentencePiece models) that is the whole text. */
@@ -72,14 +73,18 @@ static lmm_status merge_put(bpe *b, const tree *row, int rank, buf *joined, cons
     return LMM_OK;
 }
 
-static lmm_status load_merges(bpe *b, const tree *model, const char *name) {
-    const tree *list = tree_get(model, "merges");
-    if (!list || list->type != TREE_LIST) return tok_bad(name, "'model.merges' must be a list");
+static void make_slots(bpe *b, size_t merges) {
     size_t count = 16;
-    while (count < 2 * (size_t)list->count) count *= 2;
+    while (count < 2 * merges) count *= 2;
     b->slots = mem_new(count, sizeof *b->slots);
     b->mask = count - 1;
     for (size_t i = 0; i < count; i++) b->slots[i].pair = no_pair;
+}
+
+static lmm_status load_merges(bpe *b, const tree *model, const char *name) {
+    const tree *list = tree_get(model, "merges");
+    if (!list || list->type != TREE_LIST) return tok_bad(name, "'model.merges' must be a list");
+    make_slots(b, (size_t)list->count);
     buf joined = {0};
     lmm_status st = LMM_OK;
     for (int i = 0, rank = 0; !st && i < list->count; i++) {
@@ -88,6 +93,60 @@ static lmm_status load_merges(bpe *b, const tree *model, const char *name) {
         if (!comment) st = merge_put(b, row, rank++, &joined, name);
     }
     buf_free(&joined);
+    return st;
+}
+
+/* ---- scores instead of merges (SentencePiece) ----
+ *
+ * Any two neighbours whose joined text is a token may be joined, the highest score first: every way to cut a token into two tokens is a merge,
+ * all with the rank of its score. */
+
+enum { SCORED_SIZE_MAX = 1024 };                           /* longer tokens would make loading quadratic */
+
+typedef struct { float score; int id; } scored;
+
+static int by_score(const void *a, const void *b) {
+    const scored *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Counts the cuts of a token and, once there are slots, puts them. */
+static size_t put_cuts(bpe *b, int id, int rank) {
+    const token_row *row = &b->vocab->rows.at[id];
+    const char *s = b->vocab->spelled.data + row->at;
+    size_t cuts = 0, n = (size_t)row->size;
+    for (size_t at = 0; at < n;) {
+        uint32_t cp;
+        int left, right;
+        at += (size_t)utf8_decode(s + at, n - at, &cp);
+        if (at >= n || !strmap_get(b->vocab->ids, s, at, &left) || !strmap_get(b->vocab->ids, s + at, n - at, &right)) continue;
+        uint64_t pair = (uint64_t)left << 32 | (uint32_t)right;
+        if (b->slots) b->slots[slot_of(b, pair)] = (merge){.pair = pair, .rank = rank, .id = id};
+        cuts++;
+    }
+    return cuts;
+}
+
+/* Scores by id; null for a token that no pair makes. */
+static lmm_status load_scores(bpe *b, const tree *list, const char *name) {
+    scored *order = mem_new((size_t)list->count + 1, sizeof *order);
+    int count = 0;
+    size_t cuts = 0;
+    lmm_status st = LMM_OK;
+    for (int id = 0; id < list->count && id < b->vocab->rows.count && !st; id++) {
+        if (list->items[id]->type == TREE_NULL) continue;
+        if (b->vocab->rows.at[id].size > SCORED_SIZE_MAX) st = tok_bad(name, "token %d has %d bytes (limit %d)", id, b->vocab->rows.at[id].size, SCORED_SIZE_MAX);
+        else order[count++] = (scored){(float)list->items[id]->real, id};
+    }
+    if (!st) qsort(order, (size_t)count, sizeof *order, by_score);
+    for (int i = 0; i < count && !st; i++) cuts += put_cuts(b, order[i].id, 0);
+    if (!st) make_slots(b, cuts);
+    for (int i = 0, rank = 0; i < count && !st; i++) {
+        if (i && order[i].score != order[i - 1].score) rank = i;
+        put_cuts(b, order[i].id, rank);
+    }
+    free(order);
     return st;
 }
 
@@ -129,7 +188,8 @@ lmm_status bpe_load(bpe **out, const tree *model, const vocab *v, int unk, const
     if (!st) st = tok_flag(&b->fuse_unk, model, "fuse_unk", false, name);
     if (!st) st = tok_flag(&b->byte_fallback, model, "byte_fallback", false, name);
     if (!st) st = tok_flag(&b->ignore_merges, model, "ignore_merges", false, name);
-    if (!st) st = load_merges(b, model, name);
+    const tree *scores = tree_get(model, "scores");
+    if (!st) st = scores && scores->type == TREE_LIST ? load_scores(b, scores, name) : load_merges(b, model, name);
     if (!st) fill_tables(b);
     if (st) bpe_free(b);
     else *out = b;

@@ -21,6 +21,20 @@ typedef VEC(int) id_list;                                  /* zero-initialise; f
 lmm_status tokenizer_open(tokenizer **out, const char *path);
 /* Same from memory (name for messages); config may be NULL. */
 lmm_status tokenizer_new(tokenizer **out, const tree *json, const tree *config, const char *name);
+/* From a vocabulary as GGUF files hold it (tok_gguf.c): model "gpt2" (byte-level BPE; `pre` names how text is cut to pieces) or "llama"
+ * (SentencePiece: pairs are joined by the score of what they make; merges are not looked at). Others are refused by name. */
+typedef enum { VOCAB_NORMAL = 1, VOCAB_UNKNOWN, VOCAB_CONTROL, VOCAB_USER, VOCAB_UNUSED, VOCAB_BYTE } vocab_kind;   /* numbers of the format */
+typedef struct { const char *at; size_t size; } vocab_text;                        /* borrowed, no NUL needed */
+typedef struct {
+    const char *model, *pre;                               /* pre NULL: the file does not say */
+    const vocab_text *tokens, *merges;
+    const int *kinds;                                      /* NULL: all normal */
+    const float *scores;                                   /* llama */
+    int count, merge_count;
+    int bos, eos, pad, unknown;                            /* -1: none */
+    int add_bos, add_eos, add_space_prefix;                /* -1: the file does not say */
+} vocab_source;
+lmm_status tokenizer_new_vocab(tokenizer **out, const vocab_source *v, const char *name);
 void tokenizer_free(tokenizer *t);
 
 /* Appends the ids of text. `special`: the model's own begin/end tokens are added (post-processor), and special tokens spelled in the

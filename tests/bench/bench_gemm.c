@@ -94,7 +94,7 @@ static bench bench_new(const kernels *k, pool *team, product p, shape s, kernel_
     b.w = b.b;
     if (t == KT_F32) return b;
     void *w;
-    if (mem_try(&w, (size_t)s.n * (size_t)s.k * kernel_type_size(t), "weights")) exit(1);
+    if (mem_try(&w, kernel_type_bytes(t, (int64_t)s.n * s.k), "weights")) exit(1);
     k->from_f32(w, b.b, t, (int64_t)s.n * s.k);
     b.w = w;
     return b;
@@ -120,9 +120,9 @@ static void measure_product(const kernels *k, pool *team, product p, shape s, in
 
 static void measure_gemv(const kernels *k, pool *team, int n, int rounds) {
     static const char *const TYPES[] = {"f32", "f16", "bf16"};
-    for (int t = 0; t < KT_COUNT; t++) {
+    for (int t = 0; t < KT_FLOAT_COUNT; t++) {
         bench b = bench_new(k, team, NT, (shape){1, n, n}, (kernel_type)t);
-        double ours, theirs, size = 1e-9 * n * n * (double)kernel_type_size((kernel_type)t);
+        double ours, theirs, size = 1e-9 * n * n * (double)kernel_type_bytes((kernel_type)t, 1);
         compare(&b, rounds, &ours, &theirs);
         printf("gemv %5d %5d %-5s  %8.1f GB/s", n, n, TYPES[t], size / ours);
         if (theirs < INFINITY) printf("   OpenBLAS %8.1f GB/s   ratio %.2f", size / theirs, theirs / ours);

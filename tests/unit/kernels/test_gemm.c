@@ -66,7 +66,7 @@ static void problem_free(problem *q) {
     free(q->y);
 }
 
-static const void *b_at(const problem *q, int64_t i) { return (const char *)q->b + (size_t)i * kernel_type_size(q->type); }
+static const void *b_at(const problem *q, int64_t i) { return (const char *)q->b + kernel_type_bytes(q->type, i); }
 
 /* The part [i, i + m) x [j, j + n) of the answer, by one call of the table. */
 static void solve_part(const problem *q, const kernels *k, float *y, int i, int j, int m, int n) {
@@ -130,14 +130,14 @@ static void every_table_gives_the_generic_bits_at_odd_sizes(void **unused) {
     (void)unused;
     for (int round = 0; round < 250; round++)
         for (int p = 0; p < PRODUCT_COUNT; p++)
-            check((product)p, (kernel_type)(round % KT_COUNT), 1 + next_below(70), 1 + next_below(70), 1 + next_below(70));
+            check((product)p, (kernel_type)(round % KT_FLOAT_COUNT), 1 + next_below(70), 1 + next_below(70), 1 + next_below(70));
 }
 
 static void every_number_of_rows_and_columns_is_covered(void **unused) {
     (void)unused;
     for (int s = 1; s <= 36; s++)
         for (int p = 0; p < PRODUCT_COUNT; p++)
-            check((product)p, (kernel_type)(s % KT_COUNT), s, 5, 19), check((product)p, (kernel_type)(s % KT_COUNT), 5, s, 19);
+            check((product)p, (kernel_type)(s % KT_FLOAT_COUNT), s, 5, 19), check((product)p, (kernel_type)(s % KT_FLOAT_COUNT), 5, s, 19);
 }
 
 static void long_sums_cross_blocks_of_k(void **unused) {
@@ -145,7 +145,7 @@ static void long_sums_cross_blocks_of_k(void **unused) {
     static const int K[] = {KERNEL_K_BLOCK - 1, KERNEL_K_BLOCK, KERNEL_K_BLOCK + 1, 3 * KERNEL_K_BLOCK + 7};
     for (size_t i = 0; i < COUNT_OF(K); i++)
         for (int p = 0; p < PRODUCT_COUNT; p++)
-            for (int t = 0; t < KT_COUNT; t++)
+            for (int t = 0; t < KT_FLOAT_COUNT; t++)
                 check((product)p, (kernel_type)t, 3, 37, K[i]), check((product)p, (kernel_type)t, 17, 9, K[i]);
 }
 
@@ -165,7 +165,7 @@ static void nothing_to_add_leaves_zero_or_y(void **unused) {
 static void a_part_alone_has_the_bits_of_the_whole(void **unused) {
     (void)unused;
     for (int p = 0; p < PRODUCT_COUNT; p++)
-        for (int t = 0; t < KT_COUNT; t++) {
+        for (int t = 0; t < KT_FLOAT_COUNT; t++) {
             problem q = problem_new((product)p, (kernel_type)t, 61, 67, 300);
             for (int i = 0; i < table_count; i++) {
                 float *want = solve(&q, TABLES[i]), *got = start(&q);
