@@ -38,6 +38,24 @@ static char *pulled_model(const char *name) {
     return folder;
 }
 
+/* A folder that holds one GGUF file and no config.json stands for that file. Takes path over. */
+static char *only_gguf(char *path) {
+    char *config = path_join(path, "config.json"), **names, *found = NULL;
+    int count, ggufs = 0;
+    bool folder = file_is_dir(path) && !file_exists(config);
+    free(config);
+    if (!folder || dir_list(&names, &count, path)) return path;
+    for (int i = 0; i < count; i++) {
+        size_t n = strlen(names[i]);
+        if (n <= 5 || strcmp(names[i] + n - 5, ".gguf") || ggufs++) continue;
+        found = path_join(path, names[i]);
+    }
+    names_free(names, count);
+    if (ggufs != 1) return free(found), path;
+    free(path);
+    return found;
+}
+
 /* A path is a path; ORG/NAME may be in the hub's cache; a bare name may be an imported model or one of the installation. */
 static char *resolve_model(const char *name) {
     if (!name) return installed_path("models/mini");
@@ -63,7 +81,7 @@ static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const mode
                             lmm_status (*open)(lmm_model **, lmm_runtime *, const char *)) {
     lmm_status st = runtime_open(runtime, a);
     if (st) return st;
-    char *path = resolve_model(a->model);
+    char *path = only_gguf(resolve_model(a->model));
     st = open(model, *runtime, path);
     free(path);
     if (st) lmm_runtime_close(*runtime);

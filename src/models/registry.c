@@ -41,7 +41,13 @@ static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
 
 static lmm_status bind_all(net *n, uint64_t seed, bool fan_in) {
     strmap *index = n->file ? index_names(n->arch, n->file) : NULL;
-    binder b = {.set = &n->params, .source = n->file, .index = index, .key_of = n->arch->key_of, .respell = n->file && checkpoint_gguf(n->file), .seed = seed, .fan_in = fan_in};
+    binder b = {.set = &n->params,
+                .source = n->file,
+                .index = index,
+                .key_of = n->arch->key_of,
+                .respell = n->file && checkpoint_gguf(n->file),
+                .seed = seed,
+                .fan_in = fan_in};
     lmm_status st = n->arch->bind(n, n->config, &b);
     strmap_free(index);
     return st ? st : b.status;
@@ -104,6 +110,7 @@ lmm_status net_open(net **out, const char *dir) {
 
 lmm_status net_open_text(net **out, const char *path) {
     static const lmm_arch text_only = {.name = "text"};
+    if (gguf_is(path)) return net_open(out, path); /* one file holds both; its weights are only mapped */
     char *file = path_join(path, "config.json");
     tree *config = NULL;
     lmm_status st = file_is_dir(path) && file_exists(file) ? tree_load(&config, file) : LMM_OK;

@@ -9,18 +9,20 @@
 typedef struct step step;
 typedef struct {
     const char *type;
-    lmm_status (*load)(step *s, const tree *json, const char *name);   /* NULL: there is nothing to load */
+    lmm_status (*load)(step *s, const tree *json, const char *name); /* NULL: there is nothing to load */
     lmm_status (*run)(const step *s, const char *text, size_t n, buf *out);
 } step_kind;
 struct step {
     const step_kind *kind;
-    pattern *pattern;                                      /* Replace */
-    char *text;                                            /* Replace, Prepend: what is put in */
+    pattern *pattern; /* Replace */
+    char *text;       /* Replace, Prepend: what is put in */
     size_t size;
-    bool left, right;                                      /* Strip */
-    bool clean, chinese, accents, lower;                   /* BertNormalizer */
+    bool left, right;                    /* Strip */
+    bool clean, chinese, accents, lower; /* BertNormalizer */
 };
-struct normalizer { VEC(step) steps; };
+struct normalizer {
+    VEC(step) steps;
+};
 
 static void put_char(buf *out, uint32_t cp) {
     char s[4];
@@ -44,14 +46,52 @@ static size_t high_size(const char *text, size_t n, unsigned char first) {
     return i;
 }
 
+typedef VEC(utf8proc_int32_t) code_points;
+
+static int compare_keys(const void *a, const void *b) {
+    return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : *(const uint64_t *)a > *(const uint64_t *)b;
+}
+
+static unsigned class_of(utf8proc_int32_t cp) { return utf8proc_get_property(cp)->combining_class; }
+
+/* Sorts a run of marks by class, those of one class as they came. */
+static void sort_marks(utf8proc_int32_t *marks, int count) {
+    enum { CODE_BITS = 21, INDEX_BITS = 35 }; /* class, index, code point in one key */
+    bool sorted = true;
+    for (int i = 1; i < count && sorted; i++) sorted = class_of(marks[i - 1]) <= class_of(marks[i]);
+    if (sorted) return;
+    uint64_t *keys = mem_new((size_t)count, sizeof *keys);
+    for (int i = 0; i < count; i++)
+        keys[i] = (uint64_t)class_of(marks[i]) << (CODE_BITS + INDEX_BITS) | (uint64_t)i << CODE_BITS | (uint32_t)marks[i];
+    qsort(keys, (size_t)count, sizeof *keys, compare_keys);
+    for (int i = 0; i < count; i++) marks[i] = (utf8proc_int32_t)(keys[i] & ((1u << CODE_BITS) - 1));
+    free(keys);
+}
+
+/* utf8proc_map in steps of our own: it orders marks by exchanging neighbours, and a million marks on one letter would take hours. */
 static lmm_status map_form(const char *text, size_t n, int options, buf *out) {
-    utf8proc_uint8_t *made = NULL;
+    code_points cps = {0};
     if (!n) return LMM_OK;
-    utf8proc_ssize_t size = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n, &made, (utf8proc_option_t)options);
-    if (size < 0) return LMM_FAIL(LMM_E_MEMORY, "cannot normalize a text of %zu bytes: %s", n, utf8proc_errmsg(size));
-    buf_put(out, made, (size_t)size);
-    free(made);
-    return LMM_OK;
+    int last_class = 0, marks = 0; /* marks: where the newest run of them begins */
+    for (size_t at = 0; at < n;) {
+        uint32_t cp;
+        utf8proc_int32_t parts[32];
+        at += (size_t)utf8_decode(text + at, n - at, &cp);
+        int count = (int)utf8proc_decompose_char((utf8proc_int32_t)cp, parts, COUNT_OF(parts), (utf8proc_option_t)options, &last_class);
+        LMM_ASSERT(count >= 0 && count <= (int)COUNT_OF(parts), "U+%04X", cp);
+        for (int i = 0; i < count; i++) {
+            if (!class_of(parts[i])) {
+                sort_marks(cps.at + marks, cps.count - marks);
+                marks = cps.count + 1;
+            }
+            VEC_PUSH(&cps, parts[i]);
+        }
+    }
+    sort_marks(cps.at + marks, cps.count - marks);
+    utf8proc_ssize_t count = utf8proc_normalize_utf32(cps.at, cps.count, (utf8proc_option_t)options);
+    for (utf8proc_ssize_t i = 0; i < count; i++) put_char(out, (uint32_t)cps.at[i]);
+    free(cps.at);
+    return count < 0 ? LMM_FAIL(LMM_E_MEMORY, "cannot normalize a text of %zu bytes: %s", n, utf8proc_errmsg(count)) : LMM_OK;
 }
 
 /* Characters that are too new for the library's tables stay as they are, and nothing is reordered or joined across them. */
@@ -77,7 +117,8 @@ static lmm_status form_run(const char *text, size_t n, int options, buf *out) {
     lmm_status st = LMM_OK;
     for (size_t at = 0; !st && at < n;) {
         size_t begin = at + low_size(text + at, n - at, first), end = begin + high_size(text + begin, n - begin, first);
-        if (end > begin && begin > at) do begin--;
+        if (end > begin && begin > at) do
+                begin--;
             while (begin > at && ((unsigned char)text[begin] & 0xC0) == 0x80);
         buf_put(out, text + at, begin - at);
         st = map_around_new(text + begin, end - begin, options, out);
@@ -185,7 +226,7 @@ static lmm_status run_replace(const step *s, const char *text, size_t n, buf *ou
     matcher_open(&m, s->pattern, text, (int)n);
     while (matcher_next(&m, &begin, &end)) {
         if (begin > at) buf_put(out, text + at, (size_t)(begin - at));
-        if (out->size > TEXT_SIZE_MAX) break;              /* refused by the caller */
+        if (out->size > TEXT_SIZE_MAX) break; /* refused by the caller */
         buf_put(out, s->text, s->size);
         at = end;
     }

@@ -13,18 +13,20 @@ typedef enum { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER } prepend_scheme;
 typedef struct step step;
 typedef struct {
     const char *type;
-    lmm_status (*load)(step *s, const tree *json, const char *name);   /* NULL: there is nothing to load */
+    lmm_status (*load)(step *s, const tree *json, const char *name); /* NULL: there is nothing to load */
     lmm_status (*run)(const step *s, splits *t);
 } step_kind;
 struct step {
     const step_kind *kind;
-    pattern *pattern;                                      /* Split, ByteLevel with use_regex */
+    pattern *pattern; /* Split, ByteLevel with use_regex */
     behavior behavior;
     bool invert, prefix_space, individual, split;
     prepend_scheme prepend;
-    char replacement[8];                                   /* Metaspace */
+    char replacement[8]; /* Metaspace */
 };
-struct pretokenizer { VEC(step) steps; };
+struct pretokenizer {
+    VEC(step) steps;
+};
 
 /* ---- cutting ---- */
 
@@ -33,8 +35,8 @@ typedef VEC(piece) piece_list;
 /* Collects the pieces of one text from its matches and what lies between them, which come in order. */
 typedef struct {
     behavior behavior;
-    piece last;                                            /* the newest piece: later ones may still lengthen it */
-    bool open, last_is_match, any;                         /* is there one; was the part before a match; was there a part */
+    piece last;                    /* the newest piece: later ones may still lengthen it */
+    bool open, last_is_match, any; /* is there one; was the part before a match; was there a part */
     piece_list *out;
 } cutter;
 
@@ -121,7 +123,8 @@ static lmm_status load_behavior(step *s, const tree *json, const char *fallback,
     const char *said = tree_str(json, "behavior", fallback);
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (said && !strcmp(said, names[i])) return s->behavior = (behavior)i, LMM_OK;
-    return tok_bad(name, "'pre_tokenizer.behavior' is '%s', which is none of Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous",
+    return tok_bad(name,
+                   "'pre_tokenizer.behavior' is '%s', which is none of Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous",
                    said ? said : "missing");
 }
 
@@ -138,7 +141,9 @@ static lmm_status run_punctuation(const step *s, splits *t) { return cut_by_clas
 static lmm_status load_digits(step *s, const tree *json, const char *name) {
     return tok_flag(&s->individual, json, "individual_digits", false, name);
 }
-static lmm_status run_digits(const step *s, splits *t) { return cut_by_class(uc_is_numeric, s->individual ? ISOLATED : CONTIGUOUS, t), LMM_OK; }
+static lmm_status run_digits(const step *s, splits *t) {
+    return cut_by_class(uc_is_numeric, s->individual ? ISOLATED : CONTIGUOUS, t), LMM_OK;
+}
 
 static lmm_status run_whitespace_split(const step *s, splits *t) {
     (void)s;
@@ -211,7 +216,7 @@ static lmm_status load_metaspace(step *s, const tree *json, const char *name) {
     size_t n = strlen(character);
     if (!n || (size_t)utf8_decode(character, n, &cp) != n) return tok_bad(name, "'pre_tokenizer.replacement' must be one character");
     memcpy(s->replacement, character, n);
-    bool prefix_space = true;                              /* the old form */
+    bool prefix_space = true; /* the old form */
     lmm_status st = tok_flag(&s->split, json, "split", true, name);
     if (!st) st = tok_flag(&prefix_space, json, "add_prefix_space", true, name);
     if (st) return st;

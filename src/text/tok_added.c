@@ -5,10 +5,13 @@
 #include "text/text_int.h"
 
 /* Children of a node are a list; those of the root, which is asked at every byte of a text, are a table. */
-typedef struct { int child, sibling, token; unsigned char byte; } node;
+typedef struct {
+    int child, sibling, token;
+    unsigned char byte;
+} node;
 struct trie {
     int root[256];
-    VEC(node) nodes;                                       /* number 0 is no node */
+    VEC(node) nodes; /* number 0 is no node */
     VEC(const added_token *) tokens;
 };
 
@@ -84,11 +87,12 @@ static bool is_single_word(const token_cutter *c, int begin, int end) {
     return true;
 }
 
-/* Takes blanks beside the match along, but none that an earlier token has. */
+/* Takes blanks beside the match along; on the left none that an earlier token has. */
 static void widen(const token_cutter *c, const added_token *t, int *begin, int *end) {
     uint32_t cp;
     for (int at; t->lstrip && *begin > c->given; *begin = at)
         if (at = previous_char(c, *begin, &cp), !uc_is_space(cp)) break;
+    if (t->lstrip) *begin = max_int(*begin, c->given);
     for (int n; t->rstrip && *end < c->size; *end += n)
         if (n = utf8_decode(c->text + *end, (size_t)(c->size - *end), &cp), !uc_is_space(cp)) break;
 }
@@ -107,6 +111,7 @@ bool token_cutter_next(token_cutter *c, int *begin, int *end, int *id) {
         widen(c, t, &from, &to);
         int given = c->given;
         c->given = to;
+        if (from >= to) continue; /* an earlier token took it along with its blanks */
         if (given >= from) return *begin = from, *end = to, *id = t->id, true;
         c->held = t->id, c->held_begin = from, c->held_end = to;
         return *begin = given, *end = from, *id = -1, true;

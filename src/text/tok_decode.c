@@ -10,19 +10,21 @@
 typedef struct step step;
 typedef struct {
     const char *type;
-    lmm_status (*load)(step *s, const tree *json, const char *name);   /* NULL: there is nothing to load */
+    lmm_status (*load)(step *s, const tree *json, const char *name); /* NULL: there is nothing to load */
     lmm_status (*run)(const step *s, const string_list *in, string_list *out, bool more, bool *pending);
 } step_kind;
 struct step {
     const step_kind *kind;
-    pattern *pattern;                                      /* Replace */
-    char *text;                                            /* Replace: content; WordPiece: prefix; BPEDecoder: suffix; Strip, Metaspace: the character */
+    pattern *pattern; /* Replace */
+    char *text;       /* Replace: content; WordPiece: prefix; BPEDecoder: suffix; Strip, Metaspace: the character */
     size_t size;
-    int start, stop;                                       /* Strip */
-    bool keep_first, cleanup;                              /* Metaspace without prefix; WordPiece */
-    bool on_joined;                                        /* an earlier step has joined the strings to one */
+    int start, stop;          /* Strip */
+    bool keep_first, cleanup; /* Metaspace without prefix; WordPiece */
+    bool on_joined;           /* an earlier step has joined the strings to one */
 };
-struct decoder { VEC(step) steps; };
+struct token_decoder {
+    VEC(step) steps;
+};
 
 void string_list_add(string_list *l, const char *s, size_t n) {
     buf_put(&l->text, s, n);
@@ -113,13 +115,11 @@ static bool is_utf8(const char *s, size_t n) {
     return true;
 }
 
-/* A run of byte tokens is text when it is valid as a whole, else one U+FFFD a byte. */
+/* A run of byte tokens is text when it is valid as a whole, else every byte becomes U+FFFD. */
 static void flush_run(buf *run, string_list *out) {
-    if (!run->size) return;
-    if (is_utf8(run->data, run->size)) buf_put(&out->text, run->data, run->size);
+    if (run->size && is_utf8(run->data, run->size)) string_list_add(out, run->data, run->size);
     else
-        for (size_t i = 0; i < run->size; i++) buf_puts(&out->text, "\xEF\xBF\xBD");
-    string_end(out);
+        for (size_t i = 0; i < run->size; i++) string_list_add(out, "\xEF\xBF\xBD", 3);
     buf_reset(run);
 }
 
@@ -172,7 +172,8 @@ static lmm_status run_replace(const step *s, const string_list *in, string_list 
 static lmm_status load_character(step *s, const tree *json, const char *key, const char *fallback, const char *name) {
     lmm_status st = load_text(s, json, key, fallback, name);
     uint32_t cp;
-    if (!st && (!s->size || (size_t)utf8_decode(s->text, s->size, &cp) != s->size)) st = tok_bad(name, "'decoder.%s' must be one character", key);
+    if (!st && (!s->size || (size_t)utf8_decode(s->text, s->size, &cp) != s->size))
+        st = tok_bad(name, "'decoder.%s' must be one character", key);
     return st;
 }
 
@@ -199,7 +200,7 @@ static lmm_status run_strip(const step *s, const string_list *in, string_list *o
 }
 
 static lmm_status load_metaspace(step *s, const tree *json, const char *name) {
-    bool prefix_space = true;                              /* the old form */
+    bool prefix_space = true; /* the old form */
     lmm_status st = load_character(s, json, "replacement", "\xE2\x96\x81", name);
     if (!st) st = tok_flag(&prefix_space, json, "add_prefix_space", true, name);
     s->keep_first = !strcmp(tree_str(json, "prepend_scheme", prefix_space ? "always" : "never"), "never");
@@ -241,8 +242,9 @@ static void replace_all(buf *b, size_t begin, const char *from, const char *to) 
 }
 
 static lmm_status run_word_piece(const step *s, const string_list *in, string_list *out, bool more, bool *pending) {
-    static const char *const rules[][2] = {{" .", "."},    {" ?", "?"},    {" !", "!"},          {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
-                                           {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const rules[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                           {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                           {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     (void)more, (void)pending;
     for (int i = 0; i < in->ends.count; i++) {
         size_t n, begin = out->text.size;
@@ -295,7 +297,7 @@ static bool joins(const step *s) { return s->kind->run == run_fuse || s->kind->r
 /* A joined text may only be joined again or stripped while it still grows. */
 static bool can_stream(const step *s) { return !s->on_joined || s->kind->run == run_fuse || s->kind->run == run_strip; }
 
-static lmm_status load_step(decoder *d, const tree *json, const char *name) {
+static lmm_status load_step(token_decoder *d, const tree *json, const char *name) {
     const char *type = tree_str(json, "type", NULL);
     if (!type) return tok_bad(name, "'decoder' needs a 'type'");
     if (!strcmp(type, "Sequence")) {
@@ -314,16 +316,16 @@ static lmm_status load_step(decoder *d, const tree *json, const char *name) {
     return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: 'decoder.type' is '%s', which is not supported", name, type);
 }
 
-lmm_status decoder_load(decoder **out, const tree *json, const char *name) {
+lmm_status token_decoder_load(token_decoder **out, const tree *json, const char *name) {
     if (!json || json->type == TREE_NULL) return *out = NULL, LMM_OK;
-    decoder *d = mem_new(1, sizeof *d);
+    token_decoder *d = mem_new(1, sizeof *d);
     lmm_status st = load_step(d, json, name);
-    if (st) decode_free(d);
+    if (st) token_decoder_free(d);
     else *out = d;
     return st;
 }
 
-void decode_free(decoder *d) {
+void token_decoder_free(token_decoder *d) {
     if (!d) return;
     for (int i = 0; i < d->steps.count; i++) {
         pattern_free(d->steps.at[i].pattern);
@@ -342,7 +344,7 @@ static void join_with_blanks(const string_list *l, buf *out) {
     }
 }
 
-lmm_status decoder_run(const decoder *d, string_list *tokens, bool more, bool *pending, buf *out) {
+lmm_status token_decoder_run(const token_decoder *d, string_list *tokens, bool more, bool *pending, buf *out) {
     lmm_status st = LMM_OK;
     *pending = false;
     if (!d) return join_with_blanks(tokens, out), LMM_OK;

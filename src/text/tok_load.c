@@ -28,18 +28,16 @@ lmm_status tok_flag(bool *out, const tree *json, const char *key, bool fallback,
 
 /* ---- vocabulary ---- */
 
-static const char *spelling(const vocab *v, int id) { return v->spelled.data + v->rows.at[id].at; }
+static const char *spelling(const tok_vocab *v, int id) { return v->spelled.data + v->rows.at[id].at; }
 
-static void vocab_put(vocab *v, int id, const char *s, size_t n) {
-    v->rows.at[id].at = v->spelled.size;
-    v->rows.at[id].size = (int)n;
-    v->rows.at[id].there = true;
+static void vocab_put(tok_vocab *v, int id, const char *s, size_t n) {
+    v->rows.at[id] = (token_row){.at = v->spelled.size, .shown_at = v->spelled.size, .size = (int)n, .shown_size = (int)n, .there = true};
     buf_put(&v->spelled, s, n);
     buf_putc(&v->spelled, '\0');
 }
 
 /* Ids must be 0..N-1, each used once: what a file of N tokens can have at most is known before anything is allocated for it. */
-static lmm_status load_vocab(vocab *v, const tree *model, const tree *added, const char *name) {
+static lmm_status load_vocab(tok_vocab *v, const tree *model, const tree *added, const char *name) {
     const tree *map = tree_get(model, "vocab");
     if (!map || map->type != TREE_MAP) return tok_bad(name, "'model.vocab' must map tokens to ids");
     int64_t limit = (int64_t)map->count + (added ? added->count : 0);
@@ -56,7 +54,8 @@ static lmm_status load_vocab(vocab *v, const tree *model, const tree *added, con
         if (id->type != TREE_INT || id->i < 0 || id->i >= limit)
             return tok_bad(name, "'model.vocab': the id of '%.80s' is no integer in [0, %" PRId64 "]", map->keys[i], limit - 1);
         if (v->rows.at[id->i].there)
-            return tok_bad(name, "'model.vocab': '%.80s' and '%.80s' have the same id %d", spelling(v, (int)id->i), map->keys[i], (int)id->i);
+            return tok_bad(name, "'model.vocab': '%.80s' and '%.80s' have the same id %d", spelling(v, (int)id->i), map->keys[i],
+                           (int)id->i);
         if (n > TEXT_SIZE_MAX) return tok_bad(name, "'model.vocab': a token of %zu bytes", n);
         vocab_put(v, (int)id->i, map->keys[i], n);
         strmap_put(v->ids, map->keys[i], n, (int)id->i);
@@ -81,7 +80,7 @@ static lmm_status load_added_flags(added_token *a, const tree *json, const char 
 }
 
 static lmm_status load_added_one(tokenizer *t, const tree *json, int number, const char *name) {
-    vocab *v = &t->vocab;
+    tok_vocab *v = &t->vocab;
     const tree *content = tree_get(json, "content"), *id = tree_get(json, "id");
     if (!content || content->type != TREE_STRING || content->text_size > ADDED_SIZE_MAX || memchr(content->text, '\0', content->text_size))
         return tok_bad(name, "'added_tokens[%d].content' must be a string of at most %d bytes", number, ADDED_SIZE_MAX);
@@ -92,14 +91,16 @@ static lmm_status load_added_one(tokenizer *t, const tree *json, int number, con
     lmm_status st = load_added_flags(&a, json, name);
     if (st) return st;
     int known;
-    if (strmap_get(v->ids, content->text, content->text_size, &known) || strmap_get(v->added_ids, content->text, content->text_size, &known)) {
-        if (known != a.id) return tok_bad(name, "'added_tokens[%d]': '%s' has the id %d here and %d elsewhere", number, content->text, a.id, known);
+    if (strmap_get(v->ids, content->text, content->text_size, &known) ||
+        strmap_get(v->added_ids, content->text, content->text_size, &known)) {
+        if (known != a.id)
+            return tok_bad(name, "'added_tokens[%d]': '%s' has the id %d here and %d elsewhere", number, content->text, a.id, known);
     } else if (v->rows.at[a.id].there)
         return tok_bad(name, "'added_tokens[%d]': the id %d of '%s' belongs to '%.80s'", number, a.id, content->text, spelling(v, a.id));
     else vocab_put(v, a.id, content->text, content->text_size);
     v->rows.at[a.id].special |= a.special;
     if (!strmap_put(v->added_ids, content->text, content->text_size, a.id)) {
-        added_token *earlier = added_find(t, a.id);        /* said twice: the last word counts */
+        added_token *earlier = added_find(t, a.id); /* said twice: the last word counts */
         a.text = earlier->text;
         *earlier = a;
         return LMM_OK;
@@ -115,42 +116,59 @@ static lmm_status load_added(tokenizer *t, const tree *list, const char *name) {
     return st;
 }
 
-static lmm_status close_gaps(vocab *v, const char *name) {
+static lmm_status close_gaps(tok_vocab *v, const char *name) {
     while (v->rows.count && !v->rows.at[v->rows.count - 1].there) v->rows.count--;
     for (int i = 0; i < v->rows.count; i++)
-        if (!v->rows.at[i].there) return tok_bad(name, "'model.vocab' and 'added_tokens' have no token with id %d, but one with id %d", i, v->rows.count - 1);
+        if (!v->rows.at[i].there)
+            return tok_bad(name, "'model.vocab' and 'added_tokens' have no token with id %d, but one with id %d", i, v->rows.count - 1);
     return LMM_OK;
 }
 
+/* A token that is looked for in normalized text is also decoded as its normalized self, and left out of a text only if that is the
+ * spelling of a special token (the library's choice). */
+static lmm_status place_normalized(tokenizer *t, const added_token *a) {
+    tok_vocab *v = &t->vocab;
+    token_row *row = &v->rows.at[a->id];
+    buf text = {0};
+    lmm_status st = normalizer_run(t->normalizer, a->text, a->size, &text);
+    if (!st) {
+        int same;
+        trie_put(t->normalized_tokens, text.data, text.size, a);
+        row->shown_at = v->spelled.size;
+        row->shown_size = (int)text.size;
+        row->skipped = strmap_get(v->added_ids, text.data, text.size, &same) && v->rows.at[same].special;
+        buf_put(&v->spelled, text.data, text.size);
+        buf_putc(&v->spelled, '\0');
+    }
+    buf_free(&text);
+    return st;
+}
+
 /* Special tokens come first, as in the library: of two that look the same after normalizing, the first is found. */
-static lmm_status build_tries(tokenizer *t) {
+static lmm_status place_added(tokenizer *t) {
     t->plain_tokens = trie_new();
     t->normalized_tokens = trie_new();
     lmm_status st = LMM_OK;
-    buf text = {0};
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; !st && i < t->added.count; i++) {
             const added_token *a = &t->added.at[i];
-            if (t->vocab.rows.at[a->id].special != (pass == 0)) continue;
-            if (!a->normalized) trie_put(t->plain_tokens, a->text, a->size, a);
-            else {
-                buf_reset(&text);
-                st = normalizer_run(t->normalizer, a->text, a->size, &text);
-                if (!st) trie_put(t->normalized_tokens, text.data, text.size, a);
-            }
+            token_row *row = &t->vocab.rows.at[a->id];
+            if (row->special != (pass == 0)) continue;
+            row->skipped = row->special;
+            if (a->normalized) st = place_normalized(t, a);
+            else trie_put(t->plain_tokens, a->text, a->size, a);
         }
-    buf_free(&text);
     return st;
 }
 
 /* ---- model ---- */
 
-static int token_id(const vocab *v, const char *s, size_t n) {
+static int token_id(const tok_vocab *v, const char *s, size_t n) {
     int id;
     return strmap_get(v->ids, s, n, &id) || strmap_get(v->added_ids, s, n, &id) ? id : -1;
 }
 
-static lmm_status load_unk(int *unk, const vocab *v, const tree *model, const char *name) {
+static lmm_status load_unk(int *unk, const tok_vocab *v, const tree *model, const char *name) {
     const tree *token = tree_get(model, "unk_token");
     *unk = -1;
     if (!token || token->type == TREE_NULL) return LMM_OK;
@@ -224,7 +242,7 @@ static lmm_status load_processor(tokenizer *t, const tree *json, const char *nam
     if (!json || json->type == TREE_NULL) return LMM_OK;
     const char *type = tree_str(json, "type", "(missing)");
     lmm_status st = LMM_OK;
-    if (!strcmp(type, "ByteLevel")) return LMM_OK;         /* moves offsets only */
+    if (!strcmp(type, "ByteLevel")) return LMM_OK; /* moves offsets only */
     if (!strcmp(type, "Sequence")) {
         const tree *list = tree_get(json, "processors");
         if (!list || list->type != TREE_LIST) return tok_bad(name, "'post_processor.processors' must be a list");
@@ -251,7 +269,8 @@ static lmm_status load_config_token(int *out, const tokenizer *t, const tree *co
     *out = -1;
     if (!token || token->type == TREE_NULL) return LMM_OK;
     if (token->type == TREE_MAP) token = tree_get(token, "content");
-    if (!token || token->type != TREE_STRING) return tok_bad(name, "'%s' of tokenizer_config.json must be a string or have a 'content'", key);
+    if (!token || token->type != TREE_STRING)
+        return tok_bad(name, "'%s' of tokenizer_config.json must be a string or have a 'content'", key);
     *out = token_id(&t->vocab, token->text, token->text_size);
     return LMM_OK;
 }
@@ -270,9 +289,9 @@ static lmm_status load_all(tokenizer *t, const tree *json, const tree *config, c
     if (!st) st = load_model(t, model, name);
     if (!st) st = normalizer_load(&t->normalizer, tree_get(json, "normalizer"), name);
     if (!st) st = pretokenizer_load(&t->pretokenizer, tree_get(json, "pre_tokenizer"), name);
-    if (!st) st = decoder_load(&t->decoder, tree_get(json, "decoder"), name);
+    if (!st) st = token_decoder_load(&t->decoder, tree_get(json, "decoder"), name);
     if (!st) st = load_processor(t, tree_get(json, "post_processor"), name);
-    if (!st) st = build_tries(t);
+    if (!st) st = place_added(t);
     if (!st) st = load_config_token(&t->bos, t, config, "bos_token", name);
     if (!st) st = load_config_token(&t->eos, t, config, "eos_token", name);
     if (!st) st = load_config_token(&t->pad, t, config, "pad_token", name);
@@ -313,7 +332,7 @@ void tokenizer_free(tokenizer *t) {
     pretokenizer_free(t->pretokenizer);
     bpe_free(t->bpe);
     wordpiece_free(t->wordpiece);
-    decode_free(t->decoder);
+    token_decoder_free(t->decoder);
     strmap_free(t->vocab.ids);
     strmap_free(t->vocab.added_ids);
     buf_free(&t->vocab.spelled);

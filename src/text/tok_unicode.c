@@ -151,7 +151,7 @@ bool uc_is_chinese(uint32_t cp) { return cp >= 0x3400 && in_ranges(chinese, COUN
 
 int uc_lower(uint32_t cp, uint32_t out[2]) {
     out[0] = (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
-    if (cp == 0x130) return out[1] = 0x307, 2;             /* the one letter whose lower case is two characters */
+    if (cp == 0x130) return out[1] = 0x307, 2; /* the one letter whose lower case is two characters */
     for (size_t i = 0; cp >= lower_newer[0].first && i < COUNT_OF(lower_newer); i++)
         if (cp >= lower_newer[i].first && cp <= lower_newer[i].last) out[0] = (uint32_t)((int)cp + lower_newer[i].offset);
     return 1;

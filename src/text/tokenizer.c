@@ -68,8 +68,9 @@ lmm_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int 
     buf_put(&repaired, NULL, 0);
     utf8_repair(&repaired, text ? text : "", n);
     if (flags & TOKENIZE_ADD_SPECIAL) add_all(out, &t->prefix);
-    lmm_status st = repaired.size > TEXT_SIZE_MAX ? LMM_FAIL(LMM_E_LIMIT, "the text is too long to tokenize (limit %d bytes)", TEXT_SIZE_MAX)
-                                                  : encode_text(&e, repaired.data, (int)repaired.size);
+    lmm_status st = repaired.size > TEXT_SIZE_MAX
+                        ? LMM_FAIL(LMM_E_LIMIT, "the text is too long to tokenize (limit %d bytes)", TEXT_SIZE_MAX)
+                        : encode_text(&e, repaired.data, (int)repaired.size);
     if (flags & TOKENIZE_ADD_SPECIAL) add_all(out, &t->suffix);
     if (st) out->count = before;
     buf_free(&repaired);
@@ -88,9 +89,9 @@ static lmm_status decode(const tokenizer *t, const int *ids, int n, bool skip_sp
     for (int i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= t->vocab.rows.count) continue; /* a model may have more rows than tokens */
         const token_row *row = &t->vocab.rows.at[ids[i]];
-        if (!(skip_special && row->special)) string_list_add(&tokens, t->vocab.spelled.data + row->at, (size_t)row->size);
+        if (!(skip_special && row->skipped)) string_list_add(&tokens, t->vocab.spelled.data + row->shown_at, (size_t)row->shown_size);
     }
-    lmm_status st = decoder_run(t->decoder, &tokens, more, pending, out);
+    lmm_status st = token_decoder_run(t->decoder, &tokens, more, pending, out);
     string_list_free(&tokens);
     return st;
 }

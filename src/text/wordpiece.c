@@ -5,17 +5,19 @@
 #include "text/text_int.h"
 
 struct wordpiece {
-    const vocab *vocab;
+    const tok_vocab *vocab;
     int unk, char_count_max;
-    char *prefix;                                          /* of all tokens but the first of a word: "##" */
+    char *prefix; /* of all tokens but the first of a word: "##" */
     size_t prefix_size, token_size_max;
 };
 
-lmm_status wordpiece_load(wordpiece **out, const tree *model, const vocab *v, int unk, const char *name) {
+lmm_status wordpiece_load(wordpiece **out, const tree *model, const tok_vocab *v, int unk, const char *name) {
     const tree *prefix = tree_get(model, "continuing_subword_prefix");
     if (prefix && prefix->type != TREE_STRING) return tok_bad(name, "'model.continuing_subword_prefix' must be a string");
     int64_t most = 100;
-    lmm_status st = tree_get(model, "max_input_chars_per_word") ? tree_need_int(model, "max_input_chars_per_word", 0, TEXT_SIZE_MAX, &most, name) : LMM_OK;
+    lmm_status st = tree_get(model, "max_input_chars_per_word")
+                        ? tree_need_int(model, "max_input_chars_per_word", 0, TEXT_SIZE_MAX, &most, name)
+                        : LMM_OK;
     if (st) return st;
     if (unk < 0) return tok_bad(name, "'model.unk_token' is missing");
     wordpiece *w = mem_new(1, sizeof *w);
