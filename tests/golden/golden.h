@@ -35,6 +35,7 @@ void golden_train(golden *g, const char *dir, const char *layout, lmm_model *m, 
 void golden_bert(golden *g, lmm_model *m, const safetensors *want, const tree *about, const char *layout);
 void golden_minilm(golden *g, const char *dir);
 char *golden_model_folder(const char *name);
+void golden_smollm2(golden *g, const char *dir);
 void golden_tokenizers(golden *g, const char *dir);
 void golden_chat_templates(golden *g, const char *dir);
 void golden_images(golden *g, const char *dir);

@@ -84,7 +84,7 @@ static const struct {
     {"golden/audio", not_yet},
     {"golden/video", not_yet},
     {"golden/real/minilm", golden_minilm},
-    {"golden/real/smollm2", not_yet},
+    {"golden/real/smollm2", golden_smollm2},
     {"golden/real/whisper_tiny_en", not_yet},
     {"golden_rl", golden_rl},
     {"golden_scoring", not_yet},

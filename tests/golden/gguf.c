@@ -1,0 +1,133 @@
+/* gguf.c - real weights in a GGUF file: tokens, first logits, hidden states and greedy text of SmolLM2-135M-Instruct (Q4_1).
+ *
+ * Tolerances are the folder's README's: 1e-3 on logits (weights are brought to f32 exactly, so only the order of sums differs), and equal tokens
+ * as long as the reference's best two are 5e-3 apart. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "golden.h"
+
+static const double logit_tolerance = 1e-3, hidden_tolerance = 1e-3;
+
+static bool same_ids(const int *have, int count, const tree *want, int n) {
+    if (!want || want->type != TREE_LIST || count < n || want->count < n) return false;
+    for (int i = 0; i < n; i++)
+        if (have[i] != want->items[i]->i) return false;
+    return true;
+}
+
+static lmm_status make_prompt(lmm_prompt **p, const lmm_model *m, const tree *item) {
+    const char *user = tree_str(item, "user", "");
+    if (strcmp(tree_str(item, "kind", ""), "chat")) return lmm_prompt_raw(p, m, user, strlen(user), &(lmm_prompt_opts){0});
+    buf json = {0};
+    buf_puts(&json, "[{\"role\":\"user\",\"content\":");
+    json_quote(&json, user, strlen(user));
+    buf_puts(&json, "}]");
+    lmm_status st = lmm_prompt_messages(p, m, json.data, json.size, &(lmm_prompt_opts){.add_generation_prompt = true});
+    buf_free(&json);
+    return st;
+}
+
+static void compare_first(golden *g, const float *logits, const tree *item, int number) {
+    const tree *ids = tree_get(item, "first_step_top5_ids"), *values = tree_get(item, "first_step_top5_logits");
+    double most = 0;
+    for (int i = 0; i < ids->count; i++) most = fmax(most, fabs(logits[ids->items[i]->i] - values->items[i]->real));
+    golden_check(g, most <= logit_tolerance, "item %d: the first five logits differ by %g", number, most);
+}
+
+static void compare_stored(golden *g, const tensor *want, const float *logits, int vocab, int number) {
+    if (!want) return;
+    tensor have = tensor_make(DT_F32, 1, (int64_t[]){vocab}, (void *)(uintptr_t)logits);
+    double d = max_difference(&have, want);
+    golden_check(g, d <= logit_tolerance, "item %d: logits differ by %g", number, d);
+}
+
+/* The reference numbers layers from 1, counts the embeddings as 0, and its last one is behind the final norm. */
+static void compare_hidden(golden *g, const lmm_model *m, const lmm_prompt *p, const safetensors *want) {
+    char *path = path_join(g->scratch, "trace.safetensors");
+    safetensors *have = NULL;
+    int last = m->net->dec.config.layer_count;
+    if (lmm_trace(m, p, 0, path) || safetensors_open(&have, path)) golden_fail(g, "%s", lmm_message());
+    for (int i = 0; have && i <= last; i++) {
+        char key[64], name[64];
+        snprintf(key, sizeof key, "item0.hidden_states.%d", i);
+        if (i == 0 || i == last) snprintf(name, sizeof name, "%s", i ? "hs.norm" : "hs.embed");
+        else snprintf(name, sizeof name, "hs.layer%d", i - 1);
+        const tensor *a = safetensors_find(have, name), *b = safetensors_find(want, key);
+        if (!b) continue;
+        double d = a ? max_difference(a, b) : INFINITY, size = max_value(b);
+        golden_check(g, d <= hidden_tolerance * fmax(1, size), "%s differs by %g of %g", name, d, size);
+    }
+    safetensors_close(have);
+    unlink(path);
+    free(path);
+}
+
+static void run_item(golden *g, const lmm_model *m, lmm_session *s, const tree *item, const safetensors *want, int number) {
+    lmm_prompt *p = NULL;
+    lmm_answer a = {0};
+    char key[64];
+    snprintf(key, sizeof key, "item%d.first_step_logits", number);
+    lmm_status st = make_prompt(&p, m, item);
+    if (!st) st = lmm_session_sync(s, p, NULL);
+    const float *logits = st ? NULL : lmm_session_logits(s);
+    if (!logits) golden_fail(g, "item %d: %s", number, lmm_message());
+    else {
+        const tree *ids = tree_get(item, "input_ids");
+        golden_check(g, p->ids.count == ids->count && same_ids(p->ids.at, p->ids.count, ids, ids->count), "item %d: other input ids", number);
+        compare_first(g, logits, item, number);
+        compare_stored(g, safetensors_find(want, key), logits, m->net->dec.config.vocab, number);
+        if (number == 0) compare_hidden(g, m, p, want);
+        int safe = (int)tree_int(item, "safe_prefix", 0);
+        st = lmm_generate(&s, 1, &(lmm_gen_opts){.max_tokens = max_int(safe, 1)}, NULL, NULL, &a);
+        golden_check(g, !st && same_ids(a.ids, a.id_count, tree_get(item, "generated_ids"), safe), "item %d: another answer: %s", number,
+                     st ? lmm_message() : a.text);
+    }
+    lmm_answers_free(&a, 1);
+    lmm_prompt_free(p);
+}
+
+static void run_items(golden *g, const lmm_model *m, const tree *about, const safetensors *want) {
+    const tree *items = tree_get(about, "items");
+    lmm_session *s;
+    if (lmm_session_open(&s, m, &(lmm_session_opts){.context = 512})) {
+        golden_fail(g, "%s", lmm_message());
+        return;
+    }
+    for (int i = 0; items && i < items->count; i++) run_item(g, m, s, items->items[i], want, i);
+    lmm_session_close(s);
+}
+
+/* LMM_SMOLLM2: the file, or a folder that holds it; else models/smollm2. */
+static char *find_weights(void) {
+    const char *place = getenv("LMM_SMOLLM2") ? getenv("LMM_SMOLLM2") : "models/smollm2";
+    if (!file_is_dir(place)) return file_exists(place) ? mem_strdup(place) : NULL;
+    char **names, *found = NULL;
+    int count;
+    if (dir_list(&names, &count, place)) return NULL;
+    for (int i = 0; i < count && !found; i++) {
+        char *path = path_join(place, names[i]);
+        if (gguf_is(path)) found = path;
+        else free(path);
+    }
+    names_free(names, count);
+    return found;
+}
+
+void golden_smollm2(golden *g, const char *dir) {
+    char *json = path_join(dir, "golden.json"), *file = path_join(dir, "golden.safetensors"), *weights = find_weights();
+    tree *about = NULL;
+    safetensors *want = NULL;
+    lmm_model *m = NULL;
+    if (!weights) golden_skip(g, 1, "the weights are not here (LMM_SMOLLM2=FILE.gguf or its folder)");
+    else if (tree_load(&about, json) || safetensors_open(&want, file) || lmm_model_open(&m, g->runtime, weights)) golden_fail(g, "%s", lmm_message());
+    else run_items(g, m, about, want);
+    lmm_model_close(m);
+    safetensors_close(want);
+    tree_free(about);
+    free(weights);
+    free(json);
+    free(file);
+}
