@@ -76,7 +76,8 @@ static void run_item(golden *g, const lmm_model *m, lmm_session *s, const tree *
     if (!logits) golden_fail(g, "item %d: %s", number, lmm_message());
     else {
         const tree *ids = tree_get(item, "input_ids");
-        golden_check(g, p->ids.count == ids->count && same_ids(p->ids.at, p->ids.count, ids, ids->count), "item %d: other input ids", number);
+        golden_check(g, p->ids.count == ids->count && same_ids(p->ids.at, p->ids.count, ids, ids->count), "item %d: other input ids",
+                     number);
         compare_first(g, logits, item, number);
         compare_stored(g, safetensors_find(want, key), logits, m->net->dec.config.vocab, number);
         if (number == 0) compare_hidden(g, m, p, want);
@@ -100,19 +101,19 @@ static void run_items(golden *g, const lmm_model *m, const tree *about, const sa
     lmm_session_close(s);
 }
 
-/* LMM_SMOLLM2: the file, or a folder that holds it; else models/smollm2. */
+/* The GGUF file in build/models/smollm2, as ./dev models brings it; NULL when it is not there. */
 static char *find_weights(void) {
-    const char *place = getenv("LMM_SMOLLM2") ? getenv("LMM_SMOLLM2") : "models/smollm2";
-    if (!file_is_dir(place)) return file_exists(place) ? mem_strdup(place) : NULL;
-    char **names, *found = NULL;
-    int count;
-    if (dir_list(&names, &count, place)) return NULL;
-    for (int i = 0; i < count && !found; i++) {
-        char *path = path_join(place, names[i]);
-        if (gguf_is(path)) found = path;
-        else free(path);
+    char **names, *found = NULL, *place = golden_model_folder("smollm2");
+    int count = 0;
+    if (file_is_dir(place) && !dir_list(&names, &count, place)) {
+        for (int i = 0; i < count && !found; i++) {
+            char *path = path_join(place, names[i]);
+            if (gguf_is(path)) found = path;
+            else free(path);
+        }
+        names_free(names, count);
     }
-    names_free(names, count);
+    free(place);
     return found;
 }
 
@@ -121,8 +122,9 @@ void golden_smollm2(golden *g, const char *dir) {
     tree *about = NULL;
     safetensors *want = NULL;
     lmm_model *m = NULL;
-    if (!weights) golden_skip(g, 1, "the weights are not here (LMM_SMOLLM2=FILE.gguf or its folder)");
-    else if (tree_load(&about, json) || safetensors_open(&want, file) || lmm_model_open(&m, g->runtime, weights)) golden_fail(g, "%s", lmm_message());
+    if (!weights) golden_skip(g, 1, "the weights are not here (./dev models)");
+    else if (tree_load(&about, json) || safetensors_open(&want, file) || lmm_model_open(&m, g->runtime, weights))
+        golden_fail(g, "%s", lmm_message());
     else run_items(g, m, about, want);
     lmm_model_close(m);
     safetensors_close(want);
