@@ -56,10 +56,28 @@ static void written_keys_read_back(void **state) {
     free(key);
 }
 
+static void names_of_gguf_files_become_ours(void **unused) {
+    (void)unused;
+    static const char *const row[][2] = {
+        {"token_embd.weight", "llm.embed_tokens.weight"},        {"output_norm.weight", "llm.norm.weight"},
+        {"output.weight", "lm_head.weight"},                     {"blk.12.attn_q.bias", "llm.layers.12.self_attn.q_proj.bias"},
+        {"blk.0.ffn_norm.weight", "llm.layers.0.post_attention_layernorm.weight"}, {"blk.3.attn_q_norm.weight", "llm.layers.3.self_attn.q_norm.weight"},
+        {"blk.3.attn_output.weight", "llm.layers.3.self_attn.o_proj.weight"}, {"rope_freqs.weight", NULL},
+        {"blk.x.attn_q.weight", NULL},                           {"blk.1.ssm_a", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        char *name = names_canonical_gguf(row[i][0]);
+        if (row[i][1]) assert_string_equal(name, row[i][1]);
+        else assert_null(name);
+        free(name);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_four_generations_agree),
         cmocka_unit_test(leftovers_are_passed_over),
+        cmocka_unit_test(names_of_gguf_files_become_ours),
         cmocka_unit_test(written_keys_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
