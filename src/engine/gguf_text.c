@@ -43,7 +43,8 @@ static lmm_status read_texts(vocab_text **out, int *count, const gguf *g, const 
 }
 
 static lmm_status check_count(const gguf_list *l, int count, const char *key) {
-    return l->count && l->count != count ? LMM_FAIL(LMM_E_FORMAT, "metadata '%s' has %d values for %d tokens", key, l->count, count) : LMM_OK;
+    return l->count && l->count != count ? LMM_FAIL(LMM_E_FORMAT, "metadata '%s' has %d values for %d tokens", key, l->count, count)
+                                         : LMM_OK;
 }
 
 static lmm_status read_kinds(lists *l, const gguf *g) {

@@ -8,7 +8,10 @@
 #include "base/base.h"
 #include "tensor/tensor.h"
 
-typedef struct { const char *name; tensor t; } named_tensor;      /* t.data points into the map: read-only */
+typedef struct {
+    const char *name;
+    tensor t;
+} named_tensor; /* t.data points into the map: read-only */
 
 /* ---- safetensors.c ---- */
 
@@ -18,9 +21,9 @@ lmm_status safetensors_open(safetensors **out, const char *path);
 lmm_status safetensors_open_mem(safetensors **out, const void *bytes, size_t n, const char *name);
 void safetensors_close(safetensors *s);
 int safetensors_count(const safetensors *s);
-const named_tensor *safetensors_at(const safetensors *s, int i);                  /* in file order */
-const tensor *safetensors_find(const safetensors *s, const char *name);           /* NULL when absent */
-const tree *safetensors_metadata(const safetensors *s);                           /* the "__metadata__" map, NULL when absent */
+const named_tensor *safetensors_at(const safetensors *s, int i);        /* in file order */
+const tensor *safetensors_find(const safetensors *s, const char *name); /* NULL when absent */
+const tree *safetensors_metadata(const safetensors *s);                 /* the "__metadata__" map, NULL when absent */
 
 /* Writes one file atomically, tensors in the given order (safetensors needs no padding between them). metadata: map of strings, may be NULL. */
 lmm_status safetensors_save(const char *path, const named_tensor *at, int n, const tree *metadata);
@@ -35,26 +38,47 @@ lmm_status gguf_open(gguf **out, const char *path);
 /* From memory (borrowed while open); name for messages. Tensors are aligned when `bytes` is. */
 lmm_status gguf_open_mem(gguf **out, const void *bytes, size_t n, const char *name);
 void gguf_close(gguf *g);
-bool gguf_is(const char *path);                                                   /* a file that begins with "GGUF" */
-const char *gguf_name(const gguf *g);                                             /* the path, for messages */
+bool gguf_is(const char *path);       /* a file that begins with "GGUF" */
+const char *gguf_name(const gguf *g); /* the path, for messages */
 int gguf_count(const gguf *g);
-const named_tensor *gguf_at(const gguf *g, int i);                                /* in file order; ne[0] outermost as everywhere here */
+const named_tensor *gguf_at(const gguf *g, int i); /* in file order; ne[0] outermost as everywhere here */
 const tensor *gguf_find(const gguf *g, const char *name);
 
 /* Metadata. Values are read where they lie; nothing is copied at opening. A value of another type than asked for fails, naming the key and both
  * types; a missing one gives the fallback, or fails where there is none to give. */
-typedef enum { GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64 } gguf_type;
-typedef struct { const char *at; size_t size; } gguf_text;                        /* on loan, no NUL behind it */
+typedef enum {
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64
+} gguf_type;
+typedef struct {
+    const char *at;
+    size_t size;
+} gguf_text; /* on loan, no NUL behind it */
 bool gguf_has(const gguf *g, const char *key);
-lmm_status gguf_int(const gguf *g, const char *key, int64_t fallback, int64_t *out);   /* any integer type */
-lmm_status gguf_real(const gguf *g, const char *key, double fallback, double *out);    /* f32, f64 */
+lmm_status gguf_int(const gguf *g, const char *key, int64_t fallback, int64_t *out); /* any integer type */
+lmm_status gguf_real(const gguf *g, const char *key, double fallback, double *out);  /* f32, f64 */
 lmm_status gguf_bool(const gguf *g, const char *key, bool fallback, bool *out);
 lmm_status gguf_string(const gguf *g, const char *key, const char *fallback, gguf_text *out);
 /* A list; count 0 and type as asked when the key is missing. */
-typedef struct { const unsigned char *at; int count; gguf_type type; } gguf_list;
+typedef struct {
+    const unsigned char *at;
+    int count;
+    gguf_type type;
+} gguf_list;
 lmm_status gguf_array(const gguf *g, const char *key, gguf_type type, gguf_list *out);
-gguf_text gguf_list_text(gguf_list *l);                                           /* takes the next string of a list that is not empty */
-int32_t gguf_list_i32(const gguf_list *l, int i);                                 /* of an i32 or u32 list */
+gguf_text gguf_list_text(gguf_list *l);           /* takes the next string of a list that is not empty */
+int32_t gguf_list_i32(const gguf_list *l, int i); /* of an i32 or u32 list */
 float gguf_list_f32(const gguf_list *l, int i);
 
 /* ---- checkpoint.c: name -> tensor over whatever the folder holds ---- */
@@ -68,7 +92,7 @@ int checkpoint_count(const checkpoint *c);
 const named_tensor *checkpoint_at(const checkpoint *c, int i);
 const tensor *checkpoint_find(const checkpoint *c, const char *name);
 const char *checkpoint_path(const checkpoint *c);
-const gguf *checkpoint_gguf(const checkpoint *c);                                 /* NULL over safetensors */
+const gguf *checkpoint_gguf(const checkpoint *c); /* NULL over safetensors */
 /* Gives tensor i a copy of its own with the rows in another order: row r is the file's row from[r]. A vector's rows are its values. */
 lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from);
 

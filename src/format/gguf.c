@@ -11,13 +11,13 @@
 
 enum {
     KEYS_MAX = 1 << 16,
-    KEY_SIZE_MAX = 65535,      /* the format's limit */
-    NAME_SIZE_MAX = 255,       /* ours; writers keep below 64 */
-    DIMS_MAX = 4,              /* the format's limit */
+    KEY_SIZE_MAX = 65535, /* the format's limit */
+    NAME_SIZE_MAX = 255,  /* ours; writers keep below 64 */
+    DIMS_MAX = 4,         /* the format's limit */
     ALIGNMENT_DEFAULT = 32,
     ALIGNMENT_MAX = 1 << 20,
-    KEY_SIZE_MIN = 8 + 1 + 4 + 1,             /* a length, one letter, a type, one byte */
-    TENSOR_SIZE_MIN = 8 + 1 + 4 + 8 + 4 + 8,  /* a length, one letter, one dimension, type, offset */
+    KEY_SIZE_MIN = 8 + 1 + 4 + 1,            /* a length, one letter, a type, one byte */
+    TENSOR_SIZE_MIN = 8 + 1 + 4 + 8 + 4 + 8, /* a length, one letter, one dimension, type, offset */
 };
 
 typedef struct {
@@ -42,12 +42,13 @@ static const struct {
     const char *name;
     int size; /* 0: it varies */
 } type_row[] = {
-    [GGUF_U8] = {"u8", 1},     [GGUF_I8] = {"i8", 1},         [GGUF_U16] = {"u16", 2},     [GGUF_I16] = {"i16", 2}, [GGUF_U32] = {"u32", 4},
-    [GGUF_I32] = {"i32", 4},   [GGUF_F32] = {"f32", 4},       [GGUF_BOOL] = {"bool", 1},   [GGUF_STRING] = {"string", 0},
-    [GGUF_ARRAY] = {"array", 0}, [GGUF_U64] = {"u64", 8},     [GGUF_I64] = {"i64", 8},     [GGUF_F64] = {"f64", 8},
+    [GGUF_U8] = {"u8", 1},   [GGUF_I8] = {"i8", 1},   [GGUF_U16] = {"u16", 2},   [GGUF_I16] = {"i16", 2},       [GGUF_U32] = {"u32", 4},
+    [GGUF_I32] = {"i32", 4}, [GGUF_F32] = {"f32", 4}, [GGUF_BOOL] = {"bool", 1}, [GGUF_STRING] = {"string", 0}, [GGUF_ARRAY] = {"array", 0},
+    [GGUF_U64] = {"u64", 8}, [GGUF_I64] = {"i64", 8}, [GGUF_F64] = {"f64", 8},
 };
 
 /* Numbers of tensor types in files; those without a dtype are known by name only. */
+/* clang-format off */
 static const struct {
     uint32_t number;
     int type; /* a dtype, -1: not read */
@@ -60,6 +61,7 @@ static const struct {
     {26, DT_I32, "I32"},   {27, DT_I64, "I64"},   {28, DT_F64, "F64"},   {29, -1, "IQ1_M"},     {30, DT_BF16, "BF16"}, {34, -1, "TQ1_0"},
     {35, -1, "TQ2_0"},     {39, -1, "MXFP4"},     {40, -1, "NVFP4"},
 };
+/* clang-format on */
 
 /* ---- walking the bytes ---- */
 
@@ -91,7 +93,8 @@ static lmm_status take_text(cursor *c, gguf_text *out, const char *what) {
     lmm_status st = take_number(c, 8, &size, what);
     if (st) return st;
     if (size > left(c))
-        return LMM_FAIL(LMM_E_FORMAT, "at byte %zu %s claims %" PRIu64 " bytes, the file has %zu more", (size_t)(c->at - c->base) - 8, what, size, left(c));
+        return LMM_FAIL(LMM_E_FORMAT, "at byte %zu %s claims %" PRIu64 " bytes, the file has %zu more", (size_t)(c->at - c->base) - 8, what,
+                        size, left(c));
     *out = (gguf_text){(const char *)c->at, (size_t)size};
     c->at += size;
     return LMM_OK;
@@ -116,7 +119,8 @@ static lmm_status take_type(cursor *c, gguf_type *out) {
     uint64_t t = 0;
     lmm_status st = take_number(c, 4, &t, "the type of a value");
     if (st) return st;
-    if (t >= COUNT_OF(type_row)) return LMM_FAIL(LMM_E_FORMAT, "at byte %zu is a value of the unknown type %" PRIu64, (size_t)(c->at - c->base) - 4, t);
+    if (t >= COUNT_OF(type_row))
+        return LMM_FAIL(LMM_E_FORMAT, "at byte %zu is a value of the unknown type %" PRIu64, (size_t)(c->at - c->base) - 4, t);
     return *out = (gguf_type)t, LMM_OK;
 }
 
@@ -124,15 +128,17 @@ static lmm_status skip_items(cursor *c, gguf_type type, uint64_t count) {
     int size = type_row[type].size;
     if (size) {
         if (count > left(c) / (size_t)size)
-            return LMM_FAIL(LMM_E_FORMAT, "at byte %zu %" PRIu64 " values of %s do not fit into the %zu bytes that are left", (size_t)(c->at - c->base),
-                            count, type_row[type].name, left(c));
+            return LMM_FAIL(LMM_E_FORMAT, "at byte %zu %" PRIu64 " values of %s do not fit into the %zu bytes that are left",
+                            (size_t)(c->at - c->base), count, type_row[type].name, left(c));
         for (uint64_t i = 0; type == GGUF_BOOL && i < count; i++)
-            if (c->at[i] > 1) return LMM_FAIL(LMM_E_FORMAT, "at byte %zu a truth value is %d", (size_t)(c->at - c->base) + (size_t)i, c->at[i]);
+            if (c->at[i] > 1)
+                return LMM_FAIL(LMM_E_FORMAT, "at byte %zu a truth value is %d", (size_t)(c->at - c->base) + (size_t)i, c->at[i]);
         c->at += count * (uint64_t)size;
         return LMM_OK;
     }
     if (count > left(c) / 8)
-        return LMM_FAIL(LMM_E_FORMAT, "at byte %zu %" PRIu64 " strings do not fit into the %zu bytes that are left", (size_t)(c->at - c->base), count, left(c));
+        return LMM_FAIL(LMM_E_FORMAT, "at byte %zu %" PRIu64 " strings do not fit into the %zu bytes that are left",
+                        (size_t)(c->at - c->base), count, left(c));
     lmm_status st = LMM_OK;
     gguf_text t;
     for (uint64_t i = 0; i < count && !st; i++) st = take_text(c, &t, "a string");
@@ -147,7 +153,8 @@ static lmm_status take_value(cursor *c, value *v) {
         st = take_type(c, &v->item);
         if (!st && v->item == GGUF_ARRAY) return LMM_FAIL(LMM_E_UNSUPPORTED, "it is an array of arrays, which no model needs");
         if (!st) st = take_number(c, 8, &v->count, "the length of an array");
-        if (!st && v->count > INT32_MAX) return LMM_FAIL(LMM_E_FORMAT, "it is an array of %" PRIu64 " values, which no file holds", v->count);
+        if (!st && v->count > INT32_MAX)
+            return LMM_FAIL(LMM_E_FORMAT, "it is an array of %" PRIu64 " values, which no file holds", v->count);
     }
     if (st) return st;
     v->at = c->at;
@@ -175,7 +182,8 @@ static const value *find(const gguf *g, const char *key) {
 }
 
 static lmm_status wrong_type(const char *key, const value *v, const char *need) {
-    return LMM_FAIL(LMM_E_FORMAT, "metadata '%s' is %s%s, needs %s", key, v->type == GGUF_ARRAY ? "an array of " : "", type_row[v->item].name, need);
+    return LMM_FAIL(LMM_E_FORMAT, "metadata '%s' is %s%s, needs %s", key, v->type == GGUF_ARRAY ? "an array of " : "",
+                    type_row[v->item].name, need);
 }
 
 static lmm_status read_alignment(gguf *g) {
@@ -225,9 +233,10 @@ static lmm_status check_blocks(const tensor *t) {
     size_t size;
     char text[96];
     if (tensor_cols(t) % dtype_block(t->type))
-        return LMM_FAIL(LMM_E_FORMAT, "its rows of %" PRId64 " values are no whole blocks of %d, as %s needs", tensor_cols(t), dtype_block(t->type),
-                        dtype_name(t->type));
-    if (!shape_size(t->type, t->nd, t->ne, &size)) return LMM_FAIL(LMM_E_FORMAT, "a shape of %s holds more than any file", tensor_shape_text(text, t));
+        return LMM_FAIL(LMM_E_FORMAT, "its rows of %" PRId64 " values are no whole blocks of %d, as %s needs", tensor_cols(t),
+                        dtype_block(t->type), dtype_name(t->type));
+    if (!shape_size(t->type, t->nd, t->ne, &size))
+        return LMM_FAIL(LMM_E_FORMAT, "a shape of %s holds more than any file", tensor_shape_text(text, t));
     return LMM_OK;
 }
 
@@ -241,7 +250,8 @@ static lmm_status take_tensor(gguf *g, cursor *c) {
     if (!st) st = read_tensor_type(c, &t);
     if (!st) st = check_blocks(&t);
     if (!st) st = take_number(c, 8, &offset, "the place of a tensor");
-    if (!st && !strmap_put(g->index, name, strlen(name), g->list.count)) st = LMM_FAIL(LMM_E_FORMAT, "the file has another one of this name");
+    if (!st && !strmap_put(g->index, name, strlen(name), g->list.count))
+        st = LMM_FAIL(LMM_E_FORMAT, "the file has another one of this name");
     if (st) {
         st = LMM_CONTEXT(st, "tensor '%s'", name_shown(name).text);
         free(name);
@@ -263,11 +273,13 @@ static lmm_status place_tensors(gguf *g, const unsigned char *data, size_t data_
         shown name = name_shown(n->name);
         size_t size = tensor_size(&n->t), begin = padded(g, at);
         if (g->offsets.at[i] != begin)
-            return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' begins at byte %" PRIu64 " of the data, needs %zu: behind the one before, aligned to %" PRId64, name.text,
-                            g->offsets.at[i], begin, g->alignment);
+            return LMM_FAIL(LMM_E_FORMAT,
+                            "tensor '%s' begins at byte %" PRIu64 " of the data, needs %zu: behind the one before, aligned to %" PRId64,
+                            name.text, g->offsets.at[i], begin, g->alignment);
         if (begin > data_size || size > data_size - begin)
-            return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' takes %zu bytes from byte %zu of the data, the file has %zu (is the download complete?)", name.text, size,
-                            begin, data_size);
+            return LMM_FAIL(LMM_E_FORMAT,
+                            "tensor '%s' takes %zu bytes from byte %zu of the data, the file has %zu (is the download complete?)",
+                            name.text, size, begin, data_size);
         n->t.data = (void *)(uintptr_t)(data + begin); /* tensors carry no const; the map itself is read-only */
         at = begin + size;
     }
@@ -287,15 +299,18 @@ static lmm_status read_counts(cursor *c, uint64_t *tensors, uint64_t *keys) {
     lmm_status st = take_number(c, 4, &version, "the version");
     if (st) return st;
     if (version != 2 && version != 3)
-        return version && !(version & 0xffff) ? LMM_FAIL(LMM_E_UNSUPPORTED, "its version says that it is big-endian: convert it to little-endian")
-                                              : LMM_FAIL(LMM_E_UNSUPPORTED, "its version is %" PRIu64 ", read are 2 and 3", version);
+        return version && !(version & 0xffff)
+                   ? LMM_FAIL(LMM_E_UNSUPPORTED, "its version says that it is big-endian: convert it to little-endian")
+                   : LMM_FAIL(LMM_E_UNSUPPORTED, "its version is %" PRIu64 ", read are 2 and 3", version);
     st = take_number(c, 8, tensors, "the number of tensors");
     if (!st) st = take_number(c, 8, keys, "the number of metadata keys");
     if (st) return st;
     if (*tensors > HEADER_TENSORS_MAX || *tensors > left(c) / TENSOR_SIZE_MIN)
-        return LMM_FAIL(LMM_E_FORMAT, "it claims %" PRIu64 " tensors, which its %zu bytes cannot describe (limit %d)", *tensors, left(c), HEADER_TENSORS_MAX);
+        return LMM_FAIL(LMM_E_FORMAT, "it claims %" PRIu64 " tensors, which its %zu bytes cannot describe (limit %d)", *tensors, left(c),
+                        HEADER_TENSORS_MAX);
     if (*keys > KEYS_MAX || *keys > left(c) / KEY_SIZE_MIN)
-        return LMM_FAIL(LMM_E_FORMAT, "it claims %" PRIu64 " metadata keys, which its %zu bytes cannot hold (limit %d)", *keys, left(c), KEYS_MAX);
+        return LMM_FAIL(LMM_E_FORMAT, "it claims %" PRIu64 " metadata keys, which its %zu bytes cannot hold (limit %d)", *keys, left(c),
+                        KEYS_MAX);
     return LMM_OK;
 }
 
@@ -394,7 +409,8 @@ lmm_status gguf_int(const gguf *g, const char *key, int64_t fallback, int64_t *o
     if (!v) return *out = fallback, LMM_OK;
     if (!is_int(v->type)) return wrong_type(key, v, "a whole number");
     int64_t n = int_value(v);
-    if (v->type == GGUF_U64 && n < 0) return LMM_FAIL(LMM_E_FORMAT, "metadata '%s' is %" PRIu64 ", which is out of range", key, (uint64_t)n);
+    if (v->type == GGUF_U64 && n < 0)
+        return LMM_FAIL(LMM_E_FORMAT, "metadata '%s' is %" PRIu64 ", which is out of range", key, (uint64_t)n);
     return *out = n, LMM_OK;
 }
 

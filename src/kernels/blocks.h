@@ -11,6 +11,7 @@
 
 enum { BLOCK_VALUES = 32, SUPER_VALUES = 256 };
 
+/* clang-format off */
 typedef struct { uint16_t d; uint8_t q[16]; } block_q4_0;                    /* (q - 8) d */
 typedef struct { uint16_t d, m; uint8_t q[16]; } block_q4_1;                 /* q d + m */
 typedef struct { uint16_t d; uint8_t high[4], q[16]; } block_q5_0;           /* (q - 16) d */
@@ -21,6 +22,7 @@ typedef struct { uint8_t high[32], q[64], scales[12]; uint16_t d; } block_q3_K; 
 typedef struct { uint16_t d, dmin; uint8_t scales[12], q[128]; } block_q4_K;       /* q (d scale) - dmin min, 6 bits of 8 sub-blocks */
 typedef struct { uint16_t d, dmin; uint8_t scales[12], high[32], q[128]; } block_q5_K;
 typedef struct { uint8_t q[128], high[64]; int8_t scales[16]; uint16_t d; } block_q6_K;     /* (q - 32) (d scale) */
+/* clang-format on */
 
 _Static_assert(sizeof(block_q4_0) == 18, "GGUF q4_0: f16 + 16 nibble bytes");
 _Static_assert(sizeof(block_q4_1) == 20, "GGUF q4_1: 2 x f16 + 16 nibble bytes");

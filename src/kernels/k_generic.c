@@ -25,7 +25,7 @@ static float f16_to_f32(uint16_t h) {
     return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
-#include "kernels/quant.h"                                 /* uses f16_to_f32 */
+#include "kernels/quant.h" /* uses f16_to_f32 */
 
 static uint16_t f32_to_f16(float f) {
     uint32_t u = to_bits(f), size = u & 0x7fffffff;

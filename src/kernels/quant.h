@@ -22,7 +22,9 @@ static void q4_1_to_f32(float *y, const block_q4_1 *b) {
     for (int i = 0; i < 16; i++) y[16 + i] = (float)(b->q[i] >> 4) * d + m;
 }
 
-static uint32_t bits_of(const uint8_t high[4]) { return high[0] | (uint32_t)high[1] << 8 | (uint32_t)high[2] << 16 | (uint32_t)high[3] << 24; }
+static uint32_t bits_of(const uint8_t high[4]) {
+    return high[0] | (uint32_t)high[1] << 8 | (uint32_t)high[2] << 16 | (uint32_t)high[3] << 24;
+}
 
 static void q5_0_to_f32(float *y, const block_q5_0 *b) {
     float d = f16_to_f32(b->d);

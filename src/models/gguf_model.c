@@ -38,10 +38,12 @@ static lmm_status family_find(const family **out, const gguf *g) {
     if (st) return st;
     buf known = {0};
     for (size_t i = 0; i < COUNT_OF(families); i++) {
-        if (strlen(families[i].gguf) == t.size && !memcmp(families[i].gguf, t.at, t.size)) return buf_free(&known), *out = &families[i], LMM_OK;
+        if (strlen(families[i].gguf) == t.size && !memcmp(families[i].gguf, t.at, t.size))
+            return buf_free(&known), *out = &families[i], LMM_OK;
         buf_printf(&known, "%s%s", known.size ? ", " : "", families[i].gguf);
     }
-    st = LMM_FAIL(LMM_E_UNSUPPORTED, "the architecture '%.*s' is not known in GGUF files (known: %s)", (int)(t.size < 80 ? t.size : 80), t.at, known.data);
+    st = LMM_FAIL(LMM_E_UNSUPPORTED, "the architecture '%.*s' is not known in GGUF files (known: %s)", (int)(t.size < 80 ? t.size : 80),
+                  t.at, known.data);
     buf_free(&known);
     return st;
 }
@@ -87,7 +89,9 @@ static void put_heads(reader *r) {
     int64_t size = read_int(r, "attention.key_length", heads > 0 ? hidden / heads : 0);
     int64_t values = read_int(r, "attention.value_length", size), turned = read_int(r, "rope.dimension_count", size);
     if (!r->status && (values != size || turned != size))
-        r->status = LMM_FAIL(LMM_E_UNSUPPORTED, "heads of %" PRId64 " values with %" PRId64 " turned and values of %" PRId64 " are not supported", size, turned, values);
+        r->status =
+            LMM_FAIL(LMM_E_UNSUPPORTED, "heads of %" PRId64 " values with %" PRId64 " turned and values of %" PRId64 " are not supported",
+                     size, turned, values);
     if (heads > 0 && size * heads != hidden) tree_put(r->config, "head_dim", tree_new_int(size));
 }
 
@@ -100,7 +104,8 @@ static void put_rope(reader *r) {
     bool none = type.size == 4 && !memcmp(type.at, "none", 4);
     if (none && factor == 1.0) return;
     tree *scaling = tree_new(TREE_MAP);
-    tree_put(scaling, "rope_type", none ? tree_new_string("linear") : tree_new_text(type.at, type.size)); /* linear and yarn are spelled as ours */
+    tree_put(scaling, "rope_type",
+             none ? tree_new_string("linear") : tree_new_text(type.at, type.size)); /* linear and yarn are spelled as ours */
     tree_put(scaling, "factor", tree_new_real(factor));
     int64_t old = read_int(r, "rope.scaling.original_context_length", 0);
     if (old > 0) tree_put(scaling, "original_max_position_embeddings", tree_new_int(old));
@@ -134,7 +139,8 @@ static void put_ends(reader *r) {
 static lmm_status check_whole(reader *r) {
     int64_t parts = 1;
     lmm_status st = gguf_int(r->g, "split.count", 1, &parts);
-    if (!st && parts > 1) st = LMM_FAIL(LMM_E_UNSUPPORTED, "it is one of %" PRId64 " parts of a model: merge them with llama-gguf-split first", parts);
+    if (!st && parts > 1)
+        st = LMM_FAIL(LMM_E_UNSUPPORTED, "it is one of %" PRId64 " parts of a model: merge them with llama-gguf-split first", parts);
     if (!st && read_int(r, "expert_count", 0) > 0) st = LMM_FAIL(LMM_E_UNSUPPORTED, "it is a mixture of experts, which is not supported");
     return st ? st : r->status;
 }

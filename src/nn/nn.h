@@ -78,7 +78,7 @@ typedef struct {
     double low_freq_factor, high_freq_factor;      /* llama3 */
     double beta_fast, beta_slow, attention_factor; /* yarn; attention_factor 0: from factor */
     int context_original;
-    int context; /* max_position_embeddings */
+    int context;          /* max_position_embeddings */
     const float *factors; /* (head_dim / 2) the frequencies are divided by these too; borrowed, NULL: none (GGUF files of Llama 3.1) */
 } rope_spec;
 /* Reads rope_parameters (transformers 5) or rope_theta + rope_scaling (4) of a text config. */

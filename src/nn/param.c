@@ -93,7 +93,8 @@ static lmm_status take(binder *b, param *p, init_rule init) {
     if (!found) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is missing in %s", p->name, checkpoint_path(b->source));
     p->key = b->respell ? b->key_of(p->name) : mem_strdup(found->name);
     if (!dtype_is_weight(found->t.type))
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' is %s, weights may be F32, F16, BF16 or quantised blocks", found->name, dtype_name(found->t.type));
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' is %s, weights may be F32, F16, BF16 or quantised blocks", found->name,
+                        dtype_name(found->t.type));
     char have[96], need[96];
     if (!tensor_same_shape(&found->t, &p->t))
         return LMM_FAIL(LMM_E_SHAPE, "tensor '%s': file has %s, model needs %s", found->name, tensor_shape_text(have, &found->t),

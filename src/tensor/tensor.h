@@ -17,16 +17,18 @@
 /* ---- tensor (tensor.c) ---- */
 
 /* The Q types store whole rows in blocks of 32 or 256 values (kernels/blocks.h). */
+/* clang-format off */
 typedef enum {
     DT_F32, DT_F16, DT_BF16, DT_I64, DT_I32, DT_I16, DT_I8, DT_U8, DT_BOOL, DT_F64,
     DT_Q4_0, DT_Q4_1, DT_Q5_0, DT_Q5_1, DT_Q8_0, DT_Q2_K, DT_Q3_K, DT_Q4_K, DT_Q5_K, DT_Q6_K,
     DT_COUNT
 } dtype;
-const char *dtype_name(dtype t); /* as safetensors and GGUF spell it: "F32", "Q4_K" */
-int dtype_block(dtype t);        /* values stored together: 1, 32 or 256 */
-size_t dtype_size(dtype t);      /* bytes of one block: of one value of the others */
+/* clang-format on */
+const char *dtype_name(dtype t);        /* as safetensors and GGUF spell it: "F32", "Q4_K" */
+int dtype_block(dtype t);               /* values stored together: 1, 32 or 256 */
+size_t dtype_size(dtype t);             /* bytes of one block: of one value of the others */
 size_t dtype_bytes(dtype t, int64_t n); /* of n values, whole blocks */
-bool dtype_is_weight(dtype t);   /* F32, F16, BF16 and the Q types: what op_linear and op_rows_get read */
+bool dtype_is_weight(dtype t);          /* F32, F16, BF16 and the Q types: what op_linear and op_rows_get read */
 kernel_type dtype_kernel(dtype t);
 
 enum { TENSOR_ND_MAX = 5 };

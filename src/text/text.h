@@ -11,7 +11,7 @@
 /* ---- tokenizer (tokenizer.c, tok_load.c, bpe.c, pretok.c, normalize.c, tok_decode.c) ---- */
 
 typedef struct tokenizer tokenizer;
-typedef VEC(int) id_list;                                  /* zero-initialise; free(ids.at) */
+typedef VEC(int) id_list; /* zero-initialise; free(ids.at) */
 
 /* Reads tokenizer.json and, when it is there, tokenizer_config.json of a checkpoint folder (or the tokenizer.json itself).
  * Supported: models BPE (byte-level, with byte fallback, ignore_merges, CLIP's </w>) and WordPiece; normalizers Sequence, NFC, NFKC, NFD, NFKD,
@@ -23,16 +23,26 @@ lmm_status tokenizer_open(tokenizer **out, const char *path);
 lmm_status tokenizer_new(tokenizer **out, const tree *json, const tree *config, const char *name);
 /* From a vocabulary as GGUF files hold it (tok_gguf.c): model "gpt2" (byte-level BPE; `pre` names how text is cut to pieces) or "llama"
  * (SentencePiece: pairs are joined by the score of what they make; merges are not looked at). Others are refused by name. */
-typedef enum { VOCAB_NORMAL = 1, VOCAB_UNKNOWN, VOCAB_CONTROL, VOCAB_USER, VOCAB_UNUSED, VOCAB_BYTE } vocab_kind;   /* numbers of the format */
-typedef struct { const char *at; size_t size; } vocab_text;                        /* borrowed, no NUL needed */
+typedef enum {
+    VOCAB_NORMAL = 1,
+    VOCAB_UNKNOWN,
+    VOCAB_CONTROL,
+    VOCAB_USER,
+    VOCAB_UNUSED,
+    VOCAB_BYTE
+} vocab_kind; /* numbers of the format */
 typedef struct {
-    const char *model, *pre;                               /* pre NULL: the file does not say */
+    const char *at;
+    size_t size;
+} vocab_text; /* borrowed, no NUL needed */
+typedef struct {
+    const char *model, *pre; /* pre NULL: the file does not say */
     const vocab_text *tokens, *merges;
-    const int *kinds;                                      /* NULL: all normal */
-    const float *scores;                                   /* llama */
+    const int *kinds;    /* NULL: all normal */
+    const float *scores; /* llama */
     int count, merge_count;
-    int bos, eos, pad, unknown;                            /* -1: none */
-    int add_bos, add_eos, add_space_prefix;                /* -1: the file does not say */
+    int bos, eos, pad, unknown;             /* -1: none */
+    int add_bos, add_eos, add_space_prefix; /* -1: the file does not say */
 } vocab_source;
 lmm_status tokenizer_new_vocab(tokenizer **out, const vocab_source *v, const char *name);
 void tokenizer_free(tokenizer *t);
@@ -40,23 +50,27 @@ void tokenizer_free(tokenizer *t);
 /* Appends the ids of text. `special`: the model's own begin/end tokens are added (post-processor), and special tokens spelled in the
  * text are recognised. Without it special tokens in the text are plain characters; added tokens that are not special are
  * always recognised. Never fails on any bytes: bad UTF-8 is repaired first. */
-enum { TOKENIZE_ADD_SPECIAL = 1, TOKENIZE_PARSE_SPECIAL = 2 };   /* `lmm tokenize` special:true sets both; the engine parses without adding */
+enum { TOKENIZE_ADD_SPECIAL = 1, TOKENIZE_PARSE_SPECIAL = 2 }; /* `lmm tokenize` special:true sets both; the engine parses without adding */
 lmm_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, int flags, id_list *out);
 /* Appends the text of ids[0..n). skip_special leaves out special tokens. Invalid UTF-8 becomes U+FFFD as in the `tokenizers` library. */
 lmm_status tokenizer_decode(const tokenizer *t, const int *ids, int n, bool skip_special, buf *out);
-int tokenizer_vocab_size(const tokenizer *t);              /* largest id + 1, added tokens included */
-int tokenizer_id(const tokenizer *t, const char *token);   /* -1 when unknown */
-const char *tokenizer_token(const tokenizer *t, int id);   /* its spelling in the vocabulary, NULL when there is none */
+int tokenizer_vocab_size(const tokenizer *t);            /* largest id + 1, added tokens included */
+int tokenizer_id(const tokenizer *t, const char *token); /* -1 when unknown */
+const char *tokenizer_token(const tokenizer *t, int id); /* its spelling in the vocabulary, NULL when there is none */
 bool tokenizer_is_special(const tokenizer *t, int id);
-int tokenizer_bos(const tokenizer *t);                     /* from tokenizer_config.json; -1 when absent */
+int tokenizer_bos(const tokenizer *t); /* from tokenizer_config.json; -1 when absent */
 int tokenizer_eos(const tokenizer *t);
 int tokenizer_pad(const tokenizer *t);
 
 /* Streaming detokenizer: gives text only when it can no longer change and never splits a UTF-8 character.
  * The concatenation of all pieces equals tokenizer_decode of all ids. */
-typedef struct { id_list ids; size_t given; bool skip_special; } token_stream;    /* zero-initialise */
+typedef struct {
+    id_list ids;
+    size_t given;
+    bool skip_special;
+} token_stream; /* zero-initialise */
 lmm_status token_stream_push(token_stream *s, const tokenizer *t, int id, buf *out);
-lmm_status token_stream_end(token_stream *s, const tokenizer *t, buf *out);       /* what is still held back */
+lmm_status token_stream_end(token_stream *s, const tokenizer *t, buf *out); /* what is still held back */
 void token_stream_free(token_stream *s);
 
 /* ---- regular expressions as tokenizer.json writes them (pretok.c, PCRE2 with match and heap limits) ---- */
@@ -64,7 +78,12 @@ void token_stream_free(token_stream *s);
 /* ---- jinja (jinja_lex.c, jinja_parse.c, jinja_eval.c, jinja_value.c, jinja_filters.c) ---- */
 
 typedef struct jinja jinja;
-typedef struct { int64_t step_count_max; size_t output_size_max; int depth_max; size_t source_size_max; } jinja_limits;  /* zeros: 1e6, 4 MiB, 64, 256 KiB */
+typedef struct {
+    int64_t step_count_max;
+    size_t output_size_max;
+    int depth_max;
+    size_t source_size_max;
+} jinja_limits; /* zeros: 1e6, 4 MiB, 64, 256 KiB */
 /* Environment as in transformers: trim_blocks, lstrip_blocks, loopcontrols, tojson(ensure_ascii=False), raise_exception,
  * strftime_now, {% generation %} blocks. Fails with line and what was not understood. */
 lmm_status jinja_compile(jinja **out, const char *source, size_t n, const jinja_limits *limits);
@@ -77,11 +96,11 @@ lmm_status jinja_render(const jinja *j, const tree *vars, int64_t now, buf *out,
 /* ---- chat (chat.c) ---- */
 
 typedef struct {
-    const tree *messages;      /* list of {role, content: string | list of {type: text|image|image_url|video|audio, ...}} */
-    const tree *tools;         /* may be NULL */
-    const tree *kwargs;        /* further template variables (enable_thinking, ...), may be NULL */
+    const tree *messages; /* list of {role, content: string | list of {type: text|image|image_url|video|audio, ...}} */
+    const tree *tools;    /* may be NULL */
+    const tree *kwargs;   /* further template variables (enable_thinking, ...), may be NULL */
     bool add_generation_prompt;
-    const char *bos_token, *eos_token;                     /* may be NULL */
+    const char *bos_token, *eos_token; /* may be NULL */
     int64_t now;
 } chat_input;
 /* OpenAI parts {type: image_url} are shown to the template as {type: image}. A template that only knows string contents

@@ -10,8 +10,8 @@
 
 /* ---- how text is cut to pieces, by name (llama.cpp, src/llama-vocab.cpp) ---- */
 
-#define LLAMA3_WORDS(digits)                                                                                                       \
-    "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                              \
+#define LLAMA3_WORDS(digits)                                                                          \
+    "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 enum { PATTERNS_MAX = 4 };
@@ -25,12 +25,15 @@ typedef struct {
 
 static const cutting cuttings[] = {
     {(const char *const[]){"gpt-2", "phi-2", "mpt", "olmo", "roberta-bpe", NULL}, .gpt2_words = true},
-    {(const char *const[]){"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", NULL}, .digits = true, .gpt2_words = true},
-    {(const char *const[]){"llama-bpe", "llama3", "llama-v3", NULL}, .patterns = {LLAMA3_WORDS("\\p{N}{1,3}")}, .ignore_merges = true, .add_bos = true},
+    {(const char *const[]){"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", NULL}, .digits = true,
+     .gpt2_words = true},
+    {(const char *const[]){"llama-bpe", "llama3", "llama-v3", NULL}, .patterns = {LLAMA3_WORDS("\\p{N}{1,3}")}, .ignore_merges = true,
+     .add_bos = true},
     {(const char *const[]){"dbrx", "smaug-bpe", NULL}, .patterns = {LLAMA3_WORDS("\\p{N}{1,3}")}},
     {(const char *const[]){"qwen2", "deepseek-r1-qwen", "megrez", NULL}, .patterns = {LLAMA3_WORDS("\\p{N}")}, .nfc = true},
     {(const char *const[]){"default", NULL},
-     .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)", "\\p{N}+", "[0-9][0-9][0-9]"}},
+     .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)", "\\p{N}+",
+                  "[0-9][0-9][0-9]"}},
 };
 
 static lmm_status find_cutting(const cutting **out, const char *pre, const char *name) {
@@ -55,18 +58,22 @@ static void put_cutting(buf *json, const cutting *c) {
         json_quote(json, c->patterns[i], strlen(c->patterns[i]));
         buf_puts(json, "},\"behavior\":\"Isolated\",\"invert\":false},");
     }
-    buf_printf(json, "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":%s}]}", c->gpt2_words ? "true" : "false");
+    buf_printf(json, "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":%s}]}",
+               c->gpt2_words ? "true" : "false");
     buf_puts(json, ",\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":true}");
     if (c->nfc) buf_puts(json, ",\"normalizer\":{\"type\":\"NFC\"}");
 }
 
 /* Blanks are spelled U+2581; one stands before a text, and behind every special token, as in llama.cpp. */
 static void put_sentencepiece(buf *json, bool space_prefix) {
-    buf_printf(json, ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s"
-                     "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xE2\x96\x81\"}]}",
+    buf_printf(json,
+               ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s"
+               "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xE2\x96\x81\"}]}",
                space_prefix ? "{\"type\":\"Prepend\",\"prepend\":\"\xE2\x96\x81\"}," : "");
-    buf_printf(json, ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\xE2\x96\x81\"},\"content\":\" \"},"
-                     "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}%s]}",
+    buf_printf(json,
+               ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\xE2\x96\x81\"},"
+               "\"content\":\" \"},"
+               "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}%s]}",
                space_prefix ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}" : "");
 }
 
@@ -82,7 +89,8 @@ static lmm_status put_tokens(tree *model, tree *added, const vocab_source *v, co
     lmm_status st = LMM_OK;
     tree_put(model, "vocab", map);
     for (int i = 0; i < v->count && !st; i++) {
-        if (v->tokens[i].size && memchr(v->tokens[i].at, '\0', v->tokens[i].size)) return tok_bad(name, "token %d has a zero byte in it", i);
+        if (v->tokens[i].size && memchr(v->tokens[i].at, '\0', v->tokens[i].size))
+            return tok_bad(name, "token %d has a zero byte in it", i);
         char *s = spelling_of(v, i);
         vocab_kind kind = kind_of(v, i);
         tree_put(map, s, tree_new_int(i));
@@ -158,8 +166,10 @@ static lmm_status describe(tree **out, const vocab_source *v, bool *scored, cons
     bool add_bos = true;
     *scored = !strcmp(v->model, "llama");
     lmm_status st = LMM_OK;
-    if (!*scored && !(st = strcmp(v->model, "gpt2") ? LMM_FAIL(LMM_E_UNSUPPORTED, "%s: the tokenizer model '%.80s' is not known (gpt2, llama are)", name, v->model)
-                                                    : find_cutting(&c, v->pre, name)))
+    if (!*scored &&
+        !(st = strcmp(v->model, "gpt2")
+                   ? LMM_FAIL(LMM_E_UNSUPPORTED, "%s: the tokenizer model '%.80s' is not known (gpt2, llama are)", name, v->model)
+                   : find_cutting(&c, v->pre, name)))
         add_bos = c->add_bos;
     if (st) return st;
     buf_printf(&json, "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":%s,\"fuse_unk\":%s,\"ignore_merges\":%s}", *scored ? "true" : "false",

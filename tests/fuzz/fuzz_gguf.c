@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (gguf_text_open(&t, &chat, g) == LMM_OK) {
         id_list ids = {0};
         buf text = {0};
-        if (!tokenizer_encode(t, "a <s>b", 6, TOKENIZE_ADD_SPECIAL | TOKENIZE_PARSE_SPECIAL, &ids)) tokenizer_decode(t, ids.at, ids.count, false, &text);
+        if (!tokenizer_encode(t, "a <s>b", 6, TOKENIZE_ADD_SPECIAL | TOKENIZE_PARSE_SPECIAL, &ids))
+            tokenizer_decode(t, ids.at, ids.count, false, &text);
         buf_free(&text);
         free(ids.at);
     }

@@ -105,7 +105,8 @@ static void metadata_is_read_by_type(void **unused) {
     bool yes;
     gguf_text t;
     gguf_list l;
-    assert_true(!gguf_int(g, "a.count", 0, &n) && n == 7 && !gguf_int(g, "a.minus", 0, &n) && n == -5 && !gguf_int(g, "none", 9, &n) && n == 9);
+    assert_true(!gguf_int(g, "a.count", 0, &n) && n == 7 && !gguf_int(g, "a.minus", 0, &n) && n == -5 && !gguf_int(g, "none", 9, &n) &&
+                n == 9);
     assert_true(!gguf_real(g, "a.real", 0, &x) && x == 0.5 && !gguf_bool(g, "a.yes", false, &yes) && yes);
     assert_true(!gguf_string(g, "general.architecture", NULL, &t) && t.size == 5 && !memcmp(t.at, "llama", 5));
     assert_true(!gguf_array(g, "a.words", GGUF_STRING, &l) && l.count == 2);

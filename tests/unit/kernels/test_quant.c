@@ -24,7 +24,8 @@ static void expect(kernel_type t, const void *block, const float *want) {
     for (int i = 0; i < table_count; i++) {
         TABLES[i]->to_f32(have, block, t, n);
         for (int v = 0; v < n; v++)
-            if (have[v] != want[v]) fail_msg("%s, type %d: value %d is %g, not %g", TABLES[i]->name, (int)t, v, (double)have[v], (double)want[v]);
+            if (have[v] != want[v])
+                fail_msg("%s, type %d: value %d is %g, not %g", TABLES[i]->name, (int)t, v, (double)have[v], (double)want[v]);
     }
 }
 
@@ -122,8 +123,9 @@ static void *random_blocks(kernel_type t, int64_t n) {
     unsigned char *b = malloc(size);
     assert_non_null(b);
     for (size_t i = 0; i < size; i++) b[i] = (unsigned char)next();
-    static const int at[KT_COUNT][2] = {[KT_Q4_0] = {0, 0}, [KT_Q4_1] = {0, 2},   [KT_Q5_0] = {0, 0},     [KT_Q5_1] = {0, 2}, [KT_Q8_0] = {0, 0},
-                                        [KT_Q2_K] = {80, 82}, [KT_Q3_K] = {108, 108}, [KT_Q4_K] = {0, 2}, [KT_Q5_K] = {0, 2}, [KT_Q6_K] = {208, 208}};
+    static const int at[KT_COUNT][2] =
+        {[KT_Q4_0] = {0, 0},   [KT_Q4_1] = {0, 2},     [KT_Q5_0] = {0, 0}, [KT_Q5_1] = {0, 2}, [KT_Q8_0] = {0, 0},
+         [KT_Q2_K] = {80, 82}, [KT_Q3_K] = {108, 108}, [KT_Q4_K] = {0, 2}, [KT_Q5_K] = {0, 2}, [KT_Q6_K] = {208, 208}};
     size_t block = kernel_type_bytes(t, kernel_type_block(t));
     for (size_t i = 0; i < size; i += block)
         for (int s = 0; s < 2; s++) b[i + (size_t)at[t][s] + 1] = (unsigned char)(0x30 | (b[i + (size_t)at[t][s] + 1] & 0x83));
@@ -132,7 +134,8 @@ static void *random_blocks(kernel_type t, int64_t n) {
 
 static void compare(const kernels *k, pool *p, kernel_type t, int m, int out, int in) {
     void *w = random_blocks(t, (int64_t)out * in);
-    float *wide = malloc((size_t)out * (size_t)in * sizeof *wide), *x = malloc((size_t)m * (size_t)in * sizeof *x), *dy = malloc((size_t)m * (size_t)out * sizeof *dy);
+    float *wide = malloc((size_t)out * (size_t)in * sizeof *wide), *x = malloc((size_t)m * (size_t)in * sizeof *x),
+          *dy = malloc((size_t)m * (size_t)out * sizeof *dy);
     float *y[2], *dx[2];
     k->to_f32(wide, w, t, (int64_t)out * in);
     for (int i = 0; i < m * in; i++) x[i] = next_float();

@@ -12,7 +12,10 @@
 
 enum { WIDTH = 8, HEADS = 2, KEY_HEADS = 1, MLP = 12, VOCAB = 5 };
 
-typedef struct { buf keys, tensors, data; int key_count, tensor_count; } writer;
+typedef struct {
+    buf keys, tensors, data;
+    int key_count, tensor_count;
+} writer;
 
 static void put_u32(buf *b, uint32_t n) { buf_put(b, &n, sizeof n); }
 static void put_u64(buf *b, uint64_t n) { buf_put(b, &n, sizeof n); }
@@ -65,8 +68,10 @@ static void add_tensors(writer *w) {
     int d = WIDTH / HEADS;
     add(w, "token_embd.weight", VOCAB, WIDTH), add(w, "output_norm.weight", WIDTH, 0);
     add(w, "blk.0.attn_norm.weight", WIDTH, 0), add(w, "blk.0.ffn_norm.weight", WIDTH, 0);
-    add(w, "blk.0.attn_q.weight", WIDTH, WIDTH), add(w, "blk.0.attn_k.weight", KEY_HEADS * d, WIDTH), add(w, "blk.0.attn_v.weight", KEY_HEADS * d, WIDTH);
-    add(w, "blk.0.attn_output.weight", WIDTH, WIDTH), add(w, "blk.0.ffn_gate.weight", MLP, WIDTH), add(w, "blk.0.ffn_up.weight", MLP, WIDTH);
+    add(w, "blk.0.attn_q.weight", WIDTH, WIDTH), add(w, "blk.0.attn_k.weight", KEY_HEADS * d, WIDTH),
+        add(w, "blk.0.attn_v.weight", KEY_HEADS * d, WIDTH);
+    add(w, "blk.0.attn_output.weight", WIDTH, WIDTH), add(w, "blk.0.ffn_gate.weight", MLP, WIDTH),
+        add(w, "blk.0.ffn_up.weight", MLP, WIDTH);
     add(w, "blk.0.ffn_down.weight", WIDTH, MLP);
 }
 
@@ -107,8 +112,10 @@ static void a_small_llama_is_bound(void **unused) {
     save(&w);
     if (net_open(&n, path)) fail_msg("%s", lmm_message());
     const decoder_config *c = &n->dec.config;
-    assert_true(c->hidden == WIDTH && c->layer_count == 1 && c->head_count == HEADS && c->kv_head_count == KEY_HEADS && c->head_dim == 4 && c->mlp == MLP);
-    assert_true(c->vocab == VOCAB && c->context == 64 && c->eps == 0.25f && c->rope.theta == 5000.0 && c->tied && n->dec.head == n->dec.embed);
+    assert_true(c->hidden == WIDTH && c->layer_count == 1 && c->head_count == HEADS && c->kv_head_count == KEY_HEADS && c->head_dim == 4 &&
+                c->mlp == MLP);
+    assert_true(c->vocab == VOCAB && c->context == 64 && c->eps == 0.25f && c->rope.theta == 5000.0 && c->tied &&
+                n->dec.head == n->dec.embed);
     assert_true(c->rope.factors && c->rope.factors[0] == 4.0f);
     /* Rows of a head of four: first of both pairs, second of both pairs. */
     static const int from[WIDTH] = {0, 2, 1, 3, 4, 6, 5, 7};

@@ -59,11 +59,16 @@ static void written_keys_read_back(void **state) {
 static void names_of_gguf_files_become_ours(void **unused) {
     (void)unused;
     static const char *const row[][2] = {
-        {"token_embd.weight", "llm.embed_tokens.weight"},        {"output_norm.weight", "llm.norm.weight"},
-        {"output.weight", "lm_head.weight"},                     {"blk.12.attn_q.bias", "llm.layers.12.self_attn.q_proj.bias"},
-        {"blk.0.ffn_norm.weight", "llm.layers.0.post_attention_layernorm.weight"}, {"blk.3.attn_q_norm.weight", "llm.layers.3.self_attn.q_norm.weight"},
-        {"blk.3.attn_output.weight", "llm.layers.3.self_attn.o_proj.weight"}, {"rope_freqs.weight", NULL},
-        {"blk.x.attn_q.weight", NULL},                           {"blk.1.ssm_a", NULL},
+        {"token_embd.weight", "llm.embed_tokens.weight"},
+        {"output_norm.weight", "llm.norm.weight"},
+        {"output.weight", "lm_head.weight"},
+        {"blk.12.attn_q.bias", "llm.layers.12.self_attn.q_proj.bias"},
+        {"blk.0.ffn_norm.weight", "llm.layers.0.post_attention_layernorm.weight"},
+        {"blk.3.attn_q_norm.weight", "llm.layers.3.self_attn.q_norm.weight"},
+        {"blk.3.attn_output.weight", "llm.layers.3.self_attn.o_proj.weight"},
+        {"rope_freqs.weight", NULL},
+        {"blk.x.attn_q.weight", NULL},
+        {"blk.1.ssm_a", NULL},
     };
     for (size_t i = 0; i < COUNT_OF(row); i++) {
         char *name = names_canonical_gguf(row[i][0]);

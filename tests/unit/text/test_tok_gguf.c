@@ -21,7 +21,8 @@ static void fill(vocab_text *to, int *count, const char *const *from) {
 }
 
 static void make(sample *s, const char *model, const char *const *tokens, const char *const *merges) {
-    *s = (sample){.v = {.model = model, .bos = -1, .eos = -1, .pad = -1, .unknown = -1, .add_bos = -1, .add_eos = -1, .add_space_prefix = -1}};
+    *s = (sample){
+        .v = {.model = model, .bos = -1, .eos = -1, .pad = -1, .unknown = -1, .add_bos = -1, .add_eos = -1, .add_space_prefix = -1}};
     fill(s->tokens, &s->v.count, tokens);
     fill(s->merges, &s->v.merge_count, merges);
     s->v.tokens = s->tokens, s->v.merges = s->merges;
@@ -61,12 +62,12 @@ static tokenizer *sentencepiece(int add_space_prefix) {
 static void sentencepiece_joins_the_best_score_first(void **unused) {
     (void)unused;
     tokenizer *t = sentencepiece(-1);
-    expect_ids(t, "ab", 0, (int[]){4, 7}, 2);                                   /* "ab" before " a" */
+    expect_ids(t, "ab", 0, (int[]){4, 7}, 2); /* "ab" before " a" */
     expect_ids(t, "aa", 0, (int[]){4, 8}, 2);
-    expect_ids(t, "aaa", 0, (int[]){4, 8, 5}, 3);                               /* of equal scores the left one */
-    expect_ids(t, "a", TOKENIZE_ADD_SPECIAL, (int[]){1, 9}, 2);                 /* begins with <s> unless the file says no */
-    expect_ids(t, "z", 0, (int[]){4, 3}, 2);                                    /* as its byte */
-    expect_ids(t, "y", 0, (int[]){4, 0}, 2);                                    /* not even that: unknown */
+    expect_ids(t, "aaa", 0, (int[]){4, 8, 5}, 3);               /* of equal scores the left one */
+    expect_ids(t, "a", TOKENIZE_ADD_SPECIAL, (int[]){1, 9}, 2); /* begins with <s> unless the file says no */
+    expect_ids(t, "z", 0, (int[]){4, 3}, 2);                    /* as its byte */
+    expect_ids(t, "y", 0, (int[]){4, 0}, 2);                    /* not even that: unknown */
     expect_ids(t, "a</s>a", TOKENIZE_PARSE_SPECIAL, (int[]){9, 2, 9}, 3);
     expect_text(t, (int[]){1, 9, 4, 7, 3}, 5, true, "a abz");
     assert_true(tokenizer_bos(t) == 1 && tokenizer_eos(t) == 2 && tokenizer_is_special(t, 1) && !tokenizer_is_special(t, 5));
