@@ -54,12 +54,14 @@ static int compare_keys(const void *a, const void *b) {
 
 static unsigned class_of(utf8proc_int32_t cp) { return utf8proc_get_property(cp)->combining_class; }
 
-/* Sorts a run of marks by class, those of one class as they came. */
-static void sort_marks(utf8proc_int32_t *marks, int count) {
+/* Sorts the marks from `begin` on by class, those of one class as they came. */
+static void sort_marks(code_points *cps, int begin) {
     enum { CODE_BITS = 21, INDEX_BITS = 35 }; /* class, index, code point in one key */
+    int count = cps->count - begin;
     bool sorted = true;
-    for (int i = 1; i < count && sorted; i++) sorted = class_of(marks[i - 1]) <= class_of(marks[i]);
+    for (int i = begin + 1; i < cps->count && sorted; i++) sorted = class_of(cps->at[i - 1]) <= class_of(cps->at[i]);
     if (sorted) return;
+    utf8proc_int32_t *marks = cps->at + begin;
     uint64_t *keys = mem_new((size_t)count, sizeof *keys);
     for (int i = 0; i < count; i++)
         keys[i] = (uint64_t)class_of(marks[i]) << (CODE_BITS + INDEX_BITS) | (uint64_t)i << CODE_BITS | (uint32_t)marks[i];
@@ -81,13 +83,13 @@ static lmm_status map_form(const char *text, size_t n, int options, buf *out) {
         LMM_ASSERT(count >= 0 && count <= (int)COUNT_OF(parts), "U+%04X", cp);
         for (int i = 0; i < count; i++) {
             if (!class_of(parts[i])) {
-                sort_marks(cps.at + marks, cps.count - marks);
+                sort_marks(&cps, marks);
                 marks = cps.count + 1;
             }
             VEC_PUSH(&cps, parts[i]);
         }
     }
-    sort_marks(cps.at + marks, cps.count - marks);
+    sort_marks(&cps, marks);
     utf8proc_ssize_t count = utf8proc_normalize_utf32(cps.at, cps.count, (utf8proc_option_t)options);
     for (utf8proc_ssize_t i = 0; i < count; i++) put_char(out, (uint32_t)cps.at[i]);
     free(cps.at);

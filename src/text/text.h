@@ -8,7 +8,7 @@
 
 #include "base/base.h"
 
-/* ---- tokenizer (tokenizer.c, tok_load.c, bpe.c, pretok.c, normalize.c, tok_decode.c) ---- */
+/* ---- tokenizer (tokenizer.c; the parts it is made of are named in text_int.h) ---- */
 
 typedef struct tokenizer tokenizer;
 typedef VEC(int) id_list; /* zero-initialise; free(ids.at) */
@@ -72,8 +72,6 @@ typedef struct {
 lmm_status token_stream_push(token_stream *s, const tokenizer *t, int id, buf *out);
 lmm_status token_stream_end(token_stream *s, const tokenizer *t, buf *out); /* what is still held back */
 void token_stream_free(token_stream *s);
-
-/* ---- regular expressions as tokenizer.json writes them (pretok.c, PCRE2 with match and heap limits) ---- */
 
 /* ---- jinja (jinja_lex.c, jinja_parse.c, jinja_eval.c, jinja_value.c, jinja_filters.c) ---- */
 

@@ -319,9 +319,9 @@ static void read_group(rewriter *r) {
     const char *s = r->s + r->at;
     size_t left = r->n - r->at;
     if (left && s[0] == '*') r->fault = "(*";
-    if (left > 1 && s[0] == '?' && one_of(s[1], "imx-")) {
+    if (left > 1 && s[0] == '?' && one_of(s[1], "im-")) {
         buf_putc(&r->out, '?');
-        for (r->at++; r->at < r->n && one_of(r->s[r->at], "imx-"); r->at++) buf_putc(&r->out, r->s[r->at] == 'm' ? 's' : r->s[r->at]);
+        for (r->at++; r->at < r->n && one_of(r->s[r->at], "im-"); r->at++) buf_putc(&r->out, r->s[r->at] == 'm' ? 's' : r->s[r->at]);
         if (r->at >= r->n || (r->s[r->at] != ':' && r->s[r->at] != ')')) r->fault = "group options";
         else g.is_option = r->s[r->at++] == ')';
         buf_putc(&r->out, ':');

@@ -34,8 +34,8 @@ static void expect(const char *json, const char *config, const char *first, cons
 static void a_whole_one_loads(void **state) {
     (void)state;
     expect(BPE(""), NULL, NULL, NULL);
-    expect(BPE(", \"added_tokens\": [{\"id\": 3, \"content\": \"<s>\", \"special\": true}]"), "{\"bos_token\": {\"content\": \"<s>\"}, \"eos_token\": null}",
-           NULL, NULL);
+    expect(BPE(", \"added_tokens\": [{\"id\": 3, \"content\": \"<s>\", \"special\": true}]"),
+           "{\"bos_token\": {\"content\": \"<s>\"}, \"eos_token\": null}", NULL, NULL);
 }
 
 static void models_are_checked(void **state) {
@@ -50,19 +50,24 @@ static void models_are_checked(void **state) {
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 4000000000}, \"merges\": []}}", "'model.vocab'", "'a'"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": \"0\"}, \"merges\": []}}", "'model.vocab'", "no integer"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 0}, \"merges\": []}}", "same id 0", "'b'"},
-        {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 2}, \"merges\": []}, \"added_tokens\": [{\"id\": 2, \"content\": \"b\"}]}", "id 1", "id 2"},
+        {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 2}, \"merges\": []}, \"added_tokens\": [{\"id\": 2, \"content\": "
+         "\"b\"}]}",
+         "id 1", "id 2"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}}}", "'model.merges'", "list"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1}, \"merges\": [\"a b\"]}}", "'model.merges[0]'", "'ab'"},
-        {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"aa\": 1}, \"merges\": [\"a a\", [\"a\", \"x\"]]}}", "'model.merges[1]'", "'x'"},
+        {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"aa\": 1}, \"merges\": [\"a a\", [\"a\", \"x\"]]}}", "'model.merges[1]'",
+         "'x'"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [\"a\"]}}", "'model.merges[0]'", "pair"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [[\"a\"]]}}", "'model.merges[0]'", "pair"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [1]}}", "'model.merges[0]'", "pair"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [], \"unk_token\": \"u\"}}", "'model.unk_token'", "'u'"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [], \"unk_token\": 1}}", "'model.unk_token'", "string"},
         {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [], \"fuse_unk\": 1}}", "'fuse_unk'", "true or false"},
-        {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [], \"end_of_word_suffix\": 1}}", "end_of_word_suffix", "string"},
+        {"{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [], \"end_of_word_suffix\": 1}}", "end_of_word_suffix",
+         "string"},
         {"{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 0}}}", "'model.unk_token'", "missing"},
-        {"{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 0}, \"unk_token\": \"a\", \"max_input_chars_per_word\": -1}}", "max_input_chars_per_word", "-1"},
+        {"{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 0}, \"unk_token\": \"a\", \"max_input_chars_per_word\": -1}}",
+         "max_input_chars_per_word", "-1"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) expect(rows[i][0], NULL, rows[i][1], rows[i][2]);
 }
@@ -86,17 +91,21 @@ static void steps_are_checked(void **state) {
     expect(BPE(", \"normalizer\": {\"type\": \"Prepend\"}"), NULL, "'prepend'", "string");
     expect(BPE(", \"normalizer\": {\"type\": \"Replace\", \"pattern\": \"a\", \"content\": \"b\"}"), NULL, "'pattern'", "Regex");
     expect(BPE(", \"pre_tokenizer\": {\"type\": \"UnicodeScripts\"}"), NULL, "'pre_tokenizer.type'", "UnicodeScripts");
-    expect(BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Isolated\"}"), NULL, "(a", "( without )");
-    expect(BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"*\"}, \"behavior\": \"Isolated\"}"), NULL, "'*'", "regular expression");
-    expect(BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \"a\"}, \"behavior\": \"Gone\"}"), NULL, "behavior", "Gone");
+    expect(BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Isolated\"}"), NULL, "(a",
+           "( without )");
+    expect(BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"*\"}, \"behavior\": \"Isolated\"}"), NULL, "'*'",
+           "regular expression");
+    expect(BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \"a\"}, \"behavior\": \"Gone\"}"), NULL, "behavior",
+           "Gone");
     expect(BPE(", \"pre_tokenizer\": {\"type\": \"Metaspace\", \"replacement\": \"ab\"}"), NULL, "replacement", "one character");
     expect(BPE(", \"pre_tokenizer\": {\"type\": \"Metaspace\", \"prepend_scheme\": \"sometimes\"}"), NULL, "prepend_scheme", "sometimes");
     expect(BPE(", \"decoder\": {\"type\": \"CTC\"}"), NULL, "'decoder.type'", "CTC");
     expect(BPE(", \"decoder\": {\"type\": \"Strip\", \"content\": \" \", \"start\": -1, \"stop\": 0}"), NULL, "start", "-1");
     expect(BPE(", \"post_processor\": {\"type\": \"Magic\"}"), NULL, "'post_processor.type'", "Magic");
     expect(BPE(", \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []}"), NULL, "single", "exactly once");
-    expect(BPE(", \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\"}}], \"special_tokens\": {}}"), NULL,
-           "special_tokens", "'x'");
+    expect(BPE(", \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\"}}], "
+               "\"special_tokens\": {}}"),
+           NULL, "special_tokens", "'x'");
     expect(BPE(", \"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"a\", 0], \"sep\": [\"z\", 99]}"), NULL, "sep", "id");
 }
 
@@ -115,7 +124,8 @@ static void a_missing_file_is_named(void **state) {
 /* A pattern that backtracks without end is stopped. */
 static void a_pattern_that_explodes_gives_up(void **state) {
     (void)state;
-    const char *json = BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(?:(?:a+)+)+b\"}, \"behavior\": \"Isolated\"}");
+    const char *json =
+        BPE(", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(?:(?:a+)+)+b\"}, \"behavior\": \"Isolated\"}");
     tree *root = NULL;
     tokenizer *t = NULL;
     id_list ids = {0};
@@ -132,8 +142,12 @@ static void a_pattern_that_explodes_gives_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_whole_one_loads),     cmocka_unit_test(models_are_checked),    cmocka_unit_test(added_tokens_are_checked),
-        cmocka_unit_test(steps_are_checked),     cmocka_unit_test(the_config_is_checked), cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_whole_one_loads),
+        cmocka_unit_test(models_are_checked),
+        cmocka_unit_test(added_tokens_are_checked),
+        cmocka_unit_test(steps_are_checked),
+        cmocka_unit_test(the_config_is_checked),
+        cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(a_pattern_that_explodes_gives_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
