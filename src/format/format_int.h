@@ -9,13 +9,15 @@
 #define CHECKPOINT_INDEX "model.safetensors.index.json"
 
 enum {
-    HEADER_SIZE_MAX = 100 * 1000 * 1000,                   /* the published limit of the format */
-    HEADER_TENSORS_MAX = 1 << 18,                          /* ours: 60 times the tensors of a model of 400 layers */
-    HEADER_DEPTH_MAX = 3,                                  /* the map of tensors, one tensor, its shape */
+    HEADER_SIZE_MAX = 100 * 1000 * 1000, /* the published limit of the format */
+    HEADER_TENSORS_MAX = 1 << 18,        /* ours: 60 times the tensors of a model of 400 layers */
+    HEADER_DEPTH_MAX = 3,                /* the map of tensors, one tensor, its shape */
 };
 
 /* A tensor's name for a message: cut to a readable length, control characters shown as '?'. */
-typedef struct { char text[100]; } shown;
+typedef struct {
+    char text[100];
+} shown;
 shown name_shown(const char *name);
 
 /* A hostile JSON text can make a tree many times its size; depth and number of values are known without building it. */

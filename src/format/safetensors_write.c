@@ -45,7 +45,8 @@ static lmm_status check_tensors(const named_tensor *at, int n) {
         st = check_text(name, strlen(name), "tensor name");
         if (!st && !strcmp(name, SAFETENSORS_METADATA)) st = LMM_FAIL(LMM_E_ARG, "no tensor can be named '%s'", name);
         if (!st && dtype_block(at[i].t.type) > 1)
-            st = LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' is %s, which safetensors cannot hold", name_shown(name).text, dtype_name(at[i].t.type));
+            st = LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' is %s, which safetensors cannot hold", name_shown(name).text,
+                          dtype_name(at[i].t.type));
         if (!st && !strmap_put(seen, name, strlen(name), i)) st = LMM_FAIL(LMM_E_ARG, "two tensors are named '%s'", name_shown(name).text);
     }
     strmap_free(seen);

@@ -1,42 +1,30 @@
 /* tensor.c - shapes, sizes and names of tensors. */
 #include "tensor/tensor.h"
 
-#include "kernels/blocks.h"
-
 enum { NOT_WEIGHT = -1 };
 
 static const struct {
     const char *name;
-    int block, kernel; /* kernel_type of weights */
-    size_t size;
+    int kernel;  /* kernel_type of weights: it knows their size */
+    size_t size; /* of one value of the others */
 } dtype_row[DT_COUNT] = {
-    [DT_F32] = {"F32", 1, KT_F32, 4},
-    [DT_F16] = {"F16", 1, KT_F16, 2},
-    [DT_BF16] = {"BF16", 1, KT_BF16, 2},
-    [DT_I64] = {"I64", 1, NOT_WEIGHT, 8},
-    [DT_I32] = {"I32", 1, NOT_WEIGHT, 4},
-    [DT_I16] = {"I16", 1, NOT_WEIGHT, 2},
-    [DT_I8] = {"I8", 1, NOT_WEIGHT, 1},
-    [DT_U8] = {"U8", 1, NOT_WEIGHT, 1},
-    [DT_BOOL] = {"BOOL", 1, NOT_WEIGHT, 1},
-    [DT_F64] = {"F64", 1, NOT_WEIGHT, 8},
-    [DT_Q4_0] = {"Q4_0", BLOCK_VALUES, KT_Q4_0, sizeof(block_q4_0)},
-    [DT_Q4_1] = {"Q4_1", BLOCK_VALUES, KT_Q4_1, sizeof(block_q4_1)},
-    [DT_Q5_0] = {"Q5_0", BLOCK_VALUES, KT_Q5_0, sizeof(block_q5_0)},
-    [DT_Q5_1] = {"Q5_1", BLOCK_VALUES, KT_Q5_1, sizeof(block_q5_1)},
-    [DT_Q8_0] = {"Q8_0", BLOCK_VALUES, KT_Q8_0, sizeof(block_q8_0)},
-    [DT_Q2_K] = {"Q2_K", SUPER_VALUES, KT_Q2_K, sizeof(block_q2_K)},
-    [DT_Q3_K] = {"Q3_K", SUPER_VALUES, KT_Q3_K, sizeof(block_q3_K)},
-    [DT_Q4_K] = {"Q4_K", SUPER_VALUES, KT_Q4_K, sizeof(block_q4_K)},
-    [DT_Q5_K] = {"Q5_K", SUPER_VALUES, KT_Q5_K, sizeof(block_q5_K)},
-    [DT_Q6_K] = {"Q6_K", SUPER_VALUES, KT_Q6_K, sizeof(block_q6_K)},
+    [DT_F32] = {"F32", KT_F32, 0},     [DT_F16] = {"F16", KT_F16, 0},     [DT_BF16] = {"BF16", KT_BF16, 0},
+    [DT_I64] = {"I64", NOT_WEIGHT, 8}, [DT_I32] = {"I32", NOT_WEIGHT, 4}, [DT_I16] = {"I16", NOT_WEIGHT, 2},
+    [DT_I8] = {"I8", NOT_WEIGHT, 1},   [DT_U8] = {"U8", NOT_WEIGHT, 1},   [DT_BOOL] = {"BOOL", NOT_WEIGHT, 1},
+    [DT_F64] = {"F64", NOT_WEIGHT, 8}, [DT_Q4_0] = {"Q4_0", KT_Q4_0, 0},  [DT_Q4_1] = {"Q4_1", KT_Q4_1, 0},
+    [DT_Q5_0] = {"Q5_0", KT_Q5_0, 0},  [DT_Q5_1] = {"Q5_1", KT_Q5_1, 0},  [DT_Q8_0] = {"Q8_0", KT_Q8_0, 0},
+    [DT_Q2_K] = {"Q2_K", KT_Q2_K, 0},  [DT_Q3_K] = {"Q3_K", KT_Q3_K, 0},  [DT_Q4_K] = {"Q4_K", KT_Q4_K, 0},
+    [DT_Q5_K] = {"Q5_K", KT_Q5_K, 0},  [DT_Q6_K] = {"Q6_K", KT_Q6_K, 0},
 };
 
 const char *dtype_name(dtype t) { return dtype_row[t].name; }
-int dtype_block(dtype t) { return dtype_row[t].block; }
-size_t dtype_size(dtype t) { return dtype_row[t].size; }
-size_t dtype_bytes(dtype t, int64_t n) { return (size_t)(n / dtype_row[t].block) * dtype_row[t].size; }
 bool dtype_is_weight(dtype t) { return dtype_row[t].kernel != NOT_WEIGHT; }
+int dtype_block(dtype t) { return dtype_is_weight(t) ? kernel_type_block(dtype_kernel(t)) : 1; }
+size_t dtype_size(dtype t) { return dtype_bytes(t, dtype_block(t)); }
+
+size_t dtype_bytes(dtype t, int64_t n) {
+    return dtype_is_weight(t) ? kernel_type_bytes(dtype_kernel(t), n) : (size_t)n * dtype_row[t].size;
+}
 
 kernel_type dtype_kernel(dtype t) {
     LMM_ASSERT(dtype_is_weight(t), "%s is no weight type", dtype_name(t));
