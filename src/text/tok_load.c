@@ -6,7 +6,7 @@
 
 #include "text/text_int.h"
 
-enum { MESSAGE_SIZE = 1024, ADDED_SIZE_MAX = 1 << 12 };
+enum { MESSAGE_SIZE = 1024, ADDED_SIZE_MAX = 1 << 12, NORMALIZED_SIZE_MAX = 1 << 16, AROUND_COUNT_MAX = 1 << 10 };
 
 lmm_status tok_bad(const char *name, const char *format, ...) {
     char message[MESSAGE_SIZE];
@@ -126,11 +126,12 @@ static lmm_status close_gaps(tok_vocab *v, const char *name) {
 
 /* A token that is looked for in normalized text is also decoded as its normalized self, and left out of a text only if that is the
  * spelling of a special token (the library's choice). */
-static lmm_status place_normalized(tokenizer *t, const added_token *a) {
+static lmm_status place_normalized(tokenizer *t, const added_token *a, const char *name) {
     tok_vocab *v = &t->vocab;
     token_row *row = &v->rows.at[a->id];
     buf text = {0};
     lmm_status st = normalizer_run(t->normalizer, a->text, a->size, &text);
+    if (!st && text.size > NORMALIZED_SIZE_MAX) st = tok_bad(name, "'added_tokens': '%s' normalizes to %zu bytes", a->text, text.size);
     if (!st) {
         int same;
         trie_put(t->normalized_tokens, text.data, text.size, a);
@@ -145,7 +146,7 @@ static lmm_status place_normalized(tokenizer *t, const added_token *a) {
 }
 
 /* Special tokens come first, as in the library: of two that look the same after normalizing, the first is found. */
-static lmm_status place_added(tokenizer *t) {
+static lmm_status place_added(tokenizer *t, const char *name) {
     t->plain_tokens = trie_new();
     t->normalized_tokens = trie_new();
     lmm_status st = LMM_OK;
@@ -155,7 +156,7 @@ static lmm_status place_added(tokenizer *t) {
             token_row *row = &t->vocab.rows.at[a->id];
             if (row->special != (pass == 0)) continue;
             row->skipped = row->special;
-            if (a->normalized) st = place_normalized(t, a);
+            if (a->normalized) st = place_normalized(t, a, name);
             else trie_put(t->plain_tokens, a->text, a->size, a);
         }
     return st;
@@ -191,6 +192,7 @@ static lmm_status load_model(tokenizer *t, const tree *model, const char *name) 
 
 static lmm_status add_ids(const tokenizer *t, id_list *out, const tree *ids, const char *name) {
     if (!ids || ids->type != TREE_LIST) return tok_bad(name, "'post_processor': 'ids' must be a list");
+    if (ids->count > AROUND_COUNT_MAX - out->count) return tok_bad(name, "'post_processor' adds more than %d tokens", AROUND_COUNT_MAX);
     for (int i = 0; i < ids->count; i++) {
         const tree *id = ids->items[i];
         if (id->type != TREE_INT || id->i < 0 || id->i >= t->vocab.rows.count)
@@ -291,7 +293,7 @@ static lmm_status load_all(tokenizer *t, const tree *json, const tree *config, c
     if (!st) st = pretokenizer_load(&t->pretokenizer, tree_get(json, "pre_tokenizer"), name);
     if (!st) st = token_decoder_load(&t->decoder, tree_get(json, "decoder"), name);
     if (!st) st = load_processor(t, tree_get(json, "post_processor"), name);
-    if (!st) st = place_added(t);
+    if (!st) st = place_added(t, name);
     if (!st) st = load_config_token(&t->bos, t, config, "bos_token", name);
     if (!st) st = load_config_token(&t->eos, t, config, "eos_token", name);
     if (!st) st = load_config_token(&t->pad, t, config, "pad_token", name);
