@@ -52,7 +52,8 @@ static void multiply_block(float *y, int64_t ldy, const operands *o, int col0, i
         for (int j = 0; j < n; j += NR)
             for (int q = 0, at = i; q < count; at += rows[q++]) {
                 float *to = y + at * ldy + j;
-                if (n - j < NR) edge_tile(o->layout, rows[q], to, ldy, a + q * A_PANEL, b + j * KC, n - j, k, use, next);
+                if (n - j < NR || rows[q] < MR_MIN)
+                    edge_tile(o->layout, rows[q], to, ldy, a + q * A_PANEL, b + j * KC, min_int(NR, n - j), k, use, next);
                 else (o->layout == A_ROWS ? tile_a_rows : tile_a_columns)(rows[q], to, ldy, a + q * A_PANEL, b + j * KC, k, use, next);
             }
         i += sum;
@@ -72,6 +73,7 @@ static void body_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, con
                          int k, bool accumulate) {
     if (k == 0 && !accumulate)
         for (int i = 0; i < m; i++) memset(y + i * ldy, 0, (size_t)n * sizeof *y);
+    if (m == 0) return;
     if (m > FEW) multiply(y, ldy, &(operands){x, ldx, w, ldw, wt, A_ROWS, true}, m, n, k, !accumulate, false);
     else if (wt == KT_F32) few_nt(KT_F32, y, ldy, x, ldx, w, ldw, m, n, k, accumulate);
     else if (wt == KT_F16) few_nt(KT_F16, y, ldy, x, ldx, w, ldw, m, n, k, accumulate);
@@ -80,6 +82,7 @@ static void body_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, con
 
 static void body_gemm_nn(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n,
                          int k) {
+    if (m == 0) return;
     if (m > FEW) multiply(y, ldy, &(operands){a, lda, b, ldb, bt, A_ROWS, false}, m, n, k, false, true);
     else if (bt == KT_F32) few_nn(KT_F32, y, ldy, a, lda, b, ldb, m, n, k);
     else if (bt == KT_F16) few_nn(KT_F16, y, ldy, a, lda, b, ldb, m, n, k);

@@ -18,18 +18,26 @@ INLINE vf load_as_head(const void *x, kernel_type t, int64_t at, int n) {
     return t == KT_F16 ? v_load_f16(rest) : v_load_bf16(rest);
 }
 
+enum { WORDS = VL * 4 }; /* bytes of VL words */
+
+/* The first `size` bytes of `rows` rows, 0 beyond. */
+static void gather_words(char to[VL][WORDS], const char *from, int64_t stride, int rows, int size) {
+    memset(to, 0, VL * WORDS);
+    for (int j = 0; j < min_int(rows, VL); j++) memcpy(to[j], from + j * stride, (size_t)min_int(size, WORDS));
+}
+
 /* VL rows of w by VL words of four bytes, transposed: word l of row j is lane j of t[l]. A word is one f32 or two 16-bit weights, first in
  * the low half. Rows and steps of k beyond the given are 0. */
 INLINE void load_words(vf t[VL], kernel_type wt, const void *w, int64_t at, int64_t ldw, int rows, int k) {
-    const int64_t size = wt == KT_F32 ? 4 : 2;
-    const char *from = (const char *)w + at * size;
-    if (rows >= VL && k * size >= 4 * VL) {
-        v_load_transposed(t, from, ldw * size);
-        return;
+    const int bytes = wt == KT_F32 ? 4 : 2;
+    const char *from = (const char *)w + at * bytes;
+    int64_t stride = ldw * bytes;
+    char edge[VL][WORDS];
+    if (rows < VL || k * bytes < WORDS) {
+        gather_words(edge, from, stride, rows, k * bytes);
+        from = edge[0], stride = WORDS;
     }
-    char rest[VL][4 * VL] = {{0}};
-    for (int j = 0; j < min_int(rows, VL); j++) memcpy(rest[j], from + j * ldw * size, (size_t)min_i64(4 * VL, k * size));
-    v_load_transposed(t, rest[0], 4 * VL);
+    v_load_transposed(t, from, stride);
 }
 
 INLINE void split_word(kernel_type wt, vf word, vf *low, vf *high) {

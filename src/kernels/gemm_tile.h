@@ -9,11 +9,12 @@
 #include "kernels/gemm_load.h"
 
 enum {
-    NR = 2 * VL,            /* columns of a tile */
-    MR = VL == 16 ? 14 : 6, /* rows: MR * 2 sums, 2 vectors of B and one of A fill the 32 or 16 registers */
-    KC = KERNEL_K_BLOCK,    /* steps of k packed at a time: a panel of B is 32 or 16 KB */
-    A_ROW = KC + 16,        /* stride of a packed row of A, no power of two */
-    A_STEP = 16,            /* stride of a packed column of A */
+    NR = 2 * VL,               /* columns of a tile */
+    MR = VL == 16 ? 14 : 6,    /* rows: MR * 2 sums, 2 vectors of B and one of A fill the 32 or 16 registers */
+    KC = KERNEL_K_BLOCK,       /* steps of k packed at a time: a panel of B is 32 or 16 KB */
+    MR_MIN = VL == 16 ? 7 : 3, /* sharing rows evenly leaves no panel with less, unless m itself is less */
+    A_ROW = KC + 16,           /* stride of a packed row of A, no power of two */
+    A_STEP = 16,               /* stride of a packed column of A */
     A_PANEL = MR * A_ROW > A_STEP *KC ? MR *A_ROW : A_STEP *KC,
     STREAMS = 3,     /* rectangles fetched ahead in one tile, */
     FETCH_STEPS = 8, /* a line of each every so many steps: oftener they would stand in the way of the tile's own loads */
@@ -74,13 +75,12 @@ INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const floa
 
 INLINE void tile_rows(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use, ahead *next) {
     switch (rows) {
-    case 1: tile_of(1, layout, y, ldy, a, b, k, use, next); break;
-    case 2: tile_of(2, layout, y, ldy, a, b, k, use, next); break;
+#if !defined(__AVX512F__)
     case 3: tile_of(3, layout, y, ldy, a, b, k, use, next); break;
     case 4: tile_of(4, layout, y, ldy, a, b, k, use, next); break;
     case 5: tile_of(5, layout, y, ldy, a, b, k, use, next); break;
     case 6: tile_of(6, layout, y, ldy, a, b, k, use, next); break;
-#if defined(__AVX512F__)
+#else
     case 7: tile_of(7, layout, y, ldy, a, b, k, use, next); break;
     case 8: tile_of(8, layout, y, ldy, a, b, k, use, next); break;
     case 9: tile_of(9, layout, y, ldy, a, b, k, use, next); break;
@@ -101,13 +101,12 @@ static void tile_a_columns(int rows, float *y, int64_t ldy, const float *a, cons
     tile_rows(A_COLUMNS, rows, y, ldy, a, b, k, use, next);
 }
 
-/* A tile at the right edge, with fewer than NR columns: computed whole in a place of its own. */
+/* A tile with fewer than NR columns or MR_MIN rows, computed whole in a place of its own; the packed panels are 0 where there is nothing. */
 static void edge_tile(a_layout layout, int rows, float *y, int64_t ldy, const float *a, const float *b, int columns, int k, y_use use,
                       ahead *next) {
-    float whole[MR * NR];
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < NR; j++) whole[i * NR + j] = j < columns && use != Y_SET ? y[i * ldy + j] : 0.0f;
-    (layout == A_ROWS ? tile_a_rows : tile_a_columns)(rows, whole, NR, a, b, k, use, next);
+    float whole[MR * NR] = {0};
+    for (int i = 0; i < rows && use != Y_SET; i++) memcpy(whole + i * NR, y + i * ldy, (size_t)columns * sizeof *y);
+    (layout == A_ROWS ? tile_a_rows : tile_a_columns)(max_int(rows, MR_MIN), whole, NR, a, b, k, use, next);
     for (int i = 0; i < rows; i++) memcpy(y + i * ldy, whole + i * NR, (size_t)columns * sizeof *y);
 }
 
