@@ -2,6 +2,7 @@
  *
  *   image   PNG, JPEG, WebP, BMP, GIF(first frame) -> RGB u8
  *   resize  PIL's Image.resize bit for bit
+ *   draw         filled shapes and text on a picture
  *   preprocess   what Hugging Face's slow image processors do with one picture, from preprocessor_config.json */
 #ifndef LMM_MEDIA_H
 #define LMM_MEDIA_H
@@ -60,6 +61,18 @@ lmm_status image_resize(image *out, const image *in, int width, int height, resi
 lmm_status image_crop(image *out, const image *in, int left, int top, int width, int height); /* outside is black */
 lmm_status image_pad_square(image *out, const image *in, const unsigned char rgb[3]);         /* expand2square: odd pixel right/bottom */
 lmm_status image_transpose(image *out, const image *in, int exif_orientation);                /* 1..8 */
+
+/* ---- drawing (draw.c): on RGB pictures, clipped at the border ---- */
+
+typedef struct {
+    unsigned char r, g, b;
+} draw_color;
+enum { DRAW_TEXT_HEIGHT = 7 };                                           /* points; a character is 5 wide and 6 apart */
+void draw_polygon(image *im, const double *xy, int count, draw_color c); /* xy: count corners in pixels, even-odd, 16 samples a pixel */
+void draw_disc(image *im, double x, double y, double radius, draw_color c);
+void draw_rectangle(image *im, int x, int y, int width, int height, draw_color c);
+void draw_text(image *im, int x, int y, int scale, const char *text, draw_color c); /* ASCII; anything else is drawn as '?' */
+int draw_text_width(const char *text, int scale);
 
 /* ---- preprocess (preprocess.c, preprocess_tiles.c) ---- */
 
