@@ -59,5 +59,6 @@ lmm_status cmd_embed(int argc, char **argv);
 lmm_status cmd_import(int argc, char **argv);
 lmm_status cmd_pull(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
+lmm_status cmd_synth(int argc, char **argv);
 
 #endif

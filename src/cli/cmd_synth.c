@@ -1,0 +1,69 @@
+/* cmd_synth.c - `lmm synth WHAT`: data made from nothing, with known answers. One row a generator. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "synth/synth.h"
+
+typedef struct {
+    const char *out, *family;
+    int count, seed, side, frames, questions;
+    bool mp4;
+} settings;
+
+/* The test and the validation are a tenth each, and never empty. */
+static lmm_status write_splits(const synth_kind *k, const settings *s) {
+    const synth_options o = {.seed = (uint64_t)s->seed,
+                             .side = s->side,
+                             .frames = s->frames,
+                             .questions = s->questions,
+                             .family = s->family};
+    for (int split = 0; split < SYNTH_SPLIT_COUNT; split++) {
+        int64_t count = split == SYNTH_TRAIN ? s->count : (s->count + 9) / 10;
+        lmm_status st = synth_write(s->out, k, &o, (synth_split)split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES);
+        if (st) return st;
+        printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count, k->clip ? "clips" : "pictures");
+    }
+    return LMM_OK;
+}
+
+static lmm_status run(const opt_list *words, const settings *s) {
+    if (words->count != 1 || !s->out) return LMM_FAIL(LMM_E_ARG, "usage: lmm synth scenes|charts|numbers|clips -o DIR");
+    const synth_kind *k;
+    lmm_status st = synth_find(&k, words->at[0]);
+    return st ? st : write_splits(k, s);
+}
+
+static char *summary(void) {
+    buf b = {0};
+    buf_puts(&b, "Pictures and clips with questions whose answers are known. Training, validation and test share no combination.\n\n");
+    const synth_kind *k;
+    for (int i = 0; (k = synth_kind_at(i)); i++) buf_printf(&b, "  %-10s %s\n", k->name, k->summary);
+    return buf_take(&b);
+}
+
+lmm_status cmd_synth(int argc, char **argv) {
+    settings s = {.count = 1000, .seed = 1};
+    opt_list words = {0};
+    const opt options[] = {
+        {"-o|--out", OPT_STRING, &s.out, 0, 0, "DIR", "folder of the data set"},
+        {"-n|--count", OPT_INT, &s.count, 1, 10000000, "N",
+         "training pictures or clips (default 1000); a tenth each for validation and test"},
+        {"--seed", OPT_INT, &s.seed, 0, 2147483647, "N", "another seed gives another data set (default 1)"},
+        {"--side", OPT_INT, &s.side, SYNTH_SIDE_MIN, SYNTH_SIDE_MAX, "N", "pixels a side (default 128)"},
+        {"--frames", OPT_INT, &s.frames, SYNTH_FRAMES_MIN, SYNTH_FRAMES_MAX, "N", "frames a clip (default 8)"},
+        {"--questions", OPT_INT, &s.questions, 1, 16, "N", "questions a picture at most (default 4)"},
+        {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family"},
+        {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips as MP4 files instead of folders of frames"},
+        {0},
+    };
+    bool done;
+    char *about = summary();
+    lmm_status st = cli_parse(options, argc, argv, &words, "lmm synth scenes|charts|numbers|clips -o DIR [OPTIONS]", about,
+                              "  lmm synth scenes -o data/scenes -n 5000\n  lmm synth clips -o data/clips --frames 16 --mp4\n", &done);
+    if (!st && !done) st = run(&words, &s);
+    free(about);
+    opts_free(options);
+    free(words.at);
+    return st;
+}

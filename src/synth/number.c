@@ -1,0 +1,64 @@
+/* number.c - printed numbers to read: one, or two in different colours. A number belongs to one split. */
+#include "synth/synth_int.h"
+
+#include <stdlib.h>
+
+enum { READ, READ_BY_COLOR, FIND_LARGER };
+static const char *const families[] = {"read", "read_color", "larger", NULL};
+
+typedef struct {
+    int value, color;
+} printed;
+
+static int digits_draw(synth_split split, rng *r) {
+    static const int below[] = {10, 100, 1000, 10000};
+    int length, value;
+    do {
+        length = pick(r, 0, 3);
+        value = pick(r, length ? below[length - 1] : 0, below[length] - 1);
+    } while (number_split((uint64_t)value) != split);
+    return value;
+}
+
+/* In the upper or lower part of the picture (part 0, 1 of `parts`), as large as fits and sometimes smaller. */
+static void print(image *im, const printed *p, int part, int parts, rng *r) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", p->value);
+    const int side = im->width, height = side / parts;
+    int largest = min_int((side - 4) / draw_text_width(text, 1), (height - 4) / DRAW_TEXT_HEIGHT);
+    int scale = pick(r, max_int(1, side / 64), max_int(max_int(1, side / 64), min_int(largest, side / 24)));
+    int x = pick(r, 2, max_int(2, side - draw_text_width(text, scale) - 2));
+    int y = part * height + pick(r, 2, max_int(2, height - DRAW_TEXT_HEIGHT * scale - 2));
+    draw_text(im, x, y, scale, text, color_inks[p->color]);
+}
+
+static void ask(synth_item *item, const printed *p, int family, bool asked_larger) {
+    const printed *large = p[0].value > p[1].value ? &p[0] : &p[1], *small = large == &p[0] ? &p[1] : &p[0];
+    if (family == READ)
+        question_add(item, "read", mem_strdup("What number is printed?"), mem_printf("%d", p->value), mem_printf("I read %d.", p->value));
+    else if (family == READ_BY_COLOR)
+        question_add(item, "read_color", mem_printf("What number is printed in %s?", color_names[p->color]), mem_printf("%d", p->value),
+                     mem_printf("The numbers are %d in %s and %d in %s.", p->value, color_names[p->color], p[1].value,
+                                color_names[p[1].color]));
+    else
+        question_add(item, "larger", mem_printf("Which number is %s?", asked_larger ? "larger" : "smaller"),
+                     mem_printf("%d", asked_larger ? large->value : small->value),
+                     mem_printf("The numbers are %d and %d. %d > %d.", p[0].value, p[1].value, large->value, small->value));
+}
+
+static lmm_status make(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
+    printed p[2];
+    do {
+        for (int i = 0; i < 2; i++) p[i] = (printed){digits_draw(split, r), pick(r, 0, COLOR_COUNT - 1)};
+    } while (p[0].value == p[1].value || p[0].color == p[1].color || p[0].color == 3 || p[1].color == 3); /* no yellow on pale */
+    const int count = family == READ ? 1 : 2, up = coin(r);
+    ask(out, p, family, coin(r));
+    out->frames = mem_new(1, sizeof *out->frames);
+    lmm_status st = ground_new(&out->frames[0], o->side, r);
+    if (st) return st;
+    out->frame_count = 1;
+    for (int i = 0; i < count; i++) print(&out->frames[0], &p[i], count == 1 ? 0 : (i + up) % 2, count, r);
+    return LMM_OK;
+}
+
+const synth_kind synth_numbers = {"numbers", "printed numbers: read, read by colour, larger", families, false, make};

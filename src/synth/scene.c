@@ -1,0 +1,126 @@
+/* scene.c - still pictures: up to sixteen coloured shapes on a pale ground, laid out for the question that leads. */
+#include "synth/scene_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool class_holds(thing_class c, look l) {
+    return (c.kind == BY_COLOR || c.like.shape == l.shape) && (c.kind == BY_SHAPE || c.like.color == l.color);
+}
+
+int scene_count(const scene *s, thing_class c) {
+    int n = 0;
+    for (int i = 0; i < s->count; i++) n += class_holds(c, s->things[i].look);
+    return n;
+}
+
+static void add(scene *s, look l) {
+    LMM_ASSERT(s->count < THING_MAX, "%d things", s->count);
+    s->things[s->count++] = (thing){.look = l};
+}
+
+/* `count` things of the class; the first is the class's own look when `own`. */
+static void add_members(scene *s, thing_class c, int count, bool own, rng *r) {
+    for (int i = 0; i < count; i++) {
+        look l = c.like;
+        if (i || !own) do
+                l = look_beside(s->split, r);
+            while (!class_holds(c, l));
+        add(s, l);
+    }
+}
+
+static void add_others(scene *s, int count, rng *r) {
+    for (int i = 0; i < count; i++) {
+        look l;
+        do l = look_beside(s->split, r);
+        while (class_holds(s->topic, l) || class_holds(s->other, l));
+        add(s, l);
+    }
+}
+
+/* Nothing of it there is asked by shape and colour both, so that the asked combination is the split's own. */
+static void lay_count(scene *s, rng *r) {
+    int n = pick(r, 0, 6);
+    s->topic.kind = n ? (class_kind)pick(r, 0, CLASS_KIND_COUNT - 1) : BY_LOOK;
+    s->other = s->topic;
+    add_members(s, s->topic, n, true, r);
+    add_others(s, pick(r, n ? 0 : 1, 5), r);
+}
+
+/* Two shapes or two colours; either side may be the larger. */
+static void lay_compare(scene *s, rng *r) {
+    s->topic.kind = coin(r) ? BY_SHAPE : BY_COLOR;
+    s->other.kind = s->topic.kind;
+    do s->other.like = look_beside(s->split, r);
+    while (class_holds(s->topic, s->other.like) || class_holds(s->other, s->topic.like));
+    int a = pick(r, 0, 5), b = pick(r, 0, 5);
+    if (a == b && pick(r, 0, 3)) a = a < 5 ? a + 1 : 0; /* as many as: now and then, and always a no */
+    add_members(s, s->topic, a, true, r);
+    add_members(s, s->other, b, false, r);
+    add_others(s, pick(r, a + b ? 0 : 1, 3), r);
+}
+
+static void lay_any(scene *s, rng *r) {
+    add(s, s->topic.like);
+    for (int n = pick(r, 0, 5); n > 0; n--) add(s, look_beside(s->split, r));
+}
+
+static int by_cell(const void *a, const void *b) { return ((const thing *)a)->cell - ((const thing *)b)->cell; }
+
+/* Distinct cells of the grid, away from their borders: nothing overlaps. */
+static void place(scene *s, rng *r) {
+    int cells[THING_MAX];
+    for (int i = 0; i < THING_MAX; i++) cells[i] = i;
+    rng_shuffle(r, cells, THING_MAX);
+    for (int i = 0; i < s->count; i++) {
+        thing *t = &s->things[i];
+        t->cell = cells[i];
+        t->large = coin(r);
+        t->radius = t->large ? 0.098 : 0.06;
+        double room = 0.5 / GRID - 1.12 * t->radius;
+        t->x = (cells[i] % GRID + 0.5) / GRID + room * (2 * rng_unit(r) - 1);
+        t->y = (cells[i] / GRID + 0.5) / GRID + room * (2 * rng_unit(r) - 1);
+    }
+    qsort(s->things, (size_t)s->count, sizeof *s->things, by_cell);
+}
+
+static void lay_out(scene *s, int family, synth_split split, rng *r) {
+    *s = (scene){.split = split, .topic = {BY_LOOK, look_draw(split, r)}};
+    s->other = s->topic;
+    if (family == ASK_COUNT) lay_count(s, r);
+    else if (family == ASK_COMPARE) lay_compare(s, r);
+    else lay_any(s, r);
+    place(s, r);
+}
+
+static lmm_status render(synth_item *item, const scene *s, int side, rng *r) {
+    item->frames = mem_new(1, sizeof *item->frames);
+    lmm_status st = ground_new(&item->frames[0], side, r);
+    if (st) return st;
+    item->frame_count = 1;
+    for (int i = 0; i < s->count; i++) {
+        const thing *t = &s->things[i];
+        draw_look(&item->frames[0], t->look, t->x * side, t->y * side, t->radius * side);
+    }
+    return LMM_OK;
+}
+
+/* A layout that cannot lead with the family (no shape is alone, nothing is far enough from anything) is drawn again. */
+static lmm_status make(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
+    enum { TRIES = 1000 };
+    scene s;
+    int tries = 0;
+    do lay_out(&s, family, split, r);
+    while (!scene_ask(out, &s, family, true, r) && ++tries < TRIES);
+    LMM_ASSERT(tries < TRIES, "no scene for '%s'", scene_families[family]);
+    int first = pick(r, 0, ASK_COUNT_OF - 1);
+    for (int i = 0; i < ASK_COUNT_OF && !o->family && out->questions.count < o->questions; i++) {
+        int next = (first + i) % ASK_COUNT_OF;
+        if (next != family) scene_ask(out, &s, next, false, r);
+    }
+    return render(out, &s, o->side, r);
+}
+
+const synth_kind synth_scenes = {"scenes", "coloured shapes: existence, colour, count, position, compare, describe", scene_families, false,
+                                 make};

@@ -1,0 +1,61 @@
+/* synth.h - pictures and clips made from nothing, with questions whose answers are known.
+ *
+ * A sample is a pure function of (seed, kind, split, index), so a data set needs no storage but its command line. The splits share no combination:
+ * what a training picture shows and asks about (shape with colour, number, value with label) never is what a test question asks about.
+ * Every question carries the reasoning that leads to its answer. */
+#ifndef LMM_SYNTH_H
+#define LMM_SYNTH_H
+
+#include "base/base.h"
+#include "media/media.h"
+
+typedef enum { SYNTH_TRAIN, SYNTH_VALIDATION, SYNTH_TEST, SYNTH_SPLIT_COUNT } synth_split;
+extern const char *const synth_split_names[SYNTH_SPLIT_COUNT];
+
+typedef struct {
+    const char *family; /* existence, colour, count, ...: static */
+    char *question, *answer, *reasoning;
+} synth_question;
+
+/* Zeros mean the defaults. */
+typedef struct {
+    uint64_t seed;
+    int side;           /* of a picture, in pixels: 128 */
+    int frames;         /* of a clip: 8 */
+    int questions;      /* a picture at most: 4; clips have one */
+    const char *family; /* only questions of this one; NULL: all of the kind */
+} synth_options;
+enum { SYNTH_SIDE_MIN = 48, SYNTH_SIDE_MAX = 1024, SYNTH_FRAMES_MIN = 4, SYNTH_FRAMES_MAX = 1024 };
+
+typedef struct {
+    image *frames; /* one for a picture */
+    int frame_count;
+    double fps;
+    VEC(synth_question) questions;
+} synth_item;
+
+typedef struct {
+    const char *name, *summary;
+    const char *const *families; /* NULL-terminated */
+    bool clip;
+    lmm_status (*make)(synth_item *out, const synth_options *o, int family, synth_split split, rng *r);
+} synth_kind;
+
+const synth_kind *synth_kind_at(int index); /* NULL behind the last */
+lmm_status synth_find(const synth_kind **out, const char *name);
+/* The first question of sample `index` is of family index % families (or of o->family). Fails on options outside their bounds. */
+lmm_status synth_make(synth_item *out, const synth_kind *k, const synth_options *o, synth_split split, int64_t index);
+void synth_item_free(synth_item *item);
+
+/* ---- writing (write.c) ---- */
+
+typedef enum { SYNTH_FRAMES, SYNTH_MP4 } synth_clip_format;
+/* Writes `count` samples of a split:
+ *   DIR/<split>/000000.png                   pictures; clips are folders of frames or files 000000.mp4
+ *   DIR/<split>.json                         LLaVA's conversations, all questions of a picture in one; "families" and "reasoning" beside them
+ *   DIR/<split>.jsonl                        a line a question: id, image or video, question, answer, family, reasoning
+ * With a progress bar. */
+lmm_status synth_write(const char *dir, const synth_kind *k, const synth_options *o, synth_split split, int64_t count,
+                       synth_clip_format clips);
+
+#endif

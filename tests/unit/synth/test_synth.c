@@ -1,0 +1,202 @@
+/* test_synth.c - samples are functions of their index, splits share no combination, answers agree with what is drawn and said. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "synth/synth_int.h"
+
+static synth_item sample(const char *kind, const char *family, synth_split split, int64_t index) {
+    const synth_kind *k;
+    synth_item item;
+    assert_int_equal(synth_find(&k, kind), LMM_OK);
+    assert_int_equal(synth_make(&item, k, &(synth_options){.seed = 5, .side = 48, .family = family}, split, index), LMM_OK);
+    return item;
+}
+
+static bool same(const synth_item *a, const synth_item *b) {
+    bool equal = a->frame_count == b->frame_count && a->questions.count == b->questions.count;
+    for (int i = 0; equal && i < a->frame_count; i++)
+        equal = !memcmp(a->frames[i].data, b->frames[i].data, (size_t)a->frames[i].width * (size_t)a->frames[i].height * 3);
+    for (int i = 0; equal && i < a->questions.count; i++)
+        equal = !strcmp(a->questions.at[i].question, b->questions.at[i].question) &&
+                !strcmp(a->questions.at[i].answer, b->questions.at[i].answer);
+    return equal;
+}
+
+static void a_sample_is_a_function_of_its_index(void **state) {
+    (void)state;
+    const synth_kind *k;
+    for (int i = 0; (k = synth_kind_at(i)); i++) {
+        synth_item a = sample(k->name, NULL, SYNTH_TRAIN, 17), b = sample(k->name, NULL, SYNTH_TRAIN, 17);
+        synth_item c = sample(k->name, NULL, SYNTH_TRAIN, 18), d = sample(k->name, NULL, SYNTH_TEST, 17);
+        assert_true(same(&a, &b));
+        assert_false(same(&a, &c));
+        assert_false(same(&a, &d));
+        synth_item_free(&a), synth_item_free(&b), synth_item_free(&c), synth_item_free(&d);
+    }
+}
+
+/* Finds "COLOR SHAPE" in a description. */
+static bool names_look(const char *text, look l) {
+    char name[32];
+    snprintf(name, sizeof name, "%s %s", color_names[l.color], shape_names[l.shape].one);
+    return strstr(text, name) != NULL;
+}
+
+static void training_scenes_show_no_test_combination(void **state) {
+    (void)state;
+    int test_seen = 0;
+    for (int64_t i = 0; i < 300; i++) {
+        synth_item train = sample("scenes", "describe", SYNTH_TRAIN, i), test = sample("scenes", "describe", SYNTH_TEST, i);
+        for (int k = 0; k < SHAPE_COUNT * COLOR_COUNT; k++) {
+            look l = {k / COLOR_COUNT, k % COLOR_COUNT};
+            if (look_split(l) != SYNTH_TRAIN) assert_false(names_look(train.questions.at[0].answer, l));
+            test_seen += look_split(l) == SYNTH_TEST && names_look(test.questions.at[0].answer, l);
+        }
+        synth_item_free(&train), synth_item_free(&test);
+    }
+    assert_true(test_seen >= 300); /* every test scene has at least one */
+}
+
+static void every_color_and_every_shape_is_in_training(void **state) {
+    (void)state;
+    for (int shape = 0; shape < SHAPE_COUNT; shape++) {
+        int train = 0;
+        for (int color = 0; color < COLOR_COUNT; color++) train += look_split((look){shape, color}) == SYNTH_TRAIN;
+        assert_int_equal(train, COLOR_COUNT - 2);
+    }
+}
+
+static void numbers_of_the_splits_are_disjoint(void **state) {
+    (void)state;
+    for (int64_t i = 0; i < 300; i++)
+        for (int split = 0; split < SYNTH_SPLIT_COUNT; split++) {
+            synth_item item = sample("numbers", NULL, (synth_split)split, i);
+            assert_int_equal(number_split((uint64_t)atoi(item.questions.at[0].answer)), split);
+            synth_item_free(&item);
+        }
+}
+
+static void yes_is_as_frequent_as_no(void **state) {
+    (void)state;
+    static const char *const asked[] = {"existence", "position", "compare"};
+    for (size_t f = 0; f < COUNT_OF(asked); f++) {
+        int yes = 0;
+        for (int64_t i = 0; i < 1000; i++) {
+            synth_item item = sample("scenes", asked[f], SYNTH_TEST, i);
+            assert_int_equal(item.questions.count, 1);
+            yes += !strcmp(item.questions.at[0].answer, "yes");
+            synth_item_free(&item);
+        }
+        assert_in_range(yes, 440, 560); /* 500 +- 3.8 standard deviations, and a few ties that are a no */
+    }
+}
+
+/* The reasoning lists what is counted. */
+static void a_count_is_the_length_of_its_list(void **state) {
+    (void)state;
+    int seen[7] = {0};
+    for (int64_t i = 0; i < 500; i++) {
+        synth_item item = sample("scenes", "count", SYNTH_TRAIN, i);
+        const synth_question *q = &item.questions.at[0];
+        int listed = strstr(q->reasoning, ": none.") == NULL;
+        for (const char *p = q->reasoning; (p = strchr(p, ',')); p++) listed++;
+        assert_int_equal(listed, atoi(q->answer));
+        seen[listed]++;
+        synth_item_free(&item);
+    }
+    for (int n = 0; n < 7; n++) assert_true(seen[n] > 30);
+}
+
+static void chart_arithmetic_holds(void **state) {
+    (void)state;
+    for (int64_t i = 0; i < 200; i++) {
+        synth_item sum = sample("charts", "sum", SYNTH_TEST, i), difference = sample("charts", "difference", SYNTH_TEST, i);
+        int a, b;
+        assert_int_equal(sscanf(strchr(sum.questions.at[0].reasoning, '.') + 1, "%d + %d", &a, &b), 2);
+        assert_int_equal(a + b, atoi(sum.questions.at[0].answer));
+        assert_int_equal(sscanf(strchr(difference.questions.at[0].reasoning, '.') + 1, "%d - %d", &a, &b), 2);
+        assert_int_equal(a - b, atoi(difference.questions.at[0].answer));
+        assert_true(a > b);
+        synth_item_free(&sum), synth_item_free(&difference);
+    }
+}
+
+static int ink_count(const image *im) {
+    int n = 0;
+    for (int i = 0; i < im->width * im->height; i++) {
+        const unsigned char *p = im->data + 3 * i;
+        n += p[0] < 210 || p[1] < 210 || p[2] < 210;
+    }
+    return n;
+}
+
+static void events_are_as_many_as_drawn(void **state) {
+    (void)state;
+    for (int64_t i = 0; i < 100; i++) {
+        synth_item item = sample("clips", "events", SYNTH_TRAIN, i);
+        int events = 0;
+        for (int k = 0; k < item.frame_count; k++) {
+            bool here = ink_count(&item.frames[k]) > 0, before = k > 0 && ink_count(&item.frames[k - 1]) > 0;
+            assert_false(here && before); /* an event is one frame, and never beside another */
+            events += here;
+        }
+        assert_int_equal(events, atoi(item.questions.at[0].answer));
+        synth_item_free(&item);
+    }
+}
+
+static double ink_centre(const image *im, bool across) {
+    double sum = 0, n = 0;
+    for (int y = 0; y < im->height; y++)
+        for (int x = 0; x < im->width; x++) {
+            const unsigned char *p = im->data + 3 * (y * im->width + x);
+            if (p[0] < 210 || p[1] < 210 || p[2] < 210) sum += across ? x : y, n++;
+        }
+    return sum / n;
+}
+
+static void things_move_where_the_answer_says(void **state) {
+    (void)state;
+    for (int64_t i = 0; i < 100; i++) {
+        synth_item item = sample("clips", "direction", SYNTH_VALIDATION, i);
+        const char *answer = item.questions.at[0].answer;
+        bool across = !strcmp(answer, "left") || !strcmp(answer, "right"), forward = !strcmp(answer, "right") || !strcmp(answer, "down");
+        double way = ink_centre(&item.frames[item.frame_count - 1], across) - ink_centre(&item.frames[0], across);
+        assert_true(forward ? way > 10 : way < -10);
+        synth_item_free(&item);
+    }
+}
+
+static void wrong_options_are_refused(void **state) {
+    (void)state;
+    const synth_kind *k;
+    synth_item item;
+    assert_int_equal(synth_find(&k, "scene"), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "'scenes'"));
+    assert_int_equal(synth_find(&k, "scenes"), LMM_OK);
+    assert_int_equal(synth_make(&item, k, &(synth_options){.family = "counts"}, SYNTH_TRAIN, 0), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "'count'"));
+    assert_int_equal(synth_make(&item, k, &(synth_options){.side = 5000}, SYNTH_TRAIN, 0), LMM_E_ARG);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sample_is_a_function_of_its_index),
+        cmocka_unit_test(training_scenes_show_no_test_combination),
+        cmocka_unit_test(every_color_and_every_shape_is_in_training),
+        cmocka_unit_test(numbers_of_the_splits_are_disjoint),
+        cmocka_unit_test(yes_is_as_frequent_as_no),
+        cmocka_unit_test(a_count_is_the_length_of_its_list),
+        cmocka_unit_test(chart_arithmetic_holds),
+        cmocka_unit_test(events_are_as_many_as_drawn),
+        cmocka_unit_test(things_move_where_the_answer_says),
+        cmocka_unit_test(wrong_options_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
