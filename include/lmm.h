@@ -138,9 +138,10 @@ lmm_status lmm_trace_grad(lmm_model *m, const char *batch_path, const char *path
 
 /* Runs a training recipe: a YAML file and key=value overrides. Resumes when its output folder holds a checkpoint. */
 typedef struct {
-    bool fresh;
+    bool fresh; /* ignore earlier checkpoints */
     bool quiet;
-} lmm_train_opts; /* fresh: ignore earlier checkpoints */
+    bool ranks; /* this process is one of several started by mpirun: they share the micro batches of a step */
+} lmm_train_opts;
 lmm_status lmm_train(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, const lmm_train_opts *opts);
 /* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
 void lmm_cancel(void);

@@ -23,9 +23,10 @@ static lmm_status text_bind(net *n, const tree *t, binder *b) {
         return LMM_FAIL(LMM_E_UNSUPPORTED, "%s: hidden_act is not known", name);
     b->part = PART_DECODER;
     n->text_eos = (int)tree_int(t, "eos_token_id", 2);
-    n->text_embed = bind(b, (init_rule){INIT_NORMAL, 0.02f}, 2, (int64_t[]){vocab, hidden}, "text_model.embeddings.token_embedding.weight");
+    n->text_embed =
+        param_bind(b, (init_rule){INIT_NORMAL, 0.02f}, 2, (int64_t[]){vocab, hidden}, "text_model.embeddings.token_embedding.weight");
     n->text_positions =
-        bind(b, (init_rule){INIT_NORMAL, 0.01f}, 2, (int64_t[]){context, hidden}, "text_model.embeddings.position_embedding.weight");
+        param_bind(b, (init_rule){INIT_NORMAL, 0.01f}, 2, (int64_t[]){context, hidden}, "text_model.embeddings.position_embedding.weight");
     st = encoder_bind(&n->text, &c, b, "text_model.encoder");
     n->text_norm = bind_norm(b, c.hidden, true, c.eps, "text_model.final_layer_norm");
     return st ? st : b->status;
@@ -44,7 +45,7 @@ static lmm_status clip_bind(net *n, const tree *config, binder *b) {
     b->part = PART_PROJECTOR;
     n->text_projection = bind_linear(b, (int)width, n->text.config.hidden, false, 0.02f, "text_projection");
     n->visual_projection = bind_linear(b, (int)width, v.enc.hidden, false, 0.02f, "visual_projection");
-    n->logit_scale = bind(b, (init_rule){INIT_ONES, 0}, 0, NULL, "logit_scale");
+    n->logit_scale = param_bind(b, (init_rule){INIT_ONES, 0}, 0, NULL, "logit_scale");
     return b->status;
 }
 

@@ -50,7 +50,7 @@ lmm_status anyres_fits(const net *n) {
 void anyres_bind_newline(net *n, binder *b) {
     int D = n->dec.config.hidden;
     b->part = PART_NEWLINE;
-    n->newline = bind(b, (init_rule){INIT_NORMAL, 1.0f / sqrtf((float)D)}, 1, (int64_t[]){D}, "image_newline");
+    n->newline = param_bind(b, (init_rule){INIT_NORMAL, 1.0f / sqrtf((float)D)}, 1, (int64_t[]){D}, "image_newline");
 }
 
 lmm_status anyres_bind(net *n, const tree *config, binder *b) {

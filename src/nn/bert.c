@@ -50,7 +50,7 @@ static void layer_bind(bert_layer *l, const bert_config *c, int i, binder *b) {
 }
 
 static tensor *table_bind(binder *b, int rows, const bert_config *c, const char *name) {
-    return bind(b, (init_rule){INIT_NORMAL, c->init_std}, 2, (int64_t[]){rows, c->hidden}, "embeddings.%s.weight", name);
+    return param_bind(b, (init_rule){INIT_NORMAL, c->init_std}, 2, (int64_t[]){rows, c->hidden}, "embeddings.%s.weight", name);
 }
 
 lmm_status bert_bind(bert *out, const bert_config *c, binder *b) {

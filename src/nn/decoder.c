@@ -126,13 +126,13 @@ lmm_status decoder_bind(decoder *out, const decoder_config *c, binder *b) {
     *out = (decoder){.config = *c, .layers = mem_new((size_t)c->layer_count, sizeof *out->layers)};
     b->part = PART_DECODER;
     float std = b->fan_in ? 1.0f / sqrtf((float)c->hidden) : c->init_std;
-    out->embed = bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){c->vocab, c->hidden}, "llm.embed_tokens.weight");
+    out->embed = param_bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){c->vocab, c->hidden}, "llm.embed_tokens.weight");
     for (int i = 0; i < c->layer_count && !b->status; i++) layer_bind(&out->layers[i], c, i, b);
     out->norm_out = bind_norm(b, c->hidden, false, c->eps, "llm.norm");
     /* A missing head means tied, whatever the config says (llava.md 1.1); a head in the file is used unless the config ties it. */
     bool tied = c->tied || (b->source && !bind_has(b, "lm_head.weight"));
     out->config.tied = tied;
-    out->head = tied ? out->embed : bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){c->vocab, c->hidden}, "lm_head.weight");
+    out->head = tied ? out->embed : param_bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){c->vocab, c->hidden}, "lm_head.weight");
     return b->status;
 }
 

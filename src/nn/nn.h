@@ -52,7 +52,7 @@ typedef struct {
     lmm_status status; /* the first failure sticks */
 } binder;
 /* The parameter `name` of the given shape. A missing tensor or another shape fails, naming both. */
-tensor *bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) __attribute__((format(printf, 5, 6)));
+tensor *param_bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) __attribute__((format(printf, 5, 6)));
 bool bind_has(const binder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A linear layer; LoRA will live here. */

@@ -121,7 +121,7 @@ static char *print_name(const char *format, va_list args) {
     return mem_strdup(name);
 }
 
-tensor *bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) {
+tensor *param_bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) {
     va_list args;
     va_start(args, format);
     char *name = print_name(format, args);
@@ -147,8 +147,9 @@ linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const 
     char *base = print_name(format, args);
     va_end(args);
     linear l = {0};
-    l.w = bind(b, (init_rule){INIT_NORMAL, b->fan_in ? 1.0f / sqrtf((float)in) : init_std}, 2, (int64_t[]){out, in}, "%s.weight", base);
-    if (bias) l.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){out}, "%s.bias", base);
+    l.w =
+        param_bind(b, (init_rule){INIT_NORMAL, b->fan_in ? 1.0f / sqrtf((float)in) : init_std}, 2, (int64_t[]){out, in}, "%s.weight", base);
+    if (bias) l.b = param_bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){out}, "%s.bias", base);
     free(base);
     return l;
 }
@@ -161,8 +162,8 @@ norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ..
     char *base = print_name(format, args);
     va_end(args);
     norm n = {.eps = eps};
-    n.w = bind(b, (init_rule){INIT_ONES, 0}, 1, (int64_t[]){size}, "%s.weight", base);
-    if (bias) n.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){size}, "%s.bias", base);
+    n.w = param_bind(b, (init_rule){INIT_ONES, 0}, 1, (int64_t[]){size}, "%s.weight", base);
+    if (bias) n.b = param_bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){size}, "%s.bias", base);
     free(base);
     return n;
 }

@@ -53,9 +53,9 @@ int vit_tokens(const vit_config *c) { return patch_count(c) + c->class_token; }
 static void head_bind(vit *v, binder *b, const char *prefix) {
     int D = v->config.enc.hidden;
     float std = v->config.enc.init_std;
-    v->probe = bind(b, (init_rule){INIT_NORMAL, std}, 3, (int64_t[]){1, 1, D}, "%s.head.probe", prefix);
-    v->head_qkv.w = bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){3 * D, D}, "%s.head.attention.in_proj_weight", prefix);
-    v->head_qkv.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){3 * D}, "%s.head.attention.in_proj_bias", prefix);
+    v->probe = param_bind(b, (init_rule){INIT_NORMAL, std}, 3, (int64_t[]){1, 1, D}, "%s.head.probe", prefix);
+    v->head_qkv.w = param_bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){3 * D, D}, "%s.head.attention.in_proj_weight", prefix);
+    v->head_qkv.b = param_bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){3 * D}, "%s.head.attention.in_proj_bias", prefix);
     v->head_out = bind_linear(b, D, D, true, std, "%s.head.attention.out_proj", prefix);
     v->head_norm = bind_norm(b, D, true, v->config.enc.eps, "%s.head.layernorm", prefix);
     v->head_fc1 = bind_linear(b, v->config.enc.mlp, D, true, std, "%s.head.mlp.fc1", prefix);
@@ -68,13 +68,14 @@ lmm_status vit_bind(vit *out, const vit_config *c, binder *b, const char *prefix
     float std = c->enc.init_std;
     b->part = PART_VISION;
     if (c->class_token)
-        out->class_embed = bind(b, (init_rule){INIT_NORMAL, std}, 1, (int64_t[]){D}, "%s.embeddings.class_embedding", prefix);
+        out->class_embed = param_bind(b, (init_rule){INIT_NORMAL, std}, 1, (int64_t[]){D}, "%s.embeddings.class_embedding", prefix);
     /* conv weights start as PyTorch's: bound 1/sqrt(fan in) */
-    out->patch.w = bind(b, (init_rule){INIT_UNIFORM, 1.0f / sqrtf((float)(3 * P * P))}, 4, (int64_t[]){D, 3, P, P},
-                        "%s.embeddings.patch_embedding.weight", prefix);
-    if (c->patch_bias) out->patch.b = bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){D}, "%s.embeddings.patch_embedding.bias", prefix);
+    out->patch.w = param_bind(b, (init_rule){INIT_UNIFORM, 1.0f / sqrtf((float)(3 * P * P))}, 4, (int64_t[]){D, 3, P, P},
+                              "%s.embeddings.patch_embedding.weight", prefix);
+    if (c->patch_bias)
+        out->patch.b = param_bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){D}, "%s.embeddings.patch_embedding.bias", prefix);
     out->positions =
-        bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){vit_tokens(c), D}, "%s.embeddings.position_embedding.weight", prefix);
+        param_bind(b, (init_rule){INIT_NORMAL, std}, 2, (int64_t[]){vit_tokens(c), D}, "%s.embeddings.position_embedding.weight", prefix);
     if (c->pre_norm) out->pre_norm = bind_norm(b, D, true, c->enc.eps, "%s.pre_layrnorm", prefix);
     char at[128];
     snprintf(at, sizeof at, "%s.encoder", prefix);

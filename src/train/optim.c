@@ -1,6 +1,7 @@
 /* optim.c - AdamW with decoupled weight decay, bias corrected, as torch.optim.AdamW orders its arithmetic.
  *
- * Values are cut into chunks of fixed size; norms are summed per chunk in f64, then in chunk order: the same bits for any number of threads. */
+ * Values are cut into chunks of fixed size; norms are summed per chunk in f64, then in chunk order: the same bits for any number of threads and
+ * ranks. A rank's share of a parameter is a run of whole chunks. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,28 @@ lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps)
     return LMM_OK;
 }
 
+static int64_t chunk_count(const tensor *t) { return (tensor_count(t) + CHUNK - 1) / CHUNK; }
+
+/* Where rank r's share of a parameter begins. */
+static int64_t share_first(const tensor *t, int rank, int ranks) { return min_i64(chunk_count(t) * rank / ranks * CHUNK, tensor_count(t)); }
+
+static void shares(int64_t *first, const optim *o, const tensor *t) {
+    int ranks = dist_count(o->world);
+    for (int r = 0; r <= ranks; r++) first[r] = share_first(t, r, ranks);
+}
+
 lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay) {
     LMM_ASSERT(p->owned && p->grad_owned, "'%s' is not trainable", p->name);
+    int rank = dist_rank(o->world), ranks = dist_count(o->world);
+    optim_slot s = {.p = p, .lr_scale = lr_scale, .weight_decay = weight_decay};
+    s.first = share_first(&p->t, rank, ranks), s.last = share_first(&p->t, rank + 1, ranks);
     void *m, *v;
-    size_t size = tensor_size(&p->t);
+    size_t size = (size_t)(s.last - s.first) * sizeof(float);
     lmm_status st = mem_try(&m, size, "optimizer state");
     if (st) return st;
     if ((st = mem_try(&v, size, "optimizer state"))) return free(m), st;
-    VEC_PUSH(&o->slots, ((optim_slot){p, m, v, lr_scale, weight_decay}));
+    s.m = m, s.v = v;
+    VEC_PUSH(&o->slots, s);
     return LMM_OK;
 }
 
@@ -52,17 +67,46 @@ static void norm_chunk(void *arg, int64_t first, int64_t last, int thread) {
     }
 }
 
-double optim_grad_norm(const optim *o) {
-    double total = 0;
+/* Sums of squares of this rank's chunks of one parameter; `sums` has a place for every chunk of it. */
+static void norm_share(const optim *o, const optim_slot *s, double *sums) {
+    norm_job j = {s->p->t.grad + s->first, sums + s->first / CHUNK, s->last - s->first};
+    parallel_for(o->pool, (j.n + CHUNK - 1) / CHUNK, 1, norm_chunk, &j);
+}
+
+/* Every rank fills a row of its own; of a chunk only its owner's row is not zero, so adding the rows is exact. */
+static lmm_status norm_over_ranks(const optim *o, double *length) {
+    int64_t chunks = 0, at = 0;
+    int ranks = dist_count(o->world);
+    for (int i = 0; i < o->slots.count; i++) chunks += chunk_count(&o->slots.at[i].p->t);
+    double *rows, total = 0;
+    lmm_status st = mem_try((void **)&rows, (size_t)chunks * (size_t)ranks * sizeof *rows, "sums of squares");
+    if (st) return st;
+    double *own = rows + chunks * dist_rank(o->world);
     for (int i = 0; i < o->slots.count; i++) {
-        const tensor *t = &o->slots.at[i].p->t;
-        int64_t n = tensor_count(t), chunks = (n + CHUNK - 1) / CHUNK;
-        double *sum = mem_new((size_t)chunks, sizeof *sum);
-        parallel_for(o->pool, chunks, 1, norm_chunk, &(norm_job){t->grad, sum, n});
-        for (int64_t ch = 0; ch < chunks; ch++) total += sum[ch];
-        free(sum);
+        norm_share(o, &o->slots.at[i], own + at);
+        at += chunk_count(&o->slots.at[i].p->t);
     }
-    return sqrt(total);
+    st = dist_share(o->world, rows, (size_t)chunks * sizeof *rows);
+    for (int64_t c = 0; c < chunks; c++) {
+        double sum = 0;
+        for (int r = 0; r < ranks; r++) sum += rows[chunks * r + c];
+        total += sum;
+    }
+    free(rows);
+    *length = sqrt(total);
+    return st;
+}
+
+lmm_status optim_reduce(optim *o, double *length) {
+    int64_t *first = mem_new((size_t)dist_count(o->world) + 1, sizeof *first);
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < o->slots.count && !st; i++) {
+        const tensor *t = &o->slots.at[i].p->t;
+        shares(first, o, t);
+        st = dist_sum(o->world, t->grad, first);
+    }
+    free(first);
+    return st ? st : norm_over_ranks(o, length);
 }
 
 /* ---- step ---- */
@@ -84,21 +128,32 @@ static void step_range(void *arg, int64_t first, int64_t last, int thread) {
     }
 }
 
-void optim_step(optim *o, double lr, double grad_scale) {
+static void update_share(const optim *o, const optim_slot *s, double lr, double grad_scale) {
+    double correct1 = 1.0 - pow(o->beta1, (double)o->step), correct2 = 1.0 - pow(o->beta2, (double)o->step), rate = lr * s->lr_scale;
+    step_job j = {.p = (float *)s->p->t.data + s->first,
+                  .g = s->p->t.grad + s->first,
+                  .m = s->m,
+                  .v = s->v,
+                  .beta2 = (float)o->beta2,
+                  .eps = (float)o->eps,
+                  .scale = (float)grad_scale};
+    j.gain1 = (float)(1.0 - o->beta1), j.gain2 = (float)(1.0 - o->beta2); /* 1 - 0.999f is off by 5e-5 */
+    j.keep = (float)(1.0 - rate * s->weight_decay), j.rate = (float)(rate / correct1), j.root = (float)sqrt(correct2);
+    parallel_for(o->pool, s->last - s->first, CHUNK, step_range, &j);
+}
+
+lmm_status optim_step(optim *o, double lr, double grad_scale) {
     o->step++;
-    double correct1 = 1.0 - pow(o->beta1, (double)o->step), correct2 = 1.0 - pow(o->beta2, (double)o->step);
-    for (int i = 0; i < o->slots.count; i++) {
-        optim_slot *s = &o->slots.at[i];
-        double rate = lr * s->lr_scale;
-        step_job j = {.p = s->p->t.data,
-                      .g = s->p->t.grad,
-                      .m = s->m,
-                      .v = s->v,
-                      .beta2 = (float)o->beta2,
-                      .eps = (float)o->eps,
-                      .scale = (float)grad_scale};
-        j.gain1 = (float)(1.0 - o->beta1), j.gain2 = (float)(1.0 - o->beta2); /* 1 - 0.999f is off by 5e-5 */
-        j.keep = (float)(1.0 - rate * s->weight_decay), j.rate = (float)(rate / correct1), j.root = (float)sqrt(correct2);
-        parallel_for(o->pool, tensor_count(&s->p->t), CHUNK, step_range, &j);
+    int64_t *first = mem_new((size_t)dist_count(o->world) + 1, sizeof *first);
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < o->slots.count && !st; i++) {
+        const optim_slot *s = &o->slots.at[i];
+        const tensor *t = &s->p->t;
+        update_share(o, s, lr, grad_scale);
+        if (s->last - s->first < tensor_count(t)) memset(t->grad, 0, tensor_size(t)); /* others' shares; its own is zero by now */
+        shares(first, o, t);
+        st = dist_spread(o->world, t->data, first);
     }
+    free(first);
+    return st;
 }

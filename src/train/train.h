@@ -7,6 +7,7 @@
 #define LMM_TRAIN_H
 
 #include "base/base.h"
+#include "dist/dist.h"
 #include "engine/engine.h"
 
 /* ---- recipe (recipe.c): a YAML file, every key checked ---- */
@@ -99,9 +100,11 @@ tensor *sft_loss(cx *c, const net *n, const batch *b);
 
 /* ---- optimizer (optim.c): AdamW (arXiv 1711.05101) on f32 ---- */
 
+/* Each rank of a world keeps the states of its own share of every parameter and updates that; the others get the new values. */
 typedef struct {
     param *p;
-    float *m, *v;
+    int64_t first, last; /* this rank's values */
+    float *m, *v;        /* (last - first) */
     double lr_scale, weight_decay;
 } optim_slot;
 typedef struct {
@@ -109,12 +112,27 @@ typedef struct {
     double beta1, beta2, eps;
     int64_t step;
     pool *pool;
+    dist *world; /* NULL: one rank; set before the first optim_add */
 } optim;
 lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps);
 lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay); /* the parameter must own its values and gradient */
 void optim_close(optim *o);
-double optim_grad_norm(const optim *o);                  /* L2 over all gradients; fixed order */
-void optim_step(optim *o, double lr, double grad_scale); /* then zeroes the gradients */
+/* Collective: sums the gradients over the ranks, each its own share; then the L2 norm over all of them, in a fixed order. */
+lmm_status optim_reduce(optim *o, double *length);
+/* Collective: updates the values everywhere, then zeroes the gradients. */
+lmm_status optim_step(optim *o, double lr, double grad_scale);
+
+/* ---- accumulation (accumulate.c): the micro batches of a step, summed as a binary tree over their numbers ---- */
+
+/* What makes a sum over micro batches independent of how many ranks share them. */
+typedef struct {
+    VEC(float *) held; /* (levels, slots): sums of 1, 2, 4, ... micro batches that wait for their other half */
+    int levels, slots;
+    int64_t done;
+} grad_tree;
+/* After each micro batch; the gradients are taken over and zeroed, until the last one of `count` leaves the sum in them. */
+lmm_status grad_tree_push(grad_tree *g, const optim *o, int64_t count);
+void grad_tree_free(grad_tree *g);
 
 /* ---- schedule (schedule.c) ---- */
 
@@ -124,10 +142,11 @@ bool schedule_known(const char *kind);
 
 /* ---- checkpoints (train_checkpoint.c) ---- */
 
-/* run/step-N: a loadable model folder plus optimizer.safetensors and state.json, committed with MANIFEST.json; run/LATEST names the newest good one. */
+/* run/step-N: a loadable model folder plus optimizer.safetensors (with more ranks a file each) and state.json, committed with MANIFEST.json; run/LATEST names the newest good one. */
 lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step);
 /* The folder of the newest checkpoint whose manifest holds, NULL when there is none; damaged ones are reported on stderr and left alone. */
 char *train_latest(const char *run, int64_t *step);
+/* Collective; the number of ranks may differ from the one that saved. */
 lmm_status train_restore(const char *dir, lmm_model *m, optim *o);
 /* A model folder alone: config, weights, tokenizer and processor files. */
 lmm_status train_export(const lmm_model *m, const char *text_dir, const char *dir);

@@ -51,46 +51,89 @@ lmm_status train_export(const lmm_model *m, const char *text_dir, const char *di
     return st;
 }
 
-/* ---- optimizer state ---- */
+/* ---- optimizer state: "m.NAME" and "v.NAME"; a rank's share that is not the whole is "m.NAME@FIRST", one-dimensional ---- */
+
+static named_tensor state_tensor(const optim_slot *s, const char *kind, float *values) {
+    const tensor *t = &s->p->t;
+    int64_t n = s->last - s->first;
+    if (n == tensor_count(t)) return (named_tensor){mem_printf("%s.%s", kind, s->p->name), tensor_make(DT_F32, t->nd, t->ne, values)};
+    return (named_tensor){mem_printf("%s.%s@%" PRId64, kind, s->p->name, s->first), tensor_make(DT_F32, 1, &n, values)};
+}
+
+static char *state_path(const optim *o, const char *dir) {
+    int ranks = dist_count(o->world);
+    if (ranks == 1) return path_join(dir, "optimizer.safetensors");
+    return mem_printf("%s/optimizer-%05d-of-%05d.safetensors", dir, dist_rank(o->world) + 1, ranks);
+}
 
 static lmm_status save_optim(const optim *o, const char *dir) {
-    int n = o->slots.count;
-    named_tensor *at = mem_new((size_t)(2 * n + 1), sizeof *at);
-    for (int i = 0; i < n; i++) {
+    named_tensor *at = mem_new((size_t)(2 * o->slots.count + 1), sizeof *at);
+    int n = 0;
+    for (int i = 0; i < o->slots.count; i++) {
         const optim_slot *s = &o->slots.at[i];
-        at[2 * i] = (named_tensor){mem_printf("m.%s", s->p->name), tensor_make(DT_F32, s->p->t.nd, s->p->t.ne, s->m)};
-        at[2 * i + 1] = (named_tensor){mem_printf("v.%s", s->p->name), tensor_make(DT_F32, s->p->t.nd, s->p->t.ne, s->v)};
+        if (s->first == s->last) continue;
+        at[n++] = state_tensor(s, "m", s->m);
+        at[n++] = state_tensor(s, "v", s->v);
     }
-    char *path = path_join(dir, "optimizer.safetensors");
-    lmm_status st = safetensors_save(path, at, 2 * n, NULL);
+    char *path = state_path(o, dir);
+    lmm_status st = safetensors_save(path, at, n, NULL);
     free(path);
-    for (int i = 0; i < 2 * n; i++) free((char *)at[i].name);
+    for (int i = 0; i < n; i++) free((char *)at[i].name);
     free(at);
     return st;
 }
 
-static lmm_status load_state(const safetensors *s, const param *p, const char *kind, float *to) {
-    char *name = mem_printf("%s.%s", kind, p->name);
-    const tensor *t = safetensors_find(s, name);
-    lmm_status st = t && t->type == DT_F32 && tensor_same_shape(t, &p->t)
-                        ? LMM_OK
-                        : LMM_FAIL(LMM_E_FORMAT, "optimizer state '%s' is missing or has another shape", name);
-    if (!st) memcpy(to, t->data, tensor_size(t));
-    free(name);
+/* Copies what the tensor and this rank's share have in common; counts it in *covered. */
+static lmm_status load_piece(const optim_slot *s, const named_tensor *piece, char kind, int64_t first, int64_t *covered) {
+    int64_t n = tensor_count(&piece->t), low = first > s->first ? first : s->first, high = min_i64(first + n, s->last);
+    if (piece->t.type != DT_F32 || first < 0 || n > tensor_count(&s->p->t) - first)
+        return LMM_FAIL(LMM_E_FORMAT, "optimizer state '%s' has another type or size than '%s'", piece->name, s->p->name);
+    if (high <= low) return LMM_OK;
+    float *to = kind == 'm' ? s->m : s->v;
+    memcpy(to + (low - s->first), (const float *)piece->t.data + (low - first), (size_t)(high - low) * sizeof *to);
+    *covered += high - low;
+    return LMM_OK;
+}
+
+static lmm_status load_file(optim *o, const strmap *slots, const char *path, int64_t *covered) {
+    safetensors *file;
+    lmm_status st = safetensors_open(&file, path);
+    if (st) return st;
+    for (int i = 0; i < safetensors_count(file) && !st; i++) {
+        const named_tensor *piece = safetensors_at(file, i);
+        const char *name = piece->name, *at = strrchr(name, '@');
+        int slot;
+        if ((name[0] != 'm' && name[0] != 'v') || name[1] != '.') continue;
+        size_t size = at ? (size_t)(at - name) - 2 : strlen(name) - 2;
+        if (strmap_get(slots, name + 2, size, &slot))
+            st = load_piece(&o->slots.at[slot], piece, name[0], at ? strtoll(at + 1, NULL, 10) : 0, covered);
+    }
+    safetensors_close(file);
     return st;
 }
 
+static bool is_state_file(const char *name) { return !strncmp(name, "optimizer", 9) && strstr(name, ".safetensors"); }
+
 static lmm_status load_optim(optim *o, const char *dir) {
-    char *path = path_join(dir, "optimizer.safetensors");
-    safetensors *s;
-    lmm_status st = safetensors_open(&s, path);
-    free(path);
+    char **names;
+    int count;
+    lmm_status st = dir_list(&names, &count, dir);
     if (st) return st;
-    for (int i = 0; i < o->slots.count && !st; i++) {
-        st = load_state(s, o->slots.at[i].p, "m", o->slots.at[i].m);
-        if (!st) st = load_state(s, o->slots.at[i].p, "v", o->slots.at[i].v);
+    int64_t covered = 0, wanted = 0;
+    strmap *slots = strmap_new();
+    for (int i = 0; i < o->slots.count; i++) {
+        strmap_put(slots, o->slots.at[i].p->name, strlen(o->slots.at[i].p->name), i);
+        wanted += 2 * (o->slots.at[i].last - o->slots.at[i].first);
     }
-    safetensors_close(s);
+    for (int i = 0; i < count && !st; i++) {
+        if (!is_state_file(names[i])) continue;
+        char *path = path_join(dir, names[i]);
+        st = load_file(o, slots, path, &covered);
+        free(path);
+    }
+    if (!st && covered != wanted) st = LMM_FAIL(LMM_E_FORMAT, "optimizer states are missing: has the recipe's 'train' changed?");
+    strmap_free(slots);
+    names_free(names, count);
     return st;
 }
 
@@ -184,36 +227,57 @@ static void prune(const char *run, int keep) {
     names_free(names, count);
 }
 
-static lmm_status write_step(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step, const char *dir) {
-    lmm_status st = copy_text_files(text_dir, dir);
-    if (!st) st = net_save(m->net, dir);
-    if (!st) st = save_optim(o, dir);
+static lmm_status write_state(const recipe *r, const lmm_model *m, const optim *o, int64_t step, const char *dir) {
     tree *state = tree_new(TREE_MAP);
     tree_put(state, "step", tree_new_int(step));
     tree_put(state, "optimizer_step", tree_new_int(o->step));
     tree_put(state, "recipe", tree_copy(r->source));
     tree_put(state, "kernels", tree_new_string(m->runtime->k->name));
-    if (!st) st = write_tree(dir, "state.json", state);
+    lmm_status st = write_tree(dir, "state.json", state);
     tree_free(state);
-    return st ? st : write_manifest(dir, step);
+    return st;
+}
+
+/* Every rank writes its share of the optimizer's states into rank 0's folder, rank 0 all else, and the manifest when all are done. */
+static lmm_status write_step(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step, const char *dir) {
+    bool leader = dist_rank(o->world) == 0;
+    lmm_status st = save_optim(o, dir);
+    if (!st && leader) st = copy_text_files(text_dir, dir);
+    if (!st && leader) st = net_save(m->net, dir);
+    if (!st && leader) st = write_state(r, m, o, step, dir);
+    st = dist_agree(o->world, st);
+    return st || !leader ? st : write_manifest(dir, step);
+}
+
+/* Rank 0 makes the temporary folder and tells its name. */
+static lmm_status begin_step(const optim *o, const char *dir, char **tmp) {
+    enum { PATH_SIZE = 4096 };
+    lmm_status st = dist_rank(o->world) ? LMM_OK : dir_replace_begin(tmp, dir);
+    if (dist_count(o->world) == 1) return st;
+    st = dist_agree(o->world, st);
+    char *paths = mem_new((size_t)dist_count(o->world), PATH_SIZE);
+    if (!st && *tmp) snprintf(paths, PATH_SIZE, "%s", *tmp);
+    if (!st) st = dist_share(o->world, paths, PATH_SIZE);
+    if (!st && !*tmp) *tmp = mem_strdup(paths);
+    free(paths);
+    return st;
 }
 
 lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step) {
-    char name[64], *tmp;
+    char name[64], *tmp = NULL;
+    bool leader = dist_rank(o->world) == 0;
     snprintf(name, sizeof name, "step-%08" PRId64, step);
-    char *dir = path_join(r->run, name);
-    lmm_status st = dir_replace_begin(&tmp, dir);
-    if (!st) {
-        st = write_step(r, m, o, text_dir, step, tmp);
-        if (!st) st = dir_replace_commit(tmp, dir);
-        if (st) dir_remove(tmp);
-        free(tmp);
-    }
-    char *latest = path_join(r->run, "LATEST");
-    if (!st) st = file_write(latest, name, strlen(name));
-    if (!st) prune(r->run, r->keep);
+    char *dir = path_join(r->run, name), *latest = path_join(r->run, "LATEST");
+    lmm_status st = begin_step(o, dir, &tmp);
+    if (!st) st = write_step(r, m, o, text_dir, step, tmp);
+    if (!st && leader) st = dir_replace_commit(tmp, dir);
+    if (st && leader && tmp) dir_remove(tmp);
+    if (!st && leader) st = file_write(latest, name, strlen(name));
+    if (!st && leader) prune(r->run, r->keep);
+    st = dist_agree(o->world, st);
     free(latest);
     free(dir);
+    free(tmp);
     return LMM_CONTEXT(st, "saving step %" PRId64 " (the last good checkpoint is untouched)", step);
 }
 

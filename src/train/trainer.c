@@ -8,12 +8,14 @@
 typedef struct {
     recipe r;
     lmm_runtime *runtime;
+    dist *world;
     lmm_model *model;
     char *text_dir; /* tokenizer and processor files to copy along */
     sample_set samples;
     VEC(int) epoch_samples; /* sample numbers of one epoch, repeats included */
     int64_t total, step, warmup;
     optim opt;
+    grad_tree tree;
     arena mem;
     tape tape;
     cx cx;
@@ -56,6 +58,7 @@ static bool takes_part(const net *n, const param *p) {
 static lmm_status own_params(trainer *t) {
     const recipe *r = &t->r;
     lmm_status st = optim_open(&t->opt, t->runtime->pool, r->beta1, r->beta2, r->eps);
+    t->opt.world = t->world;
     param_set *set = &t->model->net->params;
     for (int i = 0; i < set->list.count && !st; i++) {
         param *p = set->list.at[i];
@@ -86,6 +89,15 @@ static lmm_status load_samples(trainer *t) {
     return LMM_OK;
 }
 
+/* The global batch is the recipe's; ranks share its micro batches. */
+static lmm_status check_world(const trainer *t) {
+    int ranks = dist_count(t->world), n = t->r.accumulate;
+    if (ranks == 1 || (n % ranks == 0 && (n & (n - 1)) == 0)) return LMM_OK;
+    return LMM_FAIL(LMM_E_ARG,
+                    "%s: %d ranks share the micro batches of a step, so 'accumulate' (%d) has to be a power of two and at least %d",
+                    t->r.path, ranks, n, ranks);
+}
+
 static void plan_steps(trainer *t) {
     int64_t per_step = (int64_t)t->r.batch * t->r.accumulate;
     t->total = t->r.steps ? t->r.steps : (int64_t)ceil(t->r.epochs * t->epoch_samples.count / (double)per_step);
@@ -102,6 +114,7 @@ static lmm_status resume(trainer *t, bool fresh) {
 }
 
 static lmm_status open_log(trainer *t) {
+    if (dist_rank(t->world)) return LMM_OK;
     lmm_status st = dir_make(t->r.run);
     if (st) return st;
     char *path = path_join(t->r.run, "metrics.jsonl");
@@ -173,31 +186,64 @@ typedef struct {
     int64_t rows, labels;
 } step_report;
 
-static lmm_status train_step(trainer *t, order *o, step_report *out) {
-    int n = t->r.accumulate;
-    batch *b = mem_new((size_t)n, sizeof *b);
-    *out = (step_report){0};
+/* What the ranks must know of each other's micro batches before they compute. */
+typedef struct {
+    int64_t rows, labels;
+} batch_size;
+
+static lmm_status make_batches(trainer *t, order *o, batch *b, batch_size *sizes) {
+    const int n = t->r.accumulate / dist_count(t->world), own = dist_rank(t->world) * n;
     lmm_status st = LMM_OK;
     for (int i = 0; i < n && !st; i++) {
-        st = make_batch(t, o, (t->step * n + i) * t->r.batch, &b[i]);
-        out->labels += b[i].label_count;
-        out->rows += b[i].rows;
+        st = make_batch(t, o, (t->step * t->r.accumulate + own + i) * t->r.batch, &b[i]);
+        sizes[own + i] = (batch_size){b[i].rows, b[i].label_count};
     }
-    for (int i = 0; i < n && !st; i++) st = run_batch(t, &b[i], (int)out->labels, &out->loss);
-    for (int i = 0; i < n; i++) batch_free(&b[i]);
+    st = dist_agree(t->world, st);
+    return st ? st : dist_share(t->world, sizes, (size_t)n * sizeof *sizes);
+}
+
+static lmm_status run_batches(trainer *t, batch *b, int64_t labels, double *losses) {
+    const int n = t->r.accumulate / dist_count(t->world), own = dist_rank(t->world) * n;
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < n && !st; i++) {
+        st = run_batch(t, &b[i], (int)labels, &losses[own + i]);
+        if (!st) st = grad_tree_push(&t->tree, &t->opt, n);
+    }
+    st = dist_agree(t->world, st);
+    return st ? st : dist_share(t->world, losses, (size_t)n * sizeof *losses);
+}
+
+static lmm_status run_micro_batches(trainer *t, order *o, step_report *out) {
+    const int n = t->r.accumulate, own = n / dist_count(t->world);
+    batch *b = mem_new((size_t)own, sizeof *b);
+    batch_size *sizes = mem_new((size_t)n, sizeof *sizes);
+    double *losses = mem_new((size_t)n, sizeof *losses);
+    lmm_status st = make_batches(t, o, b, sizes);
+    for (int i = 0; i < n; i++) out->labels += sizes[i].labels, out->rows += sizes[i].rows;
+    if (!st) st = run_batches(t, b, out->labels, losses);
+    for (int i = 0; i < n; i++) out->loss += losses[i];
+    for (int i = 0; i < own; i++) batch_free(&b[i]);
+    free(losses);
+    free(sizes);
     free(b);
+    return st;
+}
+
+static lmm_status train_step(trainer *t, order *o, step_report *out) {
+    *out = (step_report){0};
+    lmm_status st = run_micro_batches(t, o, out);
+    if (!st) st = optim_reduce(&t->opt, &out->grad_norm);
     if (st) return st;
-    out->grad_norm = optim_grad_norm(&t->opt);
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
         return LMM_FAIL(LMM_E_FORMAT,
                         "step %" PRId64 ": the loss is %g and the gradient norm %g; lower the learning rate or look at the data",
                         t->step + 1, out->loss, out->grad_norm);
     out->lr = schedule_lr(t->r.schedule, t->r.lr, t->step, t->total, t->warmup, t->r.floor);
     double scale = t->r.clip > 0 && out->grad_norm > t->r.clip ? t->r.clip / (out->grad_norm + 1e-6) : 1.0;
-    optim_step(&t->opt, out->lr, scale);
+    st = optim_step(&t->opt, out->lr, scale);
     t->model->version++;
     t->step++;
-    return LMM_OK;
+    return st;
 }
 
 /* ---- the loop ---- */
@@ -211,13 +257,21 @@ static void write_log(trainer *t, const step_report *s, double rate, double elap
     fflush(t->log);
 }
 
+/* One rank may hear of it a step earlier than another: all stop when any has. */
+static bool cancelled(trainer *t) {
+    lmm_status mine = lmm_cancelled() ? LMM_E_CANCELLED : LMM_OK;
+    return dist_agree(t->world, mine) != LMM_OK;
+}
+
+static lmm_status save(trainer *t) { return train_save(&t->r, t->model, &t->opt, t->text_dir, t->step); }
+
 static lmm_status loop(trainer *t) {
     order o = {-1, mem_new((size_t)t->epoch_samples.count, sizeof(int))};
     progress *bar = t->quiet ? NULL : progress_new("training", t->total, "steps");
     double start = time_now(), smooth = 0;
     int64_t rows = 0, saved = t->step;
     lmm_status st = LMM_OK;
-    while (t->step < t->total && !st && !lmm_cancelled()) {
+    while (t->step < t->total && !st && !cancelled(t)) {
         step_report s;
         if ((st = train_step(t, &o, &s))) break;
         rows += s.rows;
@@ -226,12 +280,12 @@ static lmm_status loop(trainer *t) {
         char note[96];
         snprintf(note, sizeof note, "loss %.4f  lr %.2e  %.0f tokens/s", smooth, s.lr, rate);
         if (bar) progress_set(bar, t->step, note);
-        if (t->step % t->r.log_every == 0 || t->step == t->total) write_log(t, &s, rate, elapsed);
-        if (t->step % t->r.save_every == 0) st = train_save(&t->r, t->model, &t->opt, t->text_dir, t->step), saved = t->step;
+        if (t->log && (t->step % t->r.log_every == 0 || t->step == t->total)) write_log(t, &s, rate, elapsed);
+        if (t->step % t->r.save_every == 0) st = save(t), saved = t->step;
     }
     progress_free(bar);
     free(o.at);
-    if (!st && saved != t->step) st = train_save(&t->r, t->model, &t->opt, t->text_dir, t->step);
+    if (!st && saved != t->step) st = save(t);
     if (!st && t->step < t->total)
         return LMM_FAIL(LMM_E_CANCELLED, "stopped after step %" PRId64 " of %" PRId64 "; the same command resumes", t->step, t->total);
     return st;
@@ -239,7 +293,8 @@ static lmm_status loop(trainer *t) {
 
 static lmm_status finish(trainer *t) {
     char *final = path_join(t->r.run, "final");
-    lmm_status st = train_export(t->model, t->text_dir, final);
+    lmm_status st = dist_rank(t->world) ? LMM_OK : train_export(t->model, t->text_dir, final);
+    st = dist_agree(t->world, st);
     if (!st && !t->quiet) fprintf(stderr, "lmm: trained %" PRId64 " steps; the model is in '%s'\n", t->step, final);
     free(final);
     return st;
@@ -247,6 +302,7 @@ static lmm_status finish(trainer *t) {
 
 static void trainer_close(trainer *t) {
     if (t->log) fclose(t->log);
+    grad_tree_free(&t->tree);
     cx_free(&t->cx);
     tape_free(&t->tape);
     arena_close(&t->mem);
@@ -256,17 +312,28 @@ static void trainer_close(trainer *t) {
     lmm_model_close(t->model);
     free(t->text_dir);
     recipe_free(&t->r);
+    dist_close(t->world);
+}
+
+/* Every rank goes through the same steps and fails with the others. */
+static lmm_status prepare(trainer *t, const char *path, const char *const *overrides, int override_count, bool fresh) {
+    lmm_status st = recipe_open(&t->r, path, overrides, override_count);
+    if (!st) st = check_world(t);
+    if (!st) st = open_model(t);
+    if (!st) st = load_samples(t);
+    if (!st) st = own_params(t);
+    st = dist_agree(t->world, st);
+    if (!st) st = dist_agree(t->world, resume(t, fresh));
+    return st ? st : dist_agree(t->world, open_log(t));
 }
 
 lmm_status lmm_train(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count, const lmm_train_opts *opts) {
-    trainer t = {.runtime = runtime, .quiet = opts && opts->quiet};
+    trainer t = {.runtime = runtime};
     lmm_cancel_reset();
-    lmm_status st = recipe_open(&t.r, path, overrides, override_count);
-    if (!st) st = open_model(&t);
-    if (!st) st = load_samples(&t);
-    if (!st) st = own_params(&t);
-    if (!st) st = resume(&t, opts && opts->fresh);
-    if (!st) st = open_log(&t);
+    lmm_status st = dist_open(&t.world, opts && opts->ranks);
+    if (st) return st;
+    t.quiet = dist_rank(t.world) > 0 || (opts && opts->quiet);
+    st = prepare(&t, path, overrides, override_count, opts && opts->fresh);
     if (!st) {
         plan_steps(&t);
         t.cx = (cx){.mem = &t.mem, .tape = &t.tape, .recompute = t.r.recompute, .k = runtime->k, .pool = runtime->pool};

@@ -42,7 +42,8 @@ static float step(trial *t) {
     tensor *loss = sft_loss(&c, t->n, &t->b);
     tape_backward(&c, loss, 1.0f);
     float value = tensor_f32(loss)[0];
-    double length = optim_grad_norm(&t->opt);
+    double length;
+    optim_reduce(&t->opt, &length);
     optim_step(&t->opt, 1e-4, length > 1 ? 1 / length : 1);
     cx_free(&c);
     t->mem.used = used;
