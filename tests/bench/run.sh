@@ -29,3 +29,7 @@ for round in 1 2 3; do
 done | awk '{ print }
     match($0, /"tokens_per_s": [0-9]+/) { v = substr($0, RSTART + 16, RLENGTH - 16) + 0; if (/"lmm"/) { if (v > ours) ours = v } else if (v > theirs) theirs = v }
     END { if (theirs) printf "ratio %.2f (best of lmm %d, best of torch %d tokens/s)\n", ours / theirs, ours, theirs }'
+
+echo
+echo "== two ranks of one thread in two network namespaces against one rank of one thread (training mini, 32 pictures a step)"
+LMM=build/release/lmm sh "$(dirname "$0")/../cli/ranks_net.sh" speed
