@@ -60,5 +60,6 @@ lmm_status cmd_import(int argc, char **argv);
 lmm_status cmd_pull(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
 lmm_status cmd_synth(int argc, char **argv);
+lmm_status cmd_plot(int argc, char **argv);
 
 #endif

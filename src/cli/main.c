@@ -9,6 +9,7 @@
 static const command commands[] = {
     {"chat", "talk with a model about pictures", cmd_chat},
     {"train", "train a model from a recipe (sft)", cmd_train},
+    {"plot", "draw the curves of training runs", cmd_plot},
     {"eval", "measure a model on benchmark tasks", cmd_eval},
     {"embed", "sentence vectors of texts", cmd_embed},
     {"trace", "write every intermediate of a forward pass", cmd_trace},
