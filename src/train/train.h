@@ -140,6 +140,17 @@ void grad_tree_free(grad_tree *g);
 double schedule_lr(const char *kind, double lr, int64_t step, int64_t total, int64_t warmup, double floor);
 bool schedule_known(const char *kind);
 
+/* ---- log (log.c): metrics.jsonl and a TensorBoard event file ---- */
+
+typedef struct {
+    const char *name;
+    double value; /* left out when it is not finite */
+} log_value;
+typedef struct train_log train_log;
+lmm_status train_log_open(train_log **out, const char *run, int64_t step);          /* step > 0: a resumed run appends */
+void train_log_put(train_log *l, int64_t step, const log_value *values, int count); /* NULL: nothing */
+void train_log_close(train_log *l);                                                 /* NULL is fine */
+
 /* ---- checkpoints (train_checkpoint.c) ---- */
 
 /* run/step-N: a loadable model folder plus optimizer.safetensors (with more ranks a file each) and state.json, committed with MANIFEST.json; run/LATEST names the newest good one. */

@@ -19,7 +19,7 @@ typedef struct {
     arena mem;
     tape tape;
     cx cx;
-    FILE *log;
+    train_log *log; /* rank 0's */
     bool quiet;
 } trainer;
 
@@ -113,16 +113,7 @@ static lmm_status resume(trainer *t, bool fresh) {
     return st;
 }
 
-static lmm_status open_log(trainer *t) {
-    if (dist_rank(t->world)) return LMM_OK;
-    lmm_status st = dir_make(t->r.run);
-    if (st) return st;
-    char *path = path_join(t->r.run, "metrics.jsonl");
-    t->log = fopen(path, t->step ? "a" : "w");
-    if (!t->log) st = LMM_FAIL(LMM_E_IO, "cannot write '%s'", path);
-    free(path);
-    return st;
-}
+static lmm_status open_log(trainer *t) { return dist_rank(t->world) ? LMM_OK : train_log_open(&t->log, t->r.run, t->step); }
 
 /* ---- one step ---- */
 
@@ -249,12 +240,11 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
 /* ---- the loop ---- */
 
 static void write_log(trainer *t, const step_report *s, double rate, double elapsed) {
-    fprintf(t->log,
-            "{\"step\": %" PRId64 ", \"epoch\": %.4f, \"loss\": %.6f, \"lr\": %.6g, \"grad_norm\": %.5f, \"labels\": %" PRId64
-            ", \"tokens_per_s\": %.0f, \"seconds\": %.1f}\n",
-            t->step, (double)t->step * t->r.batch * t->r.accumulate / t->epoch_samples.count, s->loss, s->lr, s->grad_norm, s->labels, rate,
-            elapsed);
-    fflush(t->log);
+    double epoch = (double)t->step * t->r.batch * t->r.accumulate / t->epoch_samples.count;
+    const log_value values[] =
+        {{"epoch", epoch},       {"loss", s->loss},   {"lr", s->lr}, {"grad_norm", s->grad_norm}, {"labels", (double)s->labels},
+         {"tokens_per_s", rate}, {"seconds", elapsed}};
+    train_log_put(t->log, t->step, values, (int)COUNT_OF(values));
 }
 
 /* One rank may hear of it a step earlier than another: all stop when any has. */
@@ -280,7 +270,7 @@ static lmm_status loop(trainer *t) {
         char note[96];
         snprintf(note, sizeof note, "loss %.4f  lr %.2e  %.0f tokens/s", smooth, s.lr, rate);
         if (bar) progress_set(bar, t->step, note);
-        if (t->log && (t->step % t->r.log_every == 0 || t->step == t->total)) write_log(t, &s, rate, elapsed);
+        if (t->step % t->r.log_every == 0 || t->step == t->total) write_log(t, &s, rate, elapsed);
         if (t->step % t->r.save_every == 0) st = save(t), saved = t->step;
     }
     progress_free(bar);
@@ -301,7 +291,7 @@ static lmm_status finish(trainer *t) {
 }
 
 static void trainer_close(trainer *t) {
-    if (t->log) fclose(t->log);
+    train_log_close(t->log);
     grad_tree_free(&t->tree);
     cx_free(&t->cx);
     tape_free(&t->tape);
