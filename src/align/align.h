@@ -1,0 +1,148 @@
+/* align.h - the arithmetic of learning from preferences and rewards, without models: losses with their gradients, advantages, masks, rewards.
+ *
+ * Everything is a pure function of arrays in f64, so that it can be compared with the originals number by number (golden_rl) and used by trainers, command and tests
+ * alike. Grids are (rows, width), row-major; a mask holds 0 and 1. Sources: arXiv 2305.18290 (DPO), 2402.03300 (GRPO), 2503.14476 (DAPO), 2503.20783 (Dr. GRPO),
+ * 2507.18071 (GSPO) and the code named at each function. */
+#ifndef LMM_ALIGN_H
+#define LMM_ALIGN_H
+
+#include "base/base.h"
+
+/* ---- tokens (token_stats.c) ---- */
+
+/* logits (vocabulary): log-probability of the target under softmax(logits / temperature), and the entropy in nats (may be NULL). */
+double token_logp(const float *logits, int vocabulary, int target, double temperature, double *entropy);
+
+/* ---- preference losses (dpo_loss.c) ---- */
+
+/* reverse_kl is plain DPO; the others replace the log ratios by another divergence's (arXiv 2309.16240). */
+typedef enum { DIVERGENCE_REVERSE_KL, DIVERGENCE_FORWARD_KL, DIVERGENCE_JS, DIVERGENCE_ALPHA } dpo_divergence;
+enum { DPO_KIND_MAX = 8 };
+typedef struct {
+    const char *kinds[DPO_KIND_MAX]; /* names of losses to be added, NULL-terminated: "sigmoid", "ipo", ... "sft" */
+    double weights[DPO_KIND_MAX];    /* all 0: 1 each */
+    double beta, smoothing;
+    dpo_divergence divergence;
+    double alpha;             /* of DIVERGENCE_ALPHA; trl's default is 0.5 */
+    double tau;               /* of discopop; 0: 0.05 */
+    bool length_desensitised; /* LD-DPO (arXiv 2409.06411): tokens behind the shorter answer's length weigh tail_weight */
+    double tail_weight;
+} dpo_config;
+/* Rows 0..pairs-1 are chosen answers, pairs..2*pairs-1 the rejected ones of the same pairs. */
+typedef struct {
+    int pairs, width;
+    const double *policy, *reference; /* (2*pairs, width) log-probabilities of the tokens; reference NULL: reference-free, all zero */
+    const double *mask;               /* (2*pairs, width): tokens of the answer */
+    const double *row_weight;         /* (pairs): a factor of each pair's loss without gradient (WPO), or NULL */
+} dpo_batch;
+typedef struct {
+    double loss;
+    double reward_chosen, reward_rejected, accuracy, margin; /* means over pairs; rewards are beta * log ratio; ties are no hits */
+    double logp_chosen, logp_rejected;
+} dpo_result;
+/* As trl's DPOTrainer. grad (2*pairs, width), may be NULL: dloss / dpolicy. Fails on an unknown kind, naming the nearest. */
+lmm_status dpo_loss(dpo_result *out, double *grad, const dpo_config *c, const dpo_batch *b);
+bool dpo_kind_known(const char *name);
+
+/* LLaVA-NeXT's own loss on summed (ipo: mean) log-probabilities: "sigmoid" (with smoothing), "hinge", "ipo", "kto_pair". losses: (pairs), for kto_pair (2*pairs).
+ * grads may be NULL. */
+typedef struct {
+    const char *kind;
+    double beta, smoothing;
+    bool reference_free; /* in the loss; rewards still subtract the reference */
+} llava_dpo_config;
+typedef struct {
+    int pairs;
+    const double *policy_chosen, *policy_rejected, *reference_chosen, *reference_rejected; /* (pairs) */
+} llava_dpo_batch;
+lmm_status llava_dpo_loss(double *losses, double *grad_chosen, double *grad_rejected, const llava_dpo_config *c, const llava_dpo_batch *b);
+
+/* ---- policy losses (grpo_loss.c) ---- */
+
+typedef struct {
+    const char *kind;           /* grpo, bnpo, dr_grpo, dapo, cispo, sapo, luspo, vespo */
+    double beta;                /* of the KL term; 0: none */
+    double clip_low, clip_high; /* ratio within [1 - low, 1 + high]; cispo: high is the bound itself */
+    double delta;               /* two-sided clipping: upper bound of the unclipped ratio; 0: none */
+    bool sequence_ratio;        /* one ratio a row (GSPO) */
+    int max_length;             /* of a completion: dr_grpo's constant divisor */
+    int accumulate, ranks;      /* micro batches a step; processes */
+    double top_entropy;         /* share of the tokens with the highest entropy that learn; 1: all */
+    double entropy_bonus;
+    double off_policy_threshold; /* NAN: none. Rows with a negative advantage that drifted further are dropped (DeepSeek-V3.2) */
+    bool bias_corrected_kl;
+    double sapo_positive, sapo_negative; /* temperatures */
+    double vespo_k_positive, vespo_lambda_positive, vespo_k_negative, vespo_lambda_negative;
+} grpo_config;
+grpo_config grpo_defaults(const char *kind); /* trl's */
+typedef struct {
+    int rows, width;
+    const double *logp;             /* (rows, width) of the policy now */
+    const double *old;              /* at the rollout; NULL: now's, without gradient */
+    const double *reference;        /* needed when beta > 0 */
+    const double *sampled;          /* of the rollout's engine; NULL: old's */
+    const double *entropy;          /* of each token's distribution; needed for top_entropy and entropy_bonus, reported when there */
+    const double *mask, *tool_mask; /* tool_mask NULL: all 1 */
+    const double *rollout_ratio;    /* factor of each token (rows, width), or of each row (rows) when rollout_by_row; NULL: 1 */
+    bool rollout_by_row;
+    const double *advantage; /* (rows) */
+    double item_count;       /* tokens of the whole generation batch over all ranks: dapo, cispo, vespo */
+} grpo_batch;
+typedef struct {
+    double loss, kl, entropy;
+    double clip_low, clip_high, clip_region; /* shares of tokens (rows with sequence_ratio) whose ratio was cut; cispo: clip_high only */
+    double clip_low_least, clip_high_most;   /* of one row */
+} grpo_result;
+/* As trl's GRPOTrainer._compute_loss. grad_logp, grad_entropy: (rows, width), may be NULL. */
+lmm_status grpo_loss(grpo_result *out, double *grad_logp, double *grad_entropy, const grpo_config *c, const grpo_batch *b);
+bool grpo_kind_known(const char *name);
+
+/* Penalty of a token for leaving the reference, d = reference - policy: "k1" -d, "abs", "k2" d*d/2, "k3" exp(d) - d - 1. slope: its derivative by the policy's log-probability, may be
+ * NULL. d is cut to +-20 before the exponential and k3 to +-10 when `bounded`, as verl does. */
+double kl_estimate(const char *kind, double d, bool bounded, double *slope);
+
+/* ---- advantages (advantage.c) ---- */
+
+typedef enum { SCALE_GROUP, SCALE_BATCH, SCALE_NONE } reward_scale;
+typedef struct {
+    int group;             /* completions of one prompt, side by side */
+    const double *weights; /* (functions) */
+    reward_scale scale;
+    bool normalize_then_sum; /* GDPO: each reward function is normalised in its group first */
+    double eps;              /* beside the deviation: trl 1e-4, verl 1e-6 */
+} advantage_config;
+/* rewards: (rows, functions), NAN where a function had nothing to say; rows is a multiple of the group. Equal rewards of a group give exactly 0, as does a row without any
+ * reward. total, deviation: (rows), may be NULL; deviation is the group's (batch's). */
+void grpo_advantages(double *advantage, double *total, double *deviation, const double *rewards, int rows, int functions,
+                     const advantage_config *c);
+/* Over a group of n scores: best minus second best for the best, over the deviation; r minus the mean of the others. */
+void passk_advantages(double *advantage, const double *score, int n, double eps);
+void rloo_advantages(double *advantage, const double *score, int n);
+/* Discounted return of every token, starting anew behind the mask's end, whitened by the moments of all masked tokens; places outside
+ * the mask get a value too, which nothing uses. (rows, width) */
+void reinforce_advantages(double *advantage, double *returns, const double *reward, const double *mask, int rows, int width, double gamma);
+
+/* ---- masks (grpo_mask.c) ---- */
+
+/* 1 up to and including the first stop id of a row. ids, mask: (rows, width) */
+void completion_mask(double *mask, const int *ids, int rows, int width, const int *stops, int stop_count);
+/* Tokens whose entropy reaches the quantile over all masked ones (linear interpolation, as torch.quantile). Gives the threshold. */
+double high_entropy_mask(double *out, const double *entropy, const double *mask, int count, double quantile);
+/* exp(old - sampled) of a token or a whole row, cut to [low, high] ("truncate") or 0 outside ("mask"). low NAN: none. out: (rows, width), or (rows) for sequences. */
+typedef enum { ROLLOUT_TOKEN_TRUNCATE, ROLLOUT_TOKEN_MASK, ROLLOUT_SEQUENCE_TRUNCATE, ROLLOUT_SEQUENCE_MASK } rollout_mode;
+void rollout_ratio(double *out, const double *old, const double *sampled, const double *mask, int rows, int width, rollout_mode mode,
+                   double low, double high);
+
+/* ---- controllers (controller.c) ---- */
+
+/* Entropy coefficient that follows a target (Skywork-OR1): up by delta below it, down above, within [low, high]; applied only while the last entropy was at or below it. */
+typedef struct {
+    double value, low, high, delta, target;
+    double last; /* entropy measured last, NAN before the first */
+} entropy_controller;
+double entropy_controller_applied(const entropy_controller *c);
+void entropy_controller_update(entropy_controller *c, double entropy);
+/* KL coefficient (arXiv 1909.08593): value *= 1 + clip(kl / target - 1, -0.2, 0.2) * steps / horizon. */
+double kl_controller(double value, double kl, double target, double horizon, double steps);
+
+#endif

@@ -1,0 +1,23 @@
+/* rl.h - the parts of golden_rl: each file of handlers has a table of (file, group, function); a group ending in '*' stands for all that begin so. */
+#ifndef LMM_GOLDEN_RL_H
+#define LMM_GOLDEN_RL_H
+
+#include "align/align.h"
+#include "golden.h"
+
+typedef struct {
+    const char *file, *group;
+    bool (*run)(const tree *c); /* one case: does it agree? */
+} rl_check;
+extern const rl_check rl_optimizer_checks[], rl_loss_checks[], rl_advantage_checks[]; /* ended by an empty row */
+
+/* ---- reading cases (rl.c) ---- */
+
+bool near(double have, double want, double relative, double absolute);
+double real(const tree *t, const char *key);                 /* 0 when absent; "nan", "inf", "-inf" as strings */
+double number(const tree *t);                                /* the same of a node */
+int flatten(const tree *t, double *out);                     /* numbers of a list of any depth, in order; NULL only counts */
+double *numbers(const tree *c, const char *key, int *count); /* free(); NULL when absent or null */
+bool near_numbers(const double *have, const tree *want, double relative, double absolute);
+
+#endif
