@@ -133,6 +133,50 @@ typedef enum { ROLLOUT_TOKEN_TRUNCATE, ROLLOUT_TOKEN_MASK, ROLLOUT_SEQUENCE_TRUN
 void rollout_ratio(double *out, const double *old, const double *sampled, const double *mask, int rows, int width, rollout_mode mode,
                    double low, double high);
 
+/* ---- rewards of form (reward_format.c): 1 or 0, tags() in quarters ---- */
+
+/* Names: "open_r1_multimodal", "vlm_r1", "open_r1", "tags", "trl_think", "easyr1_math", "boxed_or_tags" (lmms-eval's). Source: rl.md 3.6. */
+double reward_format(const char *name, const char *text);
+bool reward_format_known(const char *name);
+/* The text between the first (last) <answer> and the next </answer>; NULL when there is none. one_line: no newline may be inside. */
+const char *answer_find(const char *text, bool last, bool one_line, size_t *size);
+
+/* ---- rewards of length and repetition (reward_length.c) ---- */
+
+typedef struct {
+    double length_max, wrong_low, wrong_high, right_low, right_high;
+    bool clamp; /* length / length_max at most 1 */
+} cosine_config;
+double reward_cosine(double length, bool right, const cosine_config *c);
+/* 0 up to length_max - cache, then falling to -1 at length_max (DAPO). */
+double reward_overlong(double length, double length_max, double cache);
+/* (1 - distinct / all) * penalty over the n-grams of ids, or of lower-cased words. */
+double reward_repetition(const int *ids, int count, int n, double penalty);
+double reward_repeated_words(const char *text, int n, double penalty);
+/* Marks of steps ("First,", "1.", list items), a third each, 1 at most (open-r1). */
+double reward_steps(const char *text);
+/* Over a group: 0.5 at the shortest to -0.5 at the longest for a right answer, no more than 0 for a wrong one (Kimi k1.5). */
+void reward_shortness(double *out, const double *length, const bool *right, int count);
+
+/* ---- rewards of boxes and choices (reward_box.c, reward_choice.c) ---- */
+
+typedef struct {
+    double x1, y1, x2, y2;
+    const char *label;
+} labelled_box;
+/* VLM-R1's: the intersection counts pixels inclusively, the union does not. */
+double box_iou(const labelled_box *a, const labelled_box *b);
+double reward_detection(const labelled_box *found, int found_count, const labelled_box *wanted, int wanted_count, double threshold,
+                        double w_position, double w_label, double w_completeness);
+/* The option letter an answer settles on, '\0' when there is none (VLM-R1). */
+char choice_letter(const char *text);
+/* "yes" or "no", whichever stands first in the text, NULL for neither. */
+const char *yes_or_no(const char *text);
+/* 1 - (insertions and deletions) / (length of both), over characters: python-Levenshtein's ratio. */
+double levenshtein_ratio(const char *a, const char *b);
+/* The last answer's text on one line, lower case, without trailing dots (VLM-R1's clean_text). free() */
+char *answer_clean(const char *text);
+
 /* ---- controllers (controller.c) ---- */
 
 /* Entropy coefficient that follows a target (Skywork-OR1): up by delta below it, down above, within [low, high]; applied only while the last entropy was at or below it. */

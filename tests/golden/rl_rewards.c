@@ -1,0 +1,123 @@
+/* rl_rewards.c - rewards of form, length, repetition, boxes and choices. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rl.h"
+
+static bool formats(const tree *c) {
+    static const char *const ours[][2] = {{"open_r1_multimodal", "open_r1_multimodal"},
+                                          {"vlm_r1_and_r1v_fullmatch_dotall", "vlm_r1"},
+                                          {"open_r1_text_strict", "open_r1"},
+                                          {"open_r1_tag_count", "tags"},
+                                          {"trl_think_format", "trl_think"},
+                                          {"easyr1_r1v", "vlm_r1"},
+                                          {"easyr1_math", "easyr1_math"},
+                                          {"lmms_eval", "boxed_or_tags"}};
+    const tree *expect = tree_get(c, "expect");
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        if (!near(reward_format(ours[i][1], tree_str(c, "completion", "")), real(expect, ours[i][0]), 0, 1e-9)) return false;
+    return true;
+}
+
+static bool answer_is(const tree *c, double have) { return near(have, real(c, "expect"), 1e-9, 1e-9); }
+
+static bool cosine(const tree *c, const cosine_config *k) {
+    return answer_is(c, reward_cosine(real(c, "length"), tree_bool(c, "correct", true), k));
+}
+
+static bool cosine_trl(const tree *c) {
+    const tree *o = tree_get(c, "config");
+    return cosine(c, &(cosine_config){real(o, "max_len"), real(o, "min_value_wrong"), real(o, "max_value_wrong"),
+                                      real(o, "min_value_correct"), real(o, "max_value_correct"), true});
+}
+static bool cosine_open_r1(const tree *c) {
+    return cosine(c, &(cosine_config){real(tree_get(c, "config"), "max_len"), -1, -0.5, 0.5, 1, false});
+}
+static bool cosine_vlm_r1(const tree *c) {
+    return cosine(c, &(cosine_config){real(tree_get(c, "config"), "cosine_max_len"), -1, -0.5, 0.5, 1, false});
+}
+
+static bool repeated_ids(const tree *c) {
+    const tree *o = tree_get(c, "config");
+    int n;
+    double *values = numbers(c, "completion_ids", &n);
+    int *ids = mem_new((size_t)n + 1, sizeof *ids);
+    for (int i = 0; i < n; i++) ids[i] = (int)values[i];
+    bool same = answer_is(c, reward_repetition(ids, n, (int)real(o, "ngram_size"), real(o, "max_penalty")));
+    free(ids), free(values);
+    return same;
+}
+
+static bool repeated_words(const tree *c) {
+    const tree *o = tree_get(c, "config");
+    return answer_is(c, reward_repeated_words(tree_str(c, "completion", ""), (int)real(o, "ngram_size"), real(o, "max_penalty")));
+}
+
+static bool overlong(const tree *c) {
+    const tree *o = tree_get(c, "config");
+    return answer_is(c, reward_overlong(real(c, "length"), real(o, "max_completion_len"), real(o, "soft_punish_cache")));
+}
+
+static bool steps(const tree *c) { return answer_is(c, reward_steps(tree_str(c, "completion", ""))); }
+
+static labelled_box box_of(const tree *list, const char *label) {
+    return (labelled_box){number(list->items[0]), number(list->items[1]), number(list->items[2]), number(list->items[3]), label};
+}
+
+static bool iou(const tree *c) {
+    labelled_box a = box_of(tree_get(c, "box_a"), ""), b = box_of(tree_get(c, "box_b"), "");
+    return answer_is(c, box_iou(&a, &b));
+}
+
+static int boxes_of(const tree *list, labelled_box *out) {
+    for (int i = 0; i < list->count; i++) out[i] = box_of(tree_get(list->items[i], "bbox_2d"), tree_str(list->items[i], "label", ""));
+    return list->count;
+}
+
+static bool detection(const tree *c) {
+    const tree *o = tree_get(c, "config");
+    labelled_box found[32], wanted[32];
+    int n = boxes_of(tree_get(c, "pred"), found), m = boxes_of(tree_get(c, "gt"), wanted);
+    return answer_is(c,
+                     reward_detection(found, n, wanted, m, real(o, "iou_threshold"), real(o, "alpha"), real(o, "beta"), real(o, "gamma")));
+}
+
+static bool choice(const tree *c) {
+    const char want = tree_str(c, "expect", "")[0];
+    return choice_letter(tree_str(c, "text", "")) == want;
+}
+
+static bool yes_no(const tree *c) {
+    const char *a = yes_or_no(tree_str(c, "completion", "")), *b = yes_or_no(tree_str(c, "solution", ""));
+    return answer_is(c, a && b && !strcmp(a, b));
+}
+
+static bool ratio(const tree *c) { return answer_is(c, levenshtein_ratio(tree_str(c, "a", ""), tree_str(c, "b", ""))); }
+
+static bool clean(const tree *c) {
+    char *text = answer_clean(tree_str(c, "text", ""));
+    bool same = !strcmp(text, tree_str(c, "expect", "?"));
+    free(text);
+    return same;
+}
+
+/* clang-format off */
+const rl_check rl_reward_checks[] = {
+    {"reward_format", "format", formats},
+    {"reward_other", "cosine/trl", cosine_trl},
+    {"reward_other", "cosine/open_r1_chars_no_clamp", cosine_open_r1},
+    {"reward_other", "cosine/vlm_r1", cosine_vlm_r1},
+    {"reward_other", "repetition/trl_tokens", repeated_ids},
+    {"reward_other", "repetition/open_r1_words", repeated_words},
+    {"reward_other", "soft_overlong/trl", overlong},
+    {"reward_other", "reasoning_steps/open_r1", steps},
+    {"reward_other", "iou/vlm_r1", iou},
+    {"reward_other", "detection_score/vlm_r1", detection},
+    {"reward_other", "extract_choice/vlm_r1", choice},
+    {"reward_other", "yes_no/vlm_r1", yes_no},
+    {"reward_other", "levenshtein_ratio", ratio},
+    {"reward_other", "clean_text/vlm_r1", clean},
+    {0},
+};
+/* clang-format on */
