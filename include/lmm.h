@@ -143,6 +143,16 @@ typedef struct {
     bool ranks; /* this process is one of several started by mpirun: they share the micro batches of a step */
 } lmm_train_opts;
 lmm_status lmm_train(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, const lmm_train_opts *opts);
+/* What a run will need, without computing a step: exact for the parameters, measured shape by shape for the activations of the first steps. */
+typedef struct {
+    int64_t samples, skipped, steps; /* skipped: broken, too long, or with nothing to learn */
+    int64_t params, params_trained;
+    double weight_bytes, grad_bytes, optimizer_bytes; /* grad_bytes with the copies that accumulation holds */
+    double activation_bytes;                          /* the largest micro batch of the steps looked at */
+    double tokens_step, flops_step;                   /* means over them; forward and backward */
+    int steps_measured;
+} lmm_training_plan;
+lmm_status lmm_train_plan(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, lmm_training_plan *out);
 /* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
 void lmm_cancel(void);
 

@@ -58,10 +58,10 @@ static void add_seg(batch *b, int first, int prefix_first, int prefix_count) {
 }
 
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r) {
-    int picture = b->plans.count, start = b->rows;
+    int picture = b->plans.count, start = b->rows, tiles = b->tile_count;
     for (int i = 0; i < s->images.count; i++) {
         lmm_status st = add_picture(b, m, s->images.at[i], s->images.count, augment, &r);
-        if (st) return st;
+        if (st) return b->plans.count = picture, b->tile_count = tiles, st;
     }
     add_ids(b, m, s, 0, s->prefix, 0, &picture);
     int prefix = b->rows - start;

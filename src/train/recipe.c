@@ -66,13 +66,23 @@ static lmm_status read_parts(recipe *r, const tree *t) {
     return LMM_OK;
 }
 
+/* "all", or first: end: random: with N or N%. */
+static bool take_known(const char *take) {
+    const char *colon = strchr(take, ':');
+    if (!colon) return !strcmp(take, "all");
+    size_t n = (size_t)(colon - take), digits = strspn(colon + 1, "0123456789");
+    bool way = (n == 5 && !strncmp(take, "first", n)) || (n == 3 && !strncmp(take, "end", n)) || (n == 6 && !strncmp(take, "random", n));
+    return way && digits && digits < 10 && (!colon[1 + digits] || !strcmp(colon + 1 + digits, "%"));
+}
+
 static lmm_status read_one_data(recipe *r, const tree *d) {
-    static const char *const known[] = {"path", "images", "format", "turns", "repeat", NULL};
+    static const char *const known[] = {"path", "images", "format", "turns", "repeat", "take", NULL};
     lmm_status st = keys(r, d, "data", known);
     if (st) return st;
     recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)),
                      .images = resolve(r, tree_str(d, "images", ".")),
-                     .format = mem_strdup(tree_str(d, "format", "chat"))};
+                     .format = mem_strdup(tree_str(d, "format", "chat")),
+                     .take = mem_strdup(tree_str(d, "take", "all"))};
     const char *turns = tree_str(d, "turns", "sequence");
     x.turns = !strcmp(turns, "independent") ? TURNS_INDEPENDENT : TURNS_SEQUENCE;
     st = number(r, d, "repeat", 1.0, 0.0, 1000.0, &x.repeat);
@@ -80,6 +90,7 @@ static lmm_status read_one_data(recipe *r, const tree *d) {
     if (!x.path) return bad(r, "data", "needs a 'path'");
     if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return bad(r, "format", "must be chat or plain");
     if (strcmp(turns, "independent") && strcmp(turns, "sequence")) return bad(r, "turns", "must be sequence or independent");
+    if (!take_known(x.take)) return bad(r, "take", "must be all, or first, end or random with a number or a share: first:1000, random:10%");
     return st;
 }
 
@@ -135,6 +146,7 @@ static lmm_status read_loop(recipe *r, const tree *t) {
     if (!st) st = number(r, t, "steps", 0, 0, 1e12, &steps);
     if (!st) st = number(r, t, "epochs", 1, 0, 1e6, &r->epochs);
     if (!st) st = integer(r, t, "max_length", 1 << 20, 1, 1 << 24, &r->max_length);
+    if (!st) st = integer(r, t, "broken_max", 0, 0, 1 << 30, &r->broken_max);
     if (!st) st = integer(r, t, "save_every", 500, 1, 1 << 30, &r->save_every);
     if (!st) st = integer(r, t, "log_every", 10, 1, 1 << 30, &r->log_every);
     if (!st) st = integer(r, t, "keep", 2, 1, 1000, &r->keep);
@@ -146,9 +158,9 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run",       "seed",       "model",      "train",     "data",       "augment",
-                                        "batch",     "accumulate", "steps",      "epochs",    "max_length", "recompute",
-                                        "optimizer", "schedule",   "save_every", "log_every", "keep",       NULL};
+    static const char *const known[] = {"run",        "seed",       "model",     "train",      "data",       "augment",   "batch",
+                                        "accumulate", "steps",      "epochs",    "max_length", "broken_max", "recompute", "optimizer",
+                                        "schedule",   "save_every", "log_every", "keep",       NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = keys(r, t, "", known);
@@ -178,6 +190,7 @@ void recipe_free(recipe *r) {
         free(r->data.at[i].path);
         free(r->data.at[i].images);
         free(r->data.at[i].format);
+        free(r->data.at[i].take);
     }
     free(r->data.at);
     free(r->schedule);

@@ -249,15 +249,44 @@ static lmm_status add_record(sample_set *set, const recipe *r, const source *src
     return st;
 }
 
+lmm_status sample_broken(sample_set *set, const recipe *r, lmm_status st) {
+    if (st != LMM_E_FORMAT && st != LMM_E_IO && st != LMM_E_LIMIT) return st;
+    if (set->broken >= r->broken_max)
+        return r->broken_max ? LMM_CONTEXT(st, "%d samples were broken already (broken_max)", set->broken)
+                             : LMM_CONTEXT(st, "broken sample (broken_max: N in the recipe would skip it)");
+    set->broken++;
+    fprintf(stderr, "lmm: skipped: %s\n", lmm_message());
+    return LMM_OK;
+}
+
+/* The numbers of the records that `take` chooses, in order; random ones are a function of the seed. */
+static int *chosen_records(const recipe *r, const recipe_data *d, int total, int *count) {
+    const char *colon = strchr(d->take, ':');
+    int64_t n = colon ? strtoll(colon + 1, NULL, 10) : total;
+    if (colon && strchr(colon, '%')) n = (n * total + 99) / 100;
+    *count = (int)min_i64(n, total);
+    int *at = mem_new((size_t)total + 1, sizeof *at);
+    for (int i = 0; i < total; i++) at[i] = i;
+    if (!strncmp(d->take, "end", 3)) memmove(at, at + (total - *count), (size_t)*count * sizeof *at);
+    if (!strncmp(d->take, "random", 6)) {
+        rng random = rng_make(r->seed, hash_u64(d->path, strlen(d->path), 0x74616b65u));
+        rng_shuffle(&random, at, total);
+    }
+    return at;
+}
+
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
     table records;
     lmm_status st = table_open(&records, d->path, NULL, 0);
     if (st) return st;
     source src = {m, d};
-    for (int i = 0; i < records.count && !st; i++) {
-        st = LMM_CONTEXT(add_record(out, r, &src, table_row(&records, i)), "'%s': record %d", d->path, i + 1);
+    int count, *chosen = chosen_records(r, d, records.count, &count);
+    for (int i = 0; i < count && !st; i++) {
+        st = LMM_CONTEXT(add_record(out, r, &src, table_row(&records, chosen[i])), "'%s': record %d", d->path, chosen[i] + 1);
+        if (st) st = sample_broken(out, r, st);
         if (bar) progress_set(bar, i + 1, d->path);
     }
+    free(chosen);
     table_close(&records);
     return st;
 }

@@ -18,6 +18,7 @@ typedef struct {
     char *format;        /* "chat": the model's template; "plain": <image>caption\n (stage 1) */
     turn_mode turns;     /* INDEPENDENT: every question of a conversation sees the picture and itself, not the other answers */
     double repeat;       /* passes over it in one epoch */
+    char *take;          /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
 } recipe_data;
 
 /* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
@@ -45,6 +46,7 @@ typedef struct {
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
     bool recompute;
     int max_length; /* longer samples are skipped and counted */
+    int broken_max; /* so many samples may be broken (no picture, no conversation): named, counted and skipped */
     int save_every, log_every, keep;
 } recipe;
 lmm_status recipe_open(recipe *out, const char *path, const char *const *overrides, int override_count);
@@ -66,9 +68,11 @@ typedef struct {
 } sample;
 typedef struct {
     VEC(sample) list;
-    int skipped;
+    int skipped, broken;
 } sample_set;
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
+/* Counts a broken sample, whose message is set: LMM_OK while the recipe allows one more, with the message on stderr; else st. */
+lmm_status sample_broken(sample_set *set, const recipe *r, lmm_status st);
 void sample_set_free(sample_set *s);
 
 /* ---- augment (augment.c) ---- */
@@ -87,7 +91,7 @@ typedef struct {
     float *pixels;
     int tile_count, label_count;
 } batch;
-/* Adds one sample; its pictures are read, moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
+/* Adds one sample, or nothing of it when it fails; its pictures are read, moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);
 void batch_free(batch *b);
 /* trace_grad.c: the batch of a safetensors file (docs/trace.md), every label with the same weight. */

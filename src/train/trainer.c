@@ -12,6 +12,7 @@ typedef struct {
     lmm_model *model;
     char *text_dir; /* tokenizer and processor files to copy along */
     sample_set samples;
+    bool *broken;           /* samples whose picture could not be read */
     VEC(int) epoch_samples; /* sample numbers of one epoch, repeats included */
     int64_t total, step, warmup;
     optim opt;
@@ -86,6 +87,7 @@ static lmm_status load_samples(trainer *t) {
     if (!t->epoch_samples.count)
         return LMM_FAIL(LMM_E_ARG, "%s: no usable sample (%d were longer than max_length or had nothing to learn)", t->r.path,
                         t->samples.skipped);
+    t->broken = mem_new((size_t)t->samples.list.count, sizeof *t->broken);
     return LMM_OK;
 }
 
@@ -134,13 +136,23 @@ static int sample_at(const trainer *t, order *o, int64_t k) {
     return o->at[k % n];
 }
 
-static lmm_status make_batch(const trainer *t, order *o, int64_t first, batch *b) {
+/* A sample that turns out to be broken leaves its place empty, this time and every later one. */
+static lmm_status add_sample(trainer *t, int number, const recipe_augment *a, rng r, batch *b) {
+    if (t->broken[number]) return LMM_OK;
+    const sample *s = &t->samples.list.at[number];
+    lmm_status st = LMM_CONTEXT(batch_add(b, t->model, s, a, r), "sample %d", number + 1);
+    if (!st) return LMM_OK;
+    t->broken[number] = true;
+    return sample_broken(&t->samples, &t->r, st);
+}
+
+static lmm_status make_batch(trainer *t, order *o, int64_t first, batch *b) {
     const recipe_augment *a = &t->r.augment;
     bool moves = a->mirror || a->turn || a->roam || a->shift;
     lmm_status st = LMM_OK;
     for (int i = 0; i < t->r.batch && !st; i++) {
         int s = sample_at(t, o, first + i);
-        st = batch_add(b, t->model, &t->samples.list.at[s], moves ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)(first + i)));
+        st = add_sample(t, s, moves ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)(first + i)), b);
     }
     return st;
 }
@@ -151,18 +163,25 @@ static tensor *pass(trainer *t, cx *c, const batch *b) {
     return loss;
 }
 
-/* Grows the arena to what this batch needs, counted without computing. */
-static lmm_status make_room(trainer *t, const batch *b) {
+/* Bytes of activations that this batch needs, counted without computing; flops may be NULL. */
+static size_t measure(trainer *t, const batch *b, double *flops) {
     arena count = {0};
     cx m = {.mode = CX_MEASURE, .mem = &count, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
     pass(t, &m, b);
+    if (flops) *flops = m.flops;
     cx_free(&m);
-    if (count.peak <= t->mem.capacity) return LMM_OK;
+    return count.peak;
+}
+
+static lmm_status make_room(trainer *t, const batch *b) {
+    size_t need = measure(t, b, NULL);
+    if (need <= t->mem.capacity) return LMM_OK;
     arena_close(&t->mem);
-    return arena_open(&t->mem, count.peak + count.peak / 8, "activations of a training step");
+    return arena_open(&t->mem, need + need / 8, "activations of a training step");
 }
 
 static lmm_status run_batch(trainer *t, batch *b, int labels, double *loss) {
+    if (!b->rows) return LMM_OK; /* all of its samples were broken */
     for (int i = 0; i < b->rows; i++) b->weight.at[i] = 1.0f / (float)labels;
     lmm_status st = make_room(t, b);
     if (st) return st;
@@ -298,6 +317,7 @@ static void trainer_close(trainer *t) {
     arena_close(&t->mem);
     optim_close(&t->opt);
     sample_set_free(&t->samples);
+    free(t->broken);
     free(t->epoch_samples.at);
     lmm_model_close(t->model);
     free(t->text_dir);
@@ -332,4 +352,61 @@ lmm_status lmm_train(lmm_runtime *runtime, const char *path, const char *const *
     if (!st) st = finish(&t);
     trainer_close(&t);
     return st;
+}
+
+/* ---- what a run will need ---- */
+
+/* The micro batches of the first steps, shape by shape. */
+static lmm_status plan_steps_ahead(trainer *t, lmm_training_plan *p) {
+    enum { LOOK_AHEAD = 16 };
+    order o = {-1, mem_new((size_t)t->epoch_samples.count, sizeof(int))};
+    int64_t micro = min_i64(t->total, LOOK_AHEAD) * t->r.accumulate;
+    lmm_status st = LMM_OK;
+    for (int64_t i = 0; i < micro && !st; i++) {
+        batch b = {0};
+        double flops = 0;
+        st = make_batch(t, &o, i * t->r.batch, &b);
+        double need = st || !b.rows ? 0 : (double)measure(t, &b, &flops);
+        if (need > p->activation_bytes) p->activation_bytes = need;
+        p->tokens_step += (double)b.rows;
+        p->flops_step += 3 * flops; /* the backward pass of a product is two products */
+        batch_free(&b);
+    }
+    free(o.at);
+    p->steps_measured = (int)(micro / t->r.accumulate);
+    if (p->steps_measured) p->tokens_step /= p->steps_measured, p->flops_step /= p->steps_measured;
+    return st;
+}
+
+static void plan_params(const trainer *t, lmm_training_plan *p) {
+    int levels = 0;
+    while (1 << levels < t->r.accumulate) levels++;
+    const param_set *set = &t->model->net->params;
+    for (int i = 0; i < set->list.count; i++) {
+        p->params += tensor_count(&set->list.at[i]->t);
+        p->weight_bytes += (double)tensor_size(&set->list.at[i]->t);
+    }
+    for (int i = 0; i < t->opt.slots.count; i++) p->params_trained += tensor_count(&t->opt.slots.at[i].p->t);
+    p->grad_bytes = (1 + levels) * 4.0 * (double)p->params_trained;
+    p->optimizer_bytes = 8.0 * (double)p->params_trained;
+}
+
+lmm_status lmm_train_plan(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count,
+                          lmm_training_plan *out) {
+    trainer t = {.runtime = runtime, .quiet = true};
+    lmm_training_plan p = {0};
+    lmm_cancel_reset();
+    lmm_status st = recipe_open(&t.r, path, overrides, override_count);
+    if (!st) st = open_model(&t);
+    if (!st) st = load_samples(&t);
+    if (!st) st = own_params(&t);
+    if (!st) {
+        plan_steps(&t);
+        plan_params(&t, &p);
+        st = plan_steps_ahead(&t, &p);
+        p.samples = t.epoch_samples.count, p.skipped = t.samples.skipped + t.samples.broken, p.steps = t.total;
+    }
+    trainer_close(&t);
+    if (st) return st;
+    return *out = p, LMM_OK;
 }

@@ -179,6 +179,48 @@ static void an_unknown_key_names_the_nearest(void **state) {
     assert_non_null(strstr(lmm_message(), "weight_decay"));
 }
 
+/* A recipe of its own over two good records and two broken ones: a missing picture, and no conversation. */
+static lmm_status train_broken(const char *more, lmm_training_plan *plan) {
+    write_text("broken.json",
+               "[{\"image\": \"rgb.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nwhat?\"}, {\"from\": "
+               "\"gpt\", \"value\": \"red\"}]}, {\"image\": \"none.png\", \"conversations\": [{\"from\": \"human\", \"value\": "
+               "\"<image>\\nwhat?\"}, {\"from\": \"gpt\", \"value\": \"red\"}]}, {\"id\": \"x\"}, {\"conversations\": [{\"from\": "
+               "\"human\", \"value\": \"hi\"}, {\"from\": \"gpt\", \"value\": \"hello\"}]}]");
+    char *text = mem_printf("run: %s/broken\nmodel: {new: %s/configs/mini, init: fan_in}\ndata: [{path: %s/broken.json, images: "
+                            "%s/golden/data/golden/images}]\nbatch: 2\nsteps: 4\nsave_every: 100\n",
+                            folder, LMM_SOURCE, folder, LMM_TESTS);
+    write_text("broken.yaml", text);
+    free(text);
+    char *path = path_join(folder, "broken.yaml");
+    lmm_runtime *r;
+    OK(lmm_runtime_open(&r, 1, NULL));
+    lmm_status st =
+        plan ? lmm_train_plan(r, path, &more, 1, plan) : lmm_train(r, path, &more, 1, &(lmm_train_opts){.quiet = true, .fresh = true});
+    lmm_runtime_close(r);
+    free(path);
+    return st;
+}
+
+static void broken_samples_are_skipped_up_to_the_limit(void **state) {
+    (void)state;
+    OK(train_broken("broken_max=2", NULL));
+    assert_int_equal(train_broken("broken_max=1", NULL), LMM_E_IO);
+    assert_non_null(strstr(lmm_message(), "none.png"));
+    assert_int_equal(train_broken("broken_max=0", NULL), LMM_E_FORMAT);
+    assert_non_null(strstr(lmm_message(), "record 3"));
+}
+
+static void a_plan_counts_what_a_run_needs(void **state) {
+    (void)state;
+    lmm_training_plan p;
+    OK(train_broken("broken_max=2", &p));
+    assert_int_equal(p.samples, 3); /* the missing picture shows when it is read */
+    assert_int_equal(p.steps, 4);
+    assert_int_equal(p.skipped, 2);
+    assert_true(p.params_trained <= p.params && p.optimizer_bytes == 8.0 * (double)p.params_trained);
+    assert_true(p.activation_bytes > 0 && p.flops_step > 0);
+}
+
 int main(void) {
 #define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -189,6 +231,8 @@ int main(void) {
         RUN(a_full_disk_keeps_the_old_checkpoint),
         RUN(four_samples_are_learned),
         RUN(an_unknown_key_names_the_nearest),
+        RUN(broken_samples_are_skipped_up_to_the_limit),
+        RUN(a_plan_counts_what_a_run_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
