@@ -138,7 +138,8 @@ lmm_status lmm_trace_grad(lmm_model *m, const char *batch_path, const char *path
 
 /* Runs a training recipe: a YAML file and key=value overrides. Resumes when its output folder holds a checkpoint. */
 typedef struct {
-    bool fresh; /* ignore earlier checkpoints */
+    const char *algorithm; /* "sft" (NULL), "dpo" */
+    bool fresh;            /* ignore earlier checkpoints */
     bool quiet;
     bool ranks; /* this process is one of several started by mpirun: they share the micro batches of a step */
 } lmm_train_opts;

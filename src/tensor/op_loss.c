@@ -11,7 +11,7 @@ enum { CHUNK_ROWS = 256 };
 typedef struct {
     int n; /* rows that count: label >= 0 */
     int *row, *label;
-    float *weight;
+    const float *weight;  /* (rows of h); borrowed when there is a token_logprob: backward reads it again */
     float *token_logprob; /* (rows of h), borrowed, may be NULL */
 } xent_args;
 
@@ -19,14 +19,18 @@ static xent_args *args_make(cx *c, const int *label, const float *weight, int n,
     xent_args *a = slab_alloc(&c->meta, sizeof *a);
     a->row = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
     a->label = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
-    a->weight = slab_alloc(&c->meta, (size_t)n * sizeof(float) + 1);
+    a->weight = weight;
+    if (!token_logprob) {
+        float *own = slab_alloc(&c->meta, (size_t)n * sizeof *own + 1);
+        memcpy(own, weight, (size_t)n * sizeof *own);
+        a->weight = own;
+    }
     a->token_logprob = token_logprob;
     for (int r = 0; r < n; r++) {
         LMM_ASSERT(label[r] < V, "xent: label %d of %" PRId64, label[r], V);
         if (label[r] < 0) continue;
         a->row[a->n] = r;
-        a->label[a->n] = label[r];
-        a->weight[a->n++] = weight[r];
+        a->label[a->n++] = label[r];
     }
     return a;
 }
@@ -56,7 +60,7 @@ static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
             continue;
         }
         z[label] -= 1.0f;
-        j->k->scale(z, j->seed * j->a->weight[j->first + i], z, j->V);
+        j->k->scale(z, j->seed * j->a->weight[j->a->row[j->first + i]], z, j->V);
     }
 }
 
@@ -68,7 +72,7 @@ static void chunk_rows(cx *c, const xent_args *a, int first, int rows, float *z,
 static double chunk_sum(const xent_args *a, int first, int rows, const double *nll) {
     double loss = 0.0;
     for (int i = 0; i < rows; i++) {
-        loss += (double)a->weight[first + i] * nll[i];
+        loss += (double)a->weight[a->row[first + i]] * nll[i];
         if (a->token_logprob) a->token_logprob[a->row[first + i]] = (float)-nll[i];
     }
     return loss;

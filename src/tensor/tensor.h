@@ -213,7 +213,8 @@ void op_rows_store(cx *c, tensor *cache, int at, const tensor *x, int first, int
 /* ---- loss (op_loss.c) ---- */
 
 /* Weighted cross entropy of the output layer, fused and in chunks so that no (n, V) buffer exists:
- * loss = sum_r weight[r] * -log softmax(h_r w^T)[label[r]]; rows with label < 0 count nothing. token_logprob (n) may be NULL. w f32 for a gradient to it. */
+ * loss = sum_r weight[r] * -log softmax(h_r w^T)[label[r]]; rows with label < 0 count nothing. token_logprob (n) may be NULL. w f32 for a gradient to it.
+ * With token_logprob, weight is borrowed and read again in backward: a loss that is another function of the log-probabilities puts its negative slopes there before. */
 tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, float *token_logprob);
 /* The same from ready logits (n, V). */
 tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n);

@@ -12,6 +12,7 @@ void batch_free(batch *b) {
     free(b->segs.at);
     free(b->plans.at);
     free(b->pixels);
+    free(b->items.at);
     *b = (batch){0};
 }
 

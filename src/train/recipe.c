@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "align/align.h"
 #include "train/train.h"
 
 static char *resolve(const recipe *r, const char *path) { return path ? path_join(r->folder, path) : NULL; }
@@ -113,6 +114,22 @@ static lmm_status read_augment(recipe *r, const tree *t) {
     return integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
 }
 
+static lmm_status read_dpo(recipe *r, const tree *t) {
+    static const char *const known[] = {"loss", "beta", "smoothing", "sft", "reference_free", NULL};
+    const tree *d = tree_get(t, "dpo");
+    lmm_status st = keys(r, d, "dpo", known);
+    if (st) return st;
+    r->dpo.loss = mem_strdup(tree_str(d, "loss", "sigmoid"));
+    r->dpo.reference_free = tree_bool(d, "reference_free", false);
+    if (!dpo_kind_known(r->dpo.loss) || !strcmp(r->dpo.loss, "sft"))
+        return bad(r, "loss",
+                   "must be sigmoid, hinge, ipo, exo_pair, nca_pair, robust, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, apo_down, "
+                   "discopop or sigmoid_norm");
+    st = number(r, d, "beta", 0.1, 1e-6, 100, &r->dpo.beta);
+    if (!st) st = number(r, d, "smoothing", 0, 0, 0.499, &r->dpo.smoothing);
+    return st ? st : number(r, d, "sft", 0, 0, 100, &r->dpo.sft);
+}
+
 static lmm_status read_optimizer(recipe *r, const tree *t) {
     static const char *const known[] = {"lr",    "lr_vision", "lr_projector", "lr_decoder", "lr_newline", "beta1",
                                         "beta2", "eps",       "weight_decay", "clip",       NULL};
@@ -158,9 +175,9 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run",        "seed",       "model",     "train",      "data",       "augment",   "batch",
-                                        "accumulate", "steps",      "epochs",    "max_length", "broken_max", "recompute", "optimizer",
-                                        "schedule",   "save_every", "log_every", "keep",       NULL};
+    static const char *const known[] = {"run",        "seed",  "model",      "train",      "data",       "augment",   "batch",
+                                        "accumulate", "steps", "epochs",     "max_length", "broken_max", "recompute", "optimizer",
+                                        "schedule",   "dpo",   "save_every", "log_every",  "keep",       NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = keys(r, t, "", known);
@@ -171,6 +188,7 @@ static lmm_status read_all(recipe *r) {
     if (!st) st = read_parts(r, t);
     if (!st) st = read_data(r, t);
     if (!st) st = read_augment(r, t);
+    if (!st) st = read_dpo(r, t);
     if (!st) st = read_optimizer(r, t);
     if (!st) st = read_schedule(r, t);
     return st ? st : read_loop(r, t);
@@ -193,6 +211,7 @@ void recipe_free(recipe *r) {
         free(r->data.at[i].take);
     }
     free(r->data.at);
+    free(r->dpo.loss);
     free(r->schedule);
     free(r->model_open);
     free(r->model_new);

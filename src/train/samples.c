@@ -275,18 +275,87 @@ static int *chosen_records(const recipe *r, const recipe_data *d, int total, int
     return at;
 }
 
-lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
+typedef lmm_status (*add_fn)(sample_set *set, const recipe *r, const source *src, const tree *record);
+
+static lmm_status load_records(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar, add_fn add) {
     table records;
     lmm_status st = table_open(&records, d->path, NULL, 0);
     if (st) return st;
     source src = {m, d};
     int count, *chosen = chosen_records(r, d, records.count, &count);
     for (int i = 0; i < count && !st; i++) {
-        st = LMM_CONTEXT(add_record(out, r, &src, table_row(&records, chosen[i])), "'%s': record %d", d->path, chosen[i] + 1);
+        st = LMM_CONTEXT(add(out, r, &src, table_row(&records, chosen[i])), "'%s': record %d", d->path, chosen[i] + 1);
         if (st) st = sample_broken(out, r, st);
         if (bar) progress_set(bar, i + 1, d->path);
     }
     free(chosen);
     table_close(&records);
     return st;
+}
+
+lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
+    return load_records(out, r, d, m, bar, add_record);
+}
+
+/* ---- pairs ---- */
+
+/* Adds the prompt's turns: a text, or a list of messages. */
+static void add_turns(tree *turns, const tree *part, const char *role) {
+    if (part && part->type == TREE_LIST) {
+        for (int i = 0; i < part->count; i++) tree_add(turns, tree_copy(part->items[i]));
+        return;
+    }
+    tree *turn = tree_new(TREE_MAP);
+    tree_put(turn, "from", tree_new_string(role));
+    tree_put(turn, "value", part ? tree_copy(part) : tree_new(TREE_NULL));
+    tree_add(turns, turn);
+}
+
+static bool mentions_picture(const tree *turns) {
+    for (int i = 0; i < turns->count; i++) {
+        const char *text = turn_text(turns->items[i]);
+        if (text && strstr(text, "<image>")) return true;
+    }
+    return false;
+}
+
+/* The conversation that ends in one of the answers. A prompt without a mark gets one in front for each picture, as LLaVA's loader does. */
+static tree *answer_record(const tree *record, const char *answer) {
+    tree *one = tree_new(TREE_MAP), *turns = tree_new(TREE_LIST);
+    const tree *images = tree_get(record, "image") ? tree_get(record, "image") : tree_get(record, "images");
+    add_turns(turns, tree_get(record, "prompt"), "human");
+    int pictures = !images ? 0 : images->type == TREE_LIST ? images->count : 1;
+    const char *text = turns->count ? turn_text(turns->items[0]) : NULL;
+    if (pictures && text && !mentions_picture(turns)) {
+        buf b = {0};
+        for (int i = 0; i < pictures; i++) buf_puts(&b, "<image>\n");
+        buf_puts(&b, text);
+        tree_put(turns->items[0], tree_get(turns->items[0], "value") ? "value" : "content", tree_new_text(b.data, b.size));
+        buf_free(&b);
+    }
+    add_turns(turns, tree_get(record, answer), "gpt");
+    if (images) tree_put(one, "image", tree_copy(images));
+    tree_put(one, "conversations", turns);
+    return one;
+}
+
+/* Both answers or none. */
+static lmm_status add_pair(sample_set *set, const recipe *r, const source *src, const tree *record) {
+    static const char *const answers[] = {"chosen", "rejected"};
+    if (!tree_get(record, "prompt") || !tree_get(record, "chosen") || !tree_get(record, "rejected"))
+        return LMM_FAIL(LMM_E_FORMAT, "it has no 'prompt', 'chosen' and 'rejected'");
+    int before = set->list.count;
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < 2 && !st; i++) {
+        tree *one = answer_record(record, answers[i]);
+        st = LMM_CONTEXT(add_record(set, r, src, one), "%s", answers[i]);
+        tree_free(one);
+    }
+    if (set->list.count != before + 2)
+        while (set->list.count > before) sample_free(&set->list.at[--set->list.count]);
+    return st;
+}
+
+lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
+    return load_records(out, r, d, m, bar, add_pair);
 }

@@ -28,6 +28,13 @@ typedef struct {
     int shift;
 } recipe_augment;
 
+/* Preference losses: dpo_config of align/align.h. */
+typedef struct {
+    char *loss;                  /* sigmoid, ipo, hinge, robust, ... */
+    double beta, smoothing, sft; /* sft: weight of the chosen answers' cross entropy beside it */
+    bool reference_free;
+} recipe_dpo;
+
 typedef struct {
     tree *source;                 /* the recipe with overrides applied, for the record */
     char *path, *folder;          /* the YAML file and where relative paths start */
@@ -37,6 +44,7 @@ typedef struct {
     bool train[PART_COUNT];
     VEC(recipe_data) data;
     recipe_augment augment;
+    recipe_dpo dpo;
     uint64_t seed;
     int batch, accumulate; /* samples a micro batch; micro batches a step */
     int64_t steps;         /* 0: from epochs */
@@ -71,6 +79,9 @@ typedef struct {
     int skipped, broken;
 } sample_set;
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
+/* Pairs: sample 2k is the chosen answer of pair k, 2k + 1 the rejected one. Records {image(s), prompt, chosen, rejected}: texts as LLaVA's, or lists of messages as trl's
+ * (with "images" beside them). */
+lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
 /* Counts a broken sample, whose message is set: LMM_OK while the recipe allows one more, with the message on stderr; else st. */
 lmm_status sample_broken(sample_set *set, const recipe *r, lmm_status st);
 void sample_set_free(sample_set *s);
@@ -90,6 +101,7 @@ typedef struct {
     VEC(media_plan) plans;
     float *pixels;
     int tile_count, label_count;
+    VEC(int) items; /* an algorithm's own: which items it was made of */
 } batch;
 /* Adds one sample, or nothing of it when it fails; its pictures are read, moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);

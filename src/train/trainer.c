@@ -3,26 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/train.h"
-
-typedef struct {
-    recipe r;
-    lmm_runtime *runtime;
-    dist *world;
-    lmm_model *model;
-    char *text_dir; /* tokenizer and processor files to copy along */
-    sample_set samples;
-    bool *broken;           /* samples whose picture could not be read */
-    VEC(int) epoch_samples; /* sample numbers of one epoch, repeats included */
-    int64_t total, step, warmup;
-    optim opt;
-    grad_tree tree;
-    arena mem;
-    tape tape;
-    cx cx;
-    train_log *log; /* rank 0's */
-    bool quiet;
-} trainer;
+#include "train/train_int.h"
 
 /* ---- setting up ---- */
 
@@ -72,15 +53,16 @@ static lmm_status own_params(trainer *t) {
     return st;
 }
 
-static lmm_status load_samples(trainer *t) {
+lmm_status trainer_load(trainer *t, load_fn load, int each) {
+    t->samples_each = each;
     for (int d = 0; d < t->r.data.count; d++) {
         const recipe_data *data = &t->r.data.at[d];
-        int first = t->samples.list.count;
+        int first = t->samples.list.count / each;
         progress *bar = t->quiet ? NULL : progress_new("reading", 0, "records");
-        lmm_status st = samples_load(&t->samples, &t->r, data, t->model, bar);
+        lmm_status st = load(&t->samples, &t->r, data, t->model, bar);
         progress_free(bar);
         if (st) return st;
-        int count = t->samples.list.count - first;
+        int count = t->samples.list.count / each - first;
         int64_t wanted = (int64_t)llround(data->repeat * count);
         for (int64_t i = 0; i < wanted; i++) VEC_PUSH(&t->epoch_samples, first + (int)(i % count));
     }
@@ -119,13 +101,7 @@ static lmm_status open_log(trainer *t) { return dist_rank(t->world) ? LMM_OK : t
 
 /* ---- one step ---- */
 
-/* Sample number k of the whole run: epoch k / n in its own shuffled order. `order` caches the epoch's permutation. */
-typedef struct {
-    int64_t epoch;
-    int *at;
-} order;
-
-static int sample_at(const trainer *t, order *o, int64_t k) {
+int order_at(order *o, const trainer *t, int64_t k) {
     int n = t->epoch_samples.count;
     if (o->epoch != k / n) {
         o->epoch = k / n;
@@ -136,38 +112,31 @@ static int sample_at(const trainer *t, order *o, int64_t k) {
     return o->at[k % n];
 }
 
-/* A sample that turns out to be broken leaves its place empty, this time and every later one. */
-static lmm_status add_sample(trainer *t, int number, const recipe_augment *a, rng r, batch *b) {
-    if (t->broken[number]) return LMM_OK;
-    const sample *s = &t->samples.list.at[number];
-    lmm_status st = LMM_CONTEXT(batch_add(b, t->model, s, a, r), "sample %d", number + 1);
-    if (!st) return LMM_OK;
-    t->broken[number] = true;
-    return sample_broken(&t->samples, &t->r, st);
-}
-
-static lmm_status make_batch(trainer *t, order *o, int64_t first, batch *b) {
+lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
     const recipe_augment *a = &t->r.augment;
     bool moves = a->mirror || a->turn || a->roam || a->shift;
-    lmm_status st = LMM_OK;
-    for (int i = 0; i < t->r.batch && !st; i++) {
-        int s = sample_at(t, o, first + i);
-        st = add_sample(t, s, moves ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)(first + i)), b);
+    if (t->broken[item]) return LMM_OK;
+    for (int i = 0; i < t->samples_each; i++) {
+        int number = item * t->samples_each + i;
+        /* the answers of a pair see the picture moved alike */
+        lmm_status st =
+            batch_add(b, t->model, &t->samples.list.at[number], moves ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)k));
+        if (!st) continue;
+        LMM_ASSERT(i == 0, "the second sample of item %d is broken and the first is not", item);
+        t->broken[item] = true;
+        return sample_broken(&t->samples, &t->r, LMM_CONTEXT(st, "sample %d", number + 1));
     }
-    return st;
+    return LMM_OK;
 }
 
-static tensor *pass(trainer *t, cx *c, const batch *b) {
-    tensor *loss = sft_loss(c, t->model->net, b);
-    tape_backward(c, loss, 1.0f);
-    return loss;
-}
+/* Shapes alone, forward and backward. */
+static void measure_pass(trainer *t, cx *c, const batch *b) { tape_backward(c, batch_loss(c, t->model->net, b, NULL), 1.0f); }
 
 /* Bytes of activations that this batch needs, counted without computing; flops may be NULL. */
 static size_t measure(trainer *t, const batch *b, double *flops) {
     arena count = {0};
     cx m = {.mode = CX_MEASURE, .mem = &count, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
-    pass(t, &m, b);
+    measure_pass(t, &m, b);
     if (flops) *flops = m.flops;
     cx_free(&m);
     return count.peak;
@@ -180,19 +149,43 @@ static lmm_status make_room(trainer *t, const batch *b) {
     return arena_open(&t->mem, need + need / 8, "activations of a training step");
 }
 
-static lmm_status run_batch(trainer *t, batch *b, int labels, double *loss) {
-    if (!b->rows) return LMM_OK; /* all of its samples were broken */
-    for (int i = 0; i < b->rows; i++) b->weight.at[i] = 1.0f / (float)labels;
+static float *room_for_logprobs(trainer *t, int rows) {
+    if (rows > t->logprob_count) {
+        free(t->logprob);
+        t->logprob = mem_new((size_t)rows, sizeof *t->logprob);
+        t->logprob_count = rows;
+    }
+    return t->logprob;
+}
+
+lmm_status trainer_logprobs(trainer *t, batch *b, float *out) {
     lmm_status st = make_room(t, b);
     if (st) return st;
     cx_mark mark = cx_here(&t->cx);
-    *loss += (double)tensor_f32(pass(t, &t->cx, b))[0];
+    t->cx.tape = NULL;
+    batch_loss(&t->cx, t->model->net, b, out);
+    t->cx.tape = &t->tape;
     cx_release(&t->cx, mark);
     return t->cx.status;
 }
 
+static lmm_status run_batch(trainer *t, batch *b, int64_t labels, micro_result *out) {
+    if (!b->rows) return LMM_OK; /* all of its samples were broken */
+    float *logprob = t->way->learn ? room_for_logprobs(t, b->rows) : NULL;
+    lmm_status st = make_room(t, b);
+    if (st) return st;
+    if (t->way->weigh) t->way->weigh(t, b, labels);
+    cx_mark mark = cx_here(&t->cx);
+    tensor *loss = batch_loss(&t->cx, t->model->net, b, logprob);
+    out->loss = (double)tensor_f32(loss)[0];
+    if (t->way->learn) st = t->way->learn(t, b, logprob, out);
+    if (!st) tape_backward(&t->cx, loss, 1.0f);
+    cx_release(&t->cx, mark);
+    return st ? st : t->cx.status;
+}
+
 typedef struct {
-    double loss, grad_norm, lr;
+    double loss, grad_norm, lr, metric[METRIC_MAX];
     int64_t rows, labels;
 } step_report;
 
@@ -205,35 +198,38 @@ static lmm_status make_batches(trainer *t, order *o, batch *b, batch_size *sizes
     const int n = t->r.accumulate / dist_count(t->world), own = dist_rank(t->world) * n;
     lmm_status st = LMM_OK;
     for (int i = 0; i < n && !st; i++) {
-        st = make_batch(t, o, (t->step * t->r.accumulate + own + i) * t->r.batch, &b[i]);
+        st = t->way->make_batch(t, o, t->step * t->r.accumulate + own + i, &b[i]);
         sizes[own + i] = (batch_size){b[i].rows, b[i].label_count};
     }
     st = dist_agree(t->world, st);
     return st ? st : dist_share(t->world, sizes, (size_t)n * sizeof *sizes);
 }
 
-static lmm_status run_batches(trainer *t, batch *b, int64_t labels, double *losses) {
+static lmm_status run_batches(trainer *t, batch *b, int64_t labels, micro_result *results) {
     const int n = t->r.accumulate / dist_count(t->world), own = dist_rank(t->world) * n;
     lmm_status st = LMM_OK;
     for (int i = 0; i < n && !st; i++) {
-        st = run_batch(t, &b[i], (int)labels, &losses[own + i]);
+        st = run_batch(t, &b[i], labels, &results[own + i]);
         if (!st) st = grad_tree_push(&t->tree, &t->opt, n);
     }
     st = dist_agree(t->world, st);
-    return st ? st : dist_share(t->world, losses, (size_t)n * sizeof *losses);
+    return st ? st : dist_share(t->world, results, (size_t)n * sizeof *results);
 }
 
 static lmm_status run_micro_batches(trainer *t, order *o, step_report *out) {
     const int n = t->r.accumulate, own = n / dist_count(t->world);
     batch *b = mem_new((size_t)own, sizeof *b);
     batch_size *sizes = mem_new((size_t)n, sizeof *sizes);
-    double *losses = mem_new((size_t)n, sizeof *losses);
+    micro_result *results = mem_new((size_t)n, sizeof *results);
     lmm_status st = make_batches(t, o, b, sizes);
     for (int i = 0; i < n; i++) out->labels += sizes[i].labels, out->rows += sizes[i].rows;
-    if (!st) st = run_batches(t, b, out->labels, losses);
-    for (int i = 0; i < n; i++) out->loss += losses[i];
+    if (!st) st = run_batches(t, b, out->labels, results);
+    for (int i = 0; i < n; i++) {
+        out->loss += results[i].loss;
+        for (int k = 0; k < METRIC_MAX; k++) out->metric[k] += results[i].metric[k] / n;
+    }
     for (int i = 0; i < own; i++) batch_free(&b[i]);
-    free(losses);
+    free(results);
     free(sizes);
     free(b);
     return st;
@@ -241,7 +237,8 @@ static lmm_status run_micro_batches(trainer *t, order *o, step_report *out) {
 
 static lmm_status train_step(trainer *t, order *o, step_report *out) {
     *out = (step_report){0};
-    lmm_status st = run_micro_batches(t, o, out);
+    lmm_status st = t->way->begin_step ? t->way->begin_step(t, o) : LMM_OK;
+    if (!st) st = run_micro_batches(t, o, out);
     if (!st) st = optim_reduce(&t->opt, &out->grad_norm);
     if (st) return st;
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
@@ -260,10 +257,12 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
 
 static void write_log(trainer *t, const step_report *s, double rate, double elapsed) {
     double epoch = (double)t->step * t->r.batch * t->r.accumulate / t->epoch_samples.count;
-    const log_value values[] =
+    log_value values[7 + METRIC_MAX] =
         {{"epoch", epoch},       {"loss", s->loss},   {"lr", s->lr}, {"grad_norm", s->grad_norm}, {"labels", (double)s->labels},
          {"tokens_per_s", rate}, {"seconds", elapsed}};
-    train_log_put(t->log, t->step, values, (int)COUNT_OF(values));
+    int count = 7;
+    for (int k = 0; t->way->metrics && t->way->metrics[k]; k++) values[count++] = (log_value){t->way->metrics[k], s->metric[k]};
+    train_log_put(t->log, t->step, values, count);
 }
 
 /* One rank may hear of it a step earlier than another: all stop when any has. */
@@ -310,6 +309,8 @@ static lmm_status finish(trainer *t) {
 }
 
 static void trainer_close(trainer *t) {
+    if (t->way && t->way->close) t->way->close(t);
+    free(t->logprob);
     train_log_close(t->log);
     grad_tree_free(&t->tree);
     cx_free(&t->cx);
@@ -328,25 +329,42 @@ static void trainer_close(trainer *t) {
 /* Every rank goes through the same steps and fails with the others. */
 static lmm_status prepare(trainer *t, const char *path, const char *const *overrides, int override_count, bool fresh) {
     lmm_status st = recipe_open(&t->r, path, overrides, override_count);
+    t->cx = (cx){.mem = &t->mem, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
     if (!st) st = check_world(t);
     if (!st) st = open_model(t);
-    if (!st) st = load_samples(t);
+    if (!st) st = t->way->load(t);
     if (!st) st = own_params(t);
+    if (!st && t->way->prepare) st = t->way->prepare(t, fresh);
     st = dist_agree(t->world, st);
     if (!st) st = dist_agree(t->world, resume(t, fresh));
     return st ? st : dist_agree(t->world, open_log(t));
 }
 
+static const algorithm *const algorithms[] = {&algorithm_sft, &algorithm_dpo};
+
+static lmm_status find_algorithm(const algorithm **out, const char *name) {
+    const char *names[COUNT_OF(algorithms) + 1] = {0};
+    for (size_t i = 0; i < COUNT_OF(algorithms); i++) {
+        names[i] = algorithms[i]->name;
+        if (!strcmp(name, names[i])) return *out = algorithms[i], LMM_OK;
+    }
+    buf all = {0};
+    for (size_t i = 0; i < COUNT_OF(algorithms); i++) buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    lmm_status st = LMM_FAIL(LMM_E_ARG, "no training algorithm '%s' (%s)", name, all.data);
+    buf_free(&all);
+    return st;
+}
+
 lmm_status lmm_train(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count, const lmm_train_opts *opts) {
     trainer t = {.runtime = runtime};
     lmm_cancel_reset();
-    lmm_status st = dist_open(&t.world, opts && opts->ranks);
+    lmm_status st = find_algorithm(&t.way, opts && opts->algorithm ? opts->algorithm : "sft");
+    if (!st) st = dist_open(&t.world, opts && opts->ranks);
     if (st) return st;
     t.quiet = dist_rank(t.world) > 0 || (opts && opts->quiet);
     st = prepare(&t, path, overrides, override_count, opts && opts->fresh);
     if (!st) {
         plan_steps(&t);
-        t.cx = (cx){.mem = &t.mem, .tape = &t.tape, .recompute = t.r.recompute, .k = runtime->k, .pool = runtime->pool};
         st = loop(&t);
     }
     if (!st) st = finish(&t);
@@ -365,7 +383,7 @@ static lmm_status plan_steps_ahead(trainer *t, lmm_training_plan *p) {
     for (int64_t i = 0; i < micro && !st; i++) {
         batch b = {0};
         double flops = 0;
-        st = make_batch(t, &o, i * t->r.batch, &b);
+        st = t->way->make_batch(t, &o, i, &b);
         double need = st || !b.rows ? 0 : (double)measure(t, &b, &flops);
         if (need > p->activation_bytes) p->activation_bytes = need;
         p->tokens_step += (double)b.rows;
@@ -393,12 +411,12 @@ static void plan_params(const trainer *t, lmm_training_plan *p) {
 
 lmm_status lmm_train_plan(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count,
                           lmm_training_plan *out) {
-    trainer t = {.runtime = runtime, .quiet = true};
+    trainer t = {.runtime = runtime, .way = &algorithm_sft, .quiet = true};
     lmm_training_plan p = {0};
     lmm_cancel_reset();
     lmm_status st = recipe_open(&t.r, path, overrides, override_count);
     if (!st) st = open_model(&t);
-    if (!st) st = load_samples(&t);
+    if (!st) st = t.way->load(&t);
     if (!st) st = own_params(&t);
     if (!st) {
         plan_steps(&t);

@@ -1,0 +1,74 @@
+/* train_int.h - what the trainer gives its algorithms and takes from them. */
+#ifndef LMM_TRAIN_INT_H
+#define LMM_TRAIN_INT_H
+
+#include "train/train.h"
+
+enum { METRIC_MAX = 12 };
+typedef struct trainer trainer;
+
+/* Item number k of the whole run: epoch k / n in its own shuffled order. `at` caches the epoch's permutation. */
+typedef struct {
+    int64_t epoch;
+    int *at;
+} order;
+int order_at(order *o, const trainer *t, int64_t k);
+
+/* What one micro batch came to. */
+typedef struct {
+    double loss;
+    double metric[METRIC_MAX]; /* of the algorithm's names; a step's are the means over micro batches */
+} micro_result;
+
+/* Everything but this is the trainer's: accumulation, clipping, schedule, log, checkpoints, ranks. */
+typedef struct {
+    const char *name;
+    const char *const *metrics; /* NULL-terminated, at most METRIC_MAX; NULL: none */
+    lmm_status (*load)(trainer *t);
+    lmm_status (*prepare)(trainer *t, bool fresh);  /* with the model as it was opened, before a checkpoint is restored; may be NULL */
+    lmm_status (*begin_step)(trainer *t, order *o); /* before a step's batches are made; may be NULL */
+    lmm_status (*make_batch)(trainer *t, order *o, int64_t micro, batch *b); /* micro: its number in the whole run */
+    /* One of the two: sets b->weight before the forward pass (labels: of all micro batches of the step); or, with the rows' log-probabilities at hand, gives
+     * the loss, the metrics, and as weights the negative slopes by them. */
+    void (*weigh)(const trainer *t, batch *b, int64_t labels);
+    lmm_status (*learn)(trainer *t, batch *b, const float *logprob, micro_result *out);
+    void (*close)(trainer *t); /* may be NULL */
+} algorithm;
+extern const algorithm algorithm_sft, algorithm_dpo;
+
+struct trainer {
+    recipe r;
+    const algorithm *way;
+    lmm_runtime *runtime;
+    dist *world;
+    lmm_model *model;
+    char *text_dir; /* tokenizer and processor files to copy along */
+    sample_set samples;
+    int samples_each;       /* of one item of an epoch: 2 for pairs */
+    bool *broken;           /* items whose picture could not be read */
+    VEC(int) epoch_samples; /* item numbers of one epoch, repeats included */
+    int64_t total, step, warmup;
+    optim opt;
+    grad_tree tree;
+    arena mem;
+    tape tape;
+    cx cx;
+    train_log *log; /* rank 0's */
+    float *logprob; /* (logprob_count): of a micro batch's rows */
+    int logprob_count;
+    void *own; /* the algorithm's */
+    bool quiet;
+};
+
+/* Loads every data set of the recipe; `each` samples make one item. */
+typedef lmm_status (*load_fn)(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
+lmm_status trainer_load(trainer *t, load_fn load, int each);
+/* Adds the samples of an item, moved by the recipe's augment with the randomness of place k of the run. A broken one leaves its place empty, this time and later. */
+lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b);
+/* Log-probabilities of the batch's labelled rows under the model as it is, without a tape. out: (rows). */
+lmm_status trainer_logprobs(trainer *t, batch *b, float *out);
+
+/* sft.c: the weighted cross entropy of the batch; logprob (rows) may be NULL. */
+tensor *batch_loss(cx *c, const net *n, const batch *b, float *logprob);
+
+#endif
