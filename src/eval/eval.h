@@ -1,7 +1,8 @@
-/* eval.h - the evaluation laboratory: a declarative task, a runner that asks the model, rows of answers, scores, a report.
+/* eval.h - the evaluation laboratory: declarative tasks, a runner that asks a model (or reads answers that exist), rows of metrics, scores, a report.
  *
- * Uses lmm.h, base/ and data/ only. Kinds of answer and metrics are closed tables (extract.c, score.c); a task that needs another kind adds a row
- * there, never code in the task. */
+ * Uses lmm.h, base/, text/ (templates) and data/ only. A task file has lmms-eval's keys; where lmms-eval names Python functions it names rows of
+ * closed tables instead: kinds of answer (answer_text.c, answer_judge.c), aggregations (aggregate.c, aggregate_more.c), filters (filter.c). A task
+ * that needs another rule adds a row there, never code of its own. */
 #ifndef LMM_EVAL_H
 #define LMM_EVAL_H
 
@@ -9,68 +10,49 @@
 #include "data/data.h"
 #include "lmm.h"
 
-/* ---- task (task.c): tasks/NAME.yaml ---- */
+/* ---- tasks (task.c): every YAML file below the task folders ---- */
 
-typedef struct metric metric;
-typedef struct extractor extractor;
 typedef struct {
-    char *name, *source, *fetch; /* where the data came from; how to get it, shown when it is missing */
-    int64_t version;
-    char *data_path;       /* below the data folder */
-    char **columns;        /* NULL-terminated, NULL when rows are objects */
-    char *image;           /* pattern of the picture file below the data folder, NULL: none */
-    char *prompt, *system; /* pattern of the question; system message or NULL */
-    char *target;          /* column of the answer */
-    char *group_by;        /* column that groups the score by its kind, NULL: none */
-    int max_tokens;
-    char **stop; /* NULL-terminated, may be NULL */
-    int stop_count;
-    const extractor *answer;
-    const metric *metrics[8];
-    int metric_count;
-    char hash[65]; /* SHA-256 of the task file */
+    char *name, *path;
+    tree *config;  /* the file's keys over those of the files it includes; every key and every word of the closed tables is checked */
+    char hash[65]; /* SHA-256 of the file and of what it includes, in order */
+    bool group;    /* its `task` is a list of names */
 } eval_task;
-lmm_status task_open(eval_task *out, const char *dir, const char *name);
-void task_close(eval_task *t);
+typedef struct {
+    VEC(eval_task) all; /* sorted by name */
+} task_set;
+lmm_status task_set_open(task_set *out, const char *const *dirs, int count);
+void task_set_close(task_set *s);
+const eval_task *task_find(const task_set *s, const char *name);
+/* Tasks of a comma-separated list of names, groups, tags and patterns with * and ?, each once, in the order of lmms-eval: the names sorted, backwards;
+ * members of a group as the group lists them. Unknown names fail with the nearest. */
+typedef VEC(const eval_task *) task_list;
+lmm_status task_select(task_list *out, const task_set *s, const char *names);
 
-/* ---- extract.c: what counts as the answer in a response ---- */
-
-struct extractor {
-    const char *name;
-    void (*run)(buf *out, const char *response); /* the filtered response */
-};
-const extractor *extractor_find(const char *name);
-const char *const *extractor_names(void);
-
-/* ---- score.c: metrics of one row, their mean and its standard error ---- */
-
-struct metric {
-    const char *name;
-    double (*score)(const char *answer, const char *target);
-};
-const metric *metric_find(const char *name);
-const char *const *metric_names(void);
-double mean_of(const double *x, int n);
-double mean_stderr(const double *x, int n); /* sample deviation / sqrt(n); NaN for n < 2 */
-
-/* ---- runner.c and report.c ---- */
+/* ---- runner.c, score.c and report.c ---- */
 
 typedef struct {
-    char *response, *answer, *input;
+    char *response, *input; /* as the model gave it; the prompt */
+    char *filtered;         /* after the task's filters and without reasoning */
     int input_tokens, output_tokens;
-    double score[8];
+    tree *metrics; /* metric -> value */
 } eval_row;
 typedef struct {
     const eval_task *task;
     table data;
-    eval_row *rows; /* one per row of data */
-    int original_count;
+    eval_row *rows; /* one per row of data from `first` on */
+    int first, count, original_count;
+    int by_chance, unjudged; /* rows whose answer was drawn, or that have no verdict */
     double seconds;
 } task_run;
 lmm_status task_run_model(task_run *out, const eval_task *t, const lmm_model *m, const lmm_eval_opts *o);
 void task_run_close(task_run *r);
-/* The results of one task as in lmms-eval's "results": "exact_match,none", "exact_match_stderr,none". */
-tree *report_task(const task_run *r);
-tree *report_samples(const task_run *r, int i); /* one line of T_samples_TASK.jsonl */
+
+tree *report_sample(const task_run *r, int i); /* one line of T_samples_TASK.jsonl */
+
+/* ---- stats.c ---- */
+
+double mean_of(const double *x, int n);
+double mean_stderr(const double *x, int n); /* sample deviation / sqrt(n); NaN for n < 2 */
 
 #endif

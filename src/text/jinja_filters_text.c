@@ -1,6 +1,8 @@
 /* jinja_filters_text.c - filters that make text. */
 #include "text/jinja_int.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 #include <string.h>
 
 jval str_soft(jx *x, jval v) { return v.type == J_STRING ? v : j_str(x, v); }
@@ -28,6 +30,28 @@ static jval filter_replace(jx *x, jcall *c) {
     int64_t limit = has_limit ? need_int(x, c->arg[2], "the count of replace") : -1;
     jval s = j_str(x, c->self), old = j_str(x, c->arg[0]), new_text = j_str(x, c->arg[1]);
     return str_replace_all(x, s.s, old.s, new_text.s, limit);
+}
+
+/* lmms-eval's own: Python's re.sub with a literal replacement. */
+static jval filter_regex_replace(jx *x, jcall *c) {
+    jval s = j_str(x, c->self), pattern = j_str(x, c->arg[0]), with = j_str(x, c->arg[1]);
+    int error;
+    PCRE2_SIZE where, at = 0;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern.s->at, pattern.s->size, PCRE2_UTF | PCRE2_UCP, &error, &where, NULL);
+    if (!code) jx_fail(x, LMM_E_ARG, "the pattern of regex_replace is no regular expression (character %zu)", (size_t)where + 1);
+    pcre2_match_data *match = pcre2_match_data_create_from_pattern(code, NULL);
+    size_t mark = x->work.size; /* buf_put, not jx_put: nothing may jump away before the pattern is freed */
+    while (pcre2_match(code, (PCRE2_SPTR)s.s->at, s.s->size, at, 0, match, NULL) > 0) {
+        const PCRE2_SIZE *hit = pcre2_get_ovector_pointer(match);
+        if (hit[1] <= hit[0]) break; /* empty matches change nothing here */
+        buf_put(&x->work, s.s->at + at, hit[0] - at);
+        buf_put(&x->work, with.s->at, with.s->size);
+        at = hit[1];
+    }
+    buf_put(&x->work, s.s->at + at, s.s->size - at);
+    pcre2_match_data_free(match);
+    pcre2_code_free(code);
+    return j_take(x, &x->work, mark);
 }
 
 /* ---- HTML ---- */
@@ -208,7 +232,7 @@ static jval filter_tojson(jx *x, jcall *c) {
 const jbuiltin filters_of_text[] = {
     {"upper", filter_upper, "", 0}, {"lower", filter_lower, "", 0}, {"capitalize", filter_capitalize, "", 0}, {"title", filter_title, "", 0},
     {"string", filter_string, "", 0}, {"safe", filter_safe, "", 0}, {"trim", filter_trim, "chars", 0}, {"center", filter_center, "width", 0},
-    {"replace", filter_replace, "old new count", 2}, {"escape", filter_escape, "", 0}, {"e", filter_escape, "", 0},
+    {"replace", filter_replace, "old new count", 2}, {"regex_replace", filter_regex_replace, "regex replacement", 2}, {"escape", filter_escape, "", 0}, {"e", filter_escape, "", 0},
     {"forceescape", filter_escape, "", 0}, {"urlencode", filter_urlencode, "", 0}, {"indent", filter_indent, "width first blank", 0},
     {"truncate", filter_truncate, "length killwords end leeway", 0}, {"wordcount", filter_wordcount, "", 0},
     {"format", filter_format, "*", 0}, {"filesizeformat", filter_filesizeformat, "binary", 0},

@@ -41,5 +41,6 @@ void golden_chat_templates(golden *g, const char *dir);
 void golden_images(golden *g, const char *dir);
 void golden_rl(golden *g, const char *dir);
 void golden_processors(golden *g, const char *dir);
+void golden_scoring(golden *g, const char *dir);
 
 #endif

@@ -87,7 +87,7 @@ static const struct {
     {"golden/real/smollm2", golden_smollm2},
     {"golden/real/whisper_tiny_en", not_yet},
     {"golden_rl", golden_rl},
-    {"golden_scoring", not_yet},
+    {"golden_scoring", golden_scoring},
 };
 
 static bool wanted(const char *group, char **names, int count) {

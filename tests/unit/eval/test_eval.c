@@ -1,5 +1,4 @@
-/* test_eval.c - a task file read and refused, scores and their errors, and a whole run on a tiny model. */
-#include <math.h>
+/* test_eval.c - task files read, refused, included and chosen, and a whole run on a tiny model. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,49 +31,68 @@ static void put(const char *name, const char *text) {
     free(path);
 }
 
-static const char task_text[] = "task: tiny\nversion: 2\nsource: made here\ndata: {path: rows.jsonl}\nimage: \"{file}\"\nprompt: \"Q: "
-                                "{q}\"\ngenerate: {max_tokens: 4}\n"
-                                "answer: {kind: text, target: a}\nmetrics: [exact_match]\ngroup_by: kind\n";
+static const char task_text[] =
+    "task: tiny\nmetadata: {version: 2}\ndataset_path: rows.jsonl\ndoc_to_visual: \"{{ file }}\"\ndoc_to_text: \"Q: "
+    "{{ q }}\"\ndoc_to_target: \"{{ a }}\"\ngeneration_kwargs: {max_new_tokens: 4}\n"
+    "answer: {kind: exact, gold: a}\nmetric_list:\n  - {metric: exact_match, aggregation: mean}\ngroup_by: kind\n";
+
+static lmm_status open_set(task_set *s) { return task_set_open(s, (const char *const[]){folder}, 1); }
 
 static void the_published_tasks_are_read(void **state) {
     (void)state;
-    eval_task t;
-    OK(task_open(&t, LMM_SOURCE "/tasks", "easyvqa"));
-    assert_string_equal(t.name, "easyvqa");
-    assert_int_equal(t.metric_count, 1);
-    assert_int_equal(strlen(t.hash), 64);
-    task_close(&t);
+    task_set s;
+    task_list list;
+    OK(task_set_open(&s, (const char *const[]){LMM_SOURCE "/tasks"}, 1));
+    assert_true(s.all.count >= 80);
+    const eval_task *t = task_find(&s, "easyvqa");
+    assert_non_null(t);
+    assert_int_equal(strlen(t->hash), 64);
+    OK(task_select(&list, &s, "mvbench,mme"));
+    assert_int_equal(list.count, 21);
+    assert_string_equal(list.at[0]->name, "mvbench_object_interaction"); /* names backwards, members as the group lists them */
+    assert_string_equal(list.at[20]->name, "mme");
+    free(list.at);
+    OK(task_select(&list, &s, "coco201*"));
+    assert_int_equal(list.count, 2);
+    free(list.at);
+    assert_int_not_equal(task_select(&list, &s, "easyvga"), LMM_OK);
+    assert_non_null(strstr(lmm_message(), "'easyvqa'"));
+    task_set_close(&s);
+}
+
+static void refused(const char *from, const char *to, const char *word) {
+    char text[1024];
+    task_set s;
+    const char *at = strstr(task_text, from);
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - task_text), task_text, to, at + strlen(from));
+    put("a.yaml", text);
+    assert_int_not_equal(open_set(&s), LMM_OK);
+    if (!strstr(lmm_message(), word)) fail_msg("\"%s\" should hold \"%s\"", lmm_message(), word);
 }
 
 static void mistakes_name_the_nearest_word(void **state) {
     (void)state;
-    eval_task t;
-    put("a.yaml", "task: a\nversion: 1\nsource: s\ndata: {path: x}\npromt: y\nanswer: {target: a}\nmetrics: [exact_match]\n");
-    assert_int_not_equal(task_open(&t, folder, "a"), LMM_OK);
-    assert_non_null(strstr(lmm_message(), "'prompt'"));
-    put("a.yaml", "task: a\nversion: 1\nsource: s\ndata: {path: x}\nprompt: y\nanswer: {target: a}\nmetrics: [exact_mach]\n");
-    assert_int_not_equal(task_open(&t, folder, "a"), LMM_OK);
-    assert_non_null(strstr(lmm_message(), "'exact_match'"));
-    assert_int_not_equal(task_open(&t, LMM_SOURCE "/tasks", "easyvga"), LMM_OK);
-    assert_non_null(strstr(lmm_message(), "'easyvqa'"));
+    refused("doc_to_text", "doc_to_txt", "'doc_to_text'");
+    refused("kind: exact", "kind: exakt", "'exact'");
+    refused("gold: a", "gould: a", "'gold'");
+    refused("aggregation: mean", "aggregation: meen", "'mean'");
+    refused("aggregation: mean", "agregation: mean", "'aggregation'");
+    refused("answer:", "include: nowhere.yaml\nanswer:", "nowhere.yaml");
 }
 
-static void errors_of_means(void **state) {
+static void an_included_file_gives_what_is_missing(void **state) {
     (void)state;
-    const double x[] = {1, 0, 1, 1};
-    assert_true(fabs(mean_of(x, 4) - 0.75) < 1e-15);
-    assert_true(fabs(mean_stderr(x, 4) - 0.25) < 1e-15); /* sqrt(0.75 / 3 / 4) */
-    assert_true(isnan(mean_stderr(x, 1)));
-}
-
-static void answers_lose_their_white_space_only(void **state) {
-    (void)state;
-    buf b = {0};
-    extractor_find("text")->run(&b, " \n Red cat\t");
-    assert_string_equal(b.data, "Red cat");
-    buf_free(&b);
-    assert_true(metric_find("exact_match")->score("Red", "red") == 0);
-    assert_true(metric_find("exact_match_nocase")->score("Red", "red") == 1);
+    task_set s;
+    put("_base.yaml", task_text);
+    put("a.yaml", "include: _base.yaml\ntask: other\nmetadata: {version: 7}\n");
+    OK(open_set(&s));
+    assert_int_equal(s.all.count, 1);
+    assert_int_equal(tree_int(tree_get(s.all.at[0].config, "metadata"), "version", 0), 7);
+    assert_string_equal(tree_str(s.all.at[0].config, "dataset_path", ""), "rows.jsonl");
+    task_set_close(&s);
+    put("_base.yaml", "include: _base.yaml\n");
+    assert_int_not_equal(open_set(&s), LMM_OK);
 }
 
 /* The report and samples of a run; batch must not matter. free() */
@@ -125,21 +143,21 @@ static void a_run_reports_scores_by_group(void **state) {
 
 static void missing_data_says_how_to_get_it(void **state) {
     (void)state;
-    put("tiny.yaml", "task: tiny\nversion: 1\nsource: s\ndata: {path: none.json, fetch: get-it.sh}\nprompt: y\nanswer: {target: "
-                     "a}\nmetrics: [exact_match]\n");
-    eval_task t;
+    put("tiny.yaml", "task: tiny\ndataset_path: none.json\ndataset_kwargs: {fetch: get-it.sh}\ndoc_to_text: y\nanswer: {kind: exact}\n"
+                     "metric_list:\n  - {metric: exact_match}\n");
+    task_set s;
     task_run r;
-    OK(task_open(&t, folder, "tiny"));
-    assert_int_equal(task_run_model(&r, &t, NULL, &(lmm_eval_opts){.data_dir = folder}), LMM_E_IO);
+    OK(open_set(&s));
+    assert_int_equal(task_run_model(&r, &s.all.at[0], NULL, &(lmm_eval_opts){.data_dir = folder}), LMM_E_IO);
     assert_non_null(strstr(lmm_message(), "get-it.sh"));
-    task_close(&t);
+    task_set_close(&s);
 }
 
 int main(void) {
 #define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        RUN(the_published_tasks_are_read),        RUN(mistakes_name_the_nearest_word), RUN(errors_of_means),
-        RUN(answers_lose_their_white_space_only), RUN(a_run_reports_scores_by_group),  RUN(missing_data_says_how_to_get_it),
+        RUN(the_published_tasks_are_read),  RUN(mistakes_name_the_nearest_word),  RUN(an_included_file_gives_what_is_missing),
+        RUN(a_run_reports_scores_by_group), RUN(missing_data_says_how_to_get_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
