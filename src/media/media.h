@@ -1,7 +1,8 @@
-/* media.h - pictures (later sound and video) from files to numbers. Knows no tensors.
+/* media.h - pictures and sound (later video) from files to numbers. Knows no tensors.
  *
  *   image   PNG, JPEG, WebP, BMP, GIF(first frame) -> RGB u8
  *   resize  PIL's Image.resize bit for bit
+ *   sound   WAV -> mono f32, resampling, Whisper's log-mel
  *   draw         filled shapes and text on a picture
  *   preprocess   what Hugging Face's slow image processors do with one picture, from preprocessor_config.json */
 #ifndef LMM_MEDIA_H
@@ -58,6 +59,39 @@ typedef struct {
 
 /* Pillow 13's Image.resize on 8-bit data, exactly. 1 to 4 channels, never mixed. box (inside the picture) NULL: the whole picture. */
 lmm_status image_resize(image *out, const image *in, int width, int height, resize_filter filter, const resize_box *box);
+
+/* ---- sound (wav.c, resample.c, mel.c) ---- */
+
+/* One channel, values of PCM in [-1, 1). sound_free gives it back. */
+typedef struct {
+    float *samples;
+    int64_t count;
+    int rate; /* samples a second */
+} sound;
+
+/* Zeros mean the defaults: 2 hours, 192000 samples a second, 8 channels, files of 2 GiB. */
+typedef struct {
+    int seconds_max, rate_max, channel_count_max;
+    size_t file_size_max;
+} sound_limits;
+
+/* WAV: PCM of 8, 16, 24 and 32 bits, floats of 32 and 64, plain, WAVE_FORMAT_EXTENSIBLE or RF64; channels are averaged. Sizes are checked against the file and the
+ * limits before anything is allocated; a size of 0xffffffff (written to a pipe) means the rest of the file. `name` is for messages. */
+lmm_status wav_decode(sound *out, const void *bytes, size_t n, const sound_limits *limits, const char *name);
+bool wav_is(const void *bytes, size_t n);
+/* A WAV file at the rate asked for (0: its own). */
+lmm_status sound_load(sound *out, const char *path, int rate, const sound_limits *limits);
+void sound_free(sound *s);
+/* Windowed sinc: 32 zero crossings a side, Kaiser window of beta 9, cut at the lower rate's half. Output i lies at time i / rate; there are ceil(count * rate / in->rate). */
+lmm_status sound_resample(sound *out, const sound *in, int rate);
+
+/* Whisper's features (arXiv 2212.04356; spec of librosa's Slaney filters): windows of 400 samples every 160, 0 to 8000 Hz, at 16 kHz. */
+enum { MEL_RATE = 16000, MEL_HOP = 160, MEL_FFT = 400, MEL_BIN_COUNT = MEL_FFT / 2 + 1, MEL_FRAMES_WINDOW = 3000 };
+/* (MEL_BIN_COUNT, bands): the weight of every frequency in every band. free(). */
+double *mel_filters(int bands);
+/* out (frames, bands) of samples followed by zeros up to frames * 160 samples: log10, at most 8 below the loudest value of all frames, (x + 4) / 4. free(*out).
+ * Whisper's own input is 3000 frames. bands: 1 to 256. */
+lmm_status mel_log(float **out, const float *samples, int64_t count, int bands, int64_t frames);
 
 /* ---- geometry helpers (image_ops.c) ---- */
 lmm_status image_crop(image *out, const image *in, int left, int top, int width, int height); /* outside is black */

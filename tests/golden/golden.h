@@ -40,6 +40,10 @@ void golden_tokenizers(golden *g, const char *dir);
 void golden_chat_templates(golden *g, const char *dir);
 void golden_images(golden *g, const char *dir);
 void golden_rl(golden *g, const char *dir);
+/* mel (3000, bands) against the first frames of a stored (bands, frames), and against probes of the whole. */
+double mel_difference(const float *mel, int bands, const tensor *want);
+double mel_probe_difference(const float *mel, int bands, const tree *fingerprint);
+void golden_audio(golden *g, const char *dir);
 void golden_processors(golden *g, const char *dir);
 void golden_scoring(golden *g, const char *dir);
 

@@ -81,7 +81,7 @@ static const struct {
     {"golden/tokenizers", golden_tokenizers},
     {"golden/chat_templates", golden_chat_templates},
     {"golden/images", golden_images},
-    {"golden/audio", not_yet},
+    {"golden/audio", golden_audio},
     {"golden/video", not_yet},
     {"golden/real/minilm", golden_minilm},
     {"golden/real/smollm2", golden_smollm2},
