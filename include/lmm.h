@@ -107,6 +107,8 @@ typedef struct {
     int stop_count;
     const int *eos; /* ids that end the answer; NULL: the model's */
     int eos_count;
+    const int *banned; /* ids that are never drawn */
+    int banned_count;
 } lmm_gen_opts;
 typedef enum { LMM_FINISH_STOP, LMM_FINISH_LENGTH, LMM_FINISH_CANCELLED } lmm_finish;
 typedef struct {
@@ -138,7 +140,7 @@ lmm_status lmm_trace_grad(lmm_model *m, const char *batch_path, const char *path
 
 /* Runs a training recipe: a YAML file and key=value overrides. Resumes when its output folder holds a checkpoint. */
 typedef struct {
-    const char *algorithm; /* "sft" (NULL), "dpo" */
+    const char *algorithm; /* "sft" (NULL), "dpo", "grpo" */
     bool fresh;            /* ignore earlier checkpoints */
     bool quiet;
     bool ranks; /* this process is one of several started by mpirun: they share the micro batches of a step */

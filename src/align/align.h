@@ -158,6 +158,13 @@ double reward_steps(const char *text);
 /* Over a group: 0.5 at the shortest to -0.5 at the longest for a right answer, no more than 0 for a wrong one (Kimi k1.5). */
 void reward_shortness(double *out, const double *length, const bool *right, int count);
 
+/* ---- accuracy (reward_accuracy.c) ---- */
+
+/* 1 when the last answer of the text (an answer tag, else a box) is the reference's: the same letter, number (decimal, fraction, percent) or text. 0 without an answer. */
+double reward_accuracy(const char *text, const char *gold);
+/* The same where a text without tag or box is the answer as a whole. */
+double reward_exact(const char *text, const char *gold);
+
 /* ---- rewards of boxes and choices (reward_box.c, reward_choice.c) ---- */
 
 typedef struct {

@@ -68,12 +68,12 @@ lmm_status cmd_train(int argc, char **argv) {
     };
     bool done;
     lmm_status st =
-        cli_parse(table, argc, argv, &words, "lmm train sft|dpo -c RECIPE.yaml [KEY=VALUE]...",
+        cli_parse(table, argc, argv, &words, "lmm train sft|dpo|grpo -c RECIPE.yaml [KEY=VALUE]...",
                   "Trains a model; the same command resumes a stopped run.",
                   "  lmm train sft -c configs/mini/1-captions.yaml\n  lmm train sft -c my.yaml optimizer.lr=2e-5 epochs=3\n", &done);
     if (!st && !done) {
         if (!words.count || strchr(words.at[0], '='))
-            st = LMM_FAIL(LMM_E_ARG, "name the algorithm first: lmm train sft|dpo -c RECIPE.yaml");
+            st = LMM_FAIL(LMM_E_ARG, "name the algorithm first: lmm train sft|dpo|grpo -c RECIPE.yaml");
         else {
             opt_list overrides = {words.at + 1, words.count - 1};
             o.algorithm = words.at[0];

@@ -8,7 +8,7 @@
 /* clang-format off */
 static const command commands[] = {
     {"chat", "talk with a model about pictures", cmd_chat},
-    {"train", "train a model from a recipe (sft, dpo)", cmd_train},
+    {"train", "train a model from a recipe (sft, dpo, grpo)", cmd_train},
     {"plot", "draw the curves of training runs", cmd_plot},
     {"eval", "measure a model on benchmark tasks", cmd_eval},
     {"embed", "sentence vectors of texts", cmd_embed},

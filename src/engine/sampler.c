@@ -81,6 +81,8 @@ static int draw(const candidates *c, double *p, rng *r) {
 void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, candidates *c) {
     memcpy(c->logit, logits, (size_t)vocab * sizeof *logits);
     if (o->repetition_penalty > 0 && o->repetition_penalty != 1.0) penalise(c->logit, vocab, o->repetition_penalty, history, history_count);
+    for (int i = 0; i < o->banned_count; i++)
+        if (o->banned[i] >= 0 && o->banned[i] < vocab) c->logit[o->banned[i]] = -INFINITY;
     c->count = vocab;
     for (int i = 0; i < vocab; i++) {
         c->id[i] = i;
@@ -96,7 +98,7 @@ void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const 
 
 int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *c) {
     bool penalty = o->repetition_penalty > 0 && o->repetition_penalty != 1.0;
-    if (o->temperature <= 0 && !penalty) return argmax(logits, vocab);
+    if (o->temperature <= 0 && !penalty && !o->banned_count) return argmax(logits, vocab);
     sample_filter(logits, vocab, o, history, history_count, c);
     if (o->temperature <= 0) return c->id[0];
     double *p = mem_new((size_t)c->count, sizeof *p);

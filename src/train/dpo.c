@@ -99,7 +99,7 @@ static lmm_status reference_of(trainer *t, dpo_state *s, int item) {
     lmm_status st = trainer_add(t, item, 0, &b);
     float *logprob = mem_new((size_t)b.rows + 1, sizeof *logprob);
     if (!st && b.rows) {
-        st = trainer_logprobs(t, &b, logprob);
+        st = trainer_logprobs(t, t->model->net, &b, logprob);
         take_labelled(s->reference + s->first[2 * item], &b, logprob);
     }
     free(logprob);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "align/align.h"
-#include "train/train.h"
+#include "train/train_int.h"
 
 static char *resolve(const recipe *r, const char *path) { return path ? path_join(r->folder, path) : NULL; }
 
@@ -130,6 +130,50 @@ static lmm_status read_dpo(recipe *r, const tree *t) {
     return st ? st : number(r, d, "sft", 0, 0, 100, &r->dpo.sft);
 }
 
+/* rewards: [{name: accuracy, weight: 1}, ...] */
+static lmm_status read_rewards(recipe *r, const tree *g) {
+    static const char *const known[] = {"name", "weight", NULL};
+    const tree *list = tree_get(g, "rewards");
+    if (!list || list->type != TREE_LIST || !list->count || list->count > REWARD_MAX)
+        return bad(r, "rewards", "must list 1 to 8 rewards: - {name: accuracy}");
+    for (int i = 0; i < list->count; i++) {
+        lmm_status st = keys(r, list->items[i], "rewards", known);
+        recipe_reward *w = &r->grpo.rewards[r->grpo.reward_count++];
+        w->name = mem_strdup(tree_str(list->items[i], "name", ""));
+        if (!st) st = reward_check(w->name, r->path);
+        if (!st) st = number(r, list->items[i], "weight", 1, -1000, 1000, &w->weight);
+        if (st) return st;
+    }
+    return LMM_OK;
+}
+
+static lmm_status read_grpo(recipe *r, const tree *t) {
+    static const char *const known[] = {"loss", "scale",    "prompt",    "group",          "updates",        "max_tokens", "temperature",
+                                        "beta", "clip_low", "clip_high", "sequence_ratio", "mask_truncated", "rewards",    NULL};
+    const tree *g = tree_get(t, "grpo");
+    if (!g) return LMM_OK;
+    lmm_status st = keys(r, g, "grpo", known);
+    if (st) return st;
+    recipe_grpo *o = &r->grpo;
+    o->loss = mem_strdup(tree_str(g, "loss", "dapo"));
+    o->scale = mem_strdup(tree_str(g, "scale", "group"));
+    o->prompt = mem_strdup(tree_str(g, "prompt", "{question}"));
+    o->sequence_ratio = tree_bool(g, "sequence_ratio", false);
+    o->mask_truncated = tree_bool(g, "mask_truncated", false);
+    if (!grpo_kind_known(o->loss)) return bad(r, "loss", "must be grpo, bnpo, dr_grpo, dapo, cispo, sapo, luspo or vespo");
+    if (strcmp(o->scale, "group") && strcmp(o->scale, "batch") && strcmp(o->scale, "none"))
+        return bad(r, "scale", "must be group, batch or none");
+    if (!strstr(o->prompt, "{question}")) return bad(r, "prompt", "must say where the {question} goes");
+    st = integer(r, g, "group", 8, 2, 4096, &o->group);
+    if (!st) st = integer(r, g, "updates", 1, 1, 64, &o->updates);
+    if (!st) st = integer(r, g, "max_tokens", 256, 1, 1 << 20, &o->max_tokens);
+    if (!st) st = number(r, g, "temperature", 1, 0.01, 10, &o->temperature);
+    if (!st) st = number(r, g, "beta", 0, 0, 100, &o->beta);
+    if (!st) st = number(r, g, "clip_low", 0.2, 0, 1, &o->clip_low);
+    if (!st) st = number(r, g, "clip_high", strcmp(o->loss, "cispo") ? 0.2 : 5, 0, 100, &o->clip_high);
+    return st ? st : read_rewards(r, g);
+}
+
 static lmm_status read_optimizer(recipe *r, const tree *t) {
     static const char *const known[] = {"lr",    "lr_vision", "lr_projector", "lr_decoder", "lr_newline", "beta1",
                                         "beta2", "eps",       "weight_decay", "clip",       NULL};
@@ -175,9 +219,9 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run",        "seed",  "model",      "train",      "data",       "augment",   "batch",
-                                        "accumulate", "steps", "epochs",     "max_length", "broken_max", "recompute", "optimizer",
-                                        "schedule",   "dpo",   "save_every", "log_every",  "keep",       NULL};
+    static const char *const known[] = {"run",        "seed",  "model",  "train",      "data",       "augment",   "batch",
+                                        "accumulate", "steps", "epochs", "max_length", "broken_max", "recompute", "optimizer",
+                                        "schedule",   "dpo",   "grpo",   "save_every", "log_every",  "keep",      NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = keys(r, t, "", known);
@@ -189,6 +233,7 @@ static lmm_status read_all(recipe *r) {
     if (!st) st = read_data(r, t);
     if (!st) st = read_augment(r, t);
     if (!st) st = read_dpo(r, t);
+    if (!st) st = read_grpo(r, t);
     if (!st) st = read_optimizer(r, t);
     if (!st) st = read_schedule(r, t);
     return st ? st : read_loop(r, t);
@@ -212,6 +257,10 @@ void recipe_free(recipe *r) {
     }
     free(r->data.at);
     free(r->dpo.loss);
+    for (int i = 0; i < r->grpo.reward_count; i++) free(r->grpo.rewards[i].name);
+    free(r->grpo.loss);
+    free(r->grpo.scale);
+    free(r->grpo.prompt);
     free(r->schedule);
     free(r->model_open);
     free(r->model_new);

@@ -15,6 +15,8 @@ static void sample_free(sample *s) {
     free(s->ids.at);
     free(s->labels.at);
     free(s->segs.at);
+    free(s->gold);
+    free(s->text);
 }
 
 void sample_set_free(sample_set *s) {
@@ -358,4 +360,76 @@ static lmm_status add_pair(sample_set *set, const recipe *r, const source *src, 
 
 lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
     return load_records(out, r, d, m, bar, add_pair);
+}
+
+/* ---- prompts ---- */
+
+/* The question with the recipe's words around it. */
+static char *worded(const char *pattern, const char *question) {
+    const char *at = strstr(pattern, "{question}");
+    return mem_printf("%.*s%s%s", (int)(at - pattern), pattern, question, at + strlen("{question}"));
+}
+
+/* One question as a sample to be answered. Pictures stand before it. */
+static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src, const tree *record, const char *question,
+                             const char *gold) {
+    sample s = {.gold = mem_strdup(gold)};
+    record_images(&s, record, src->d->images);
+    buf marked = {0};
+    for (int i = 0; i < s.images.count; i++) buf_puts(&marked, "<image>\n");
+    char *asked = worded(r->grpo.prompt, question);
+    buf_puts(&marked, asked);
+    int pictures = 0;
+    tree *messages = tree_new(TREE_LIST);
+    tree_add(messages, turn_message("user", marked.data, &pictures));
+    buf text = {0};
+    path_list images = {0};
+    lmm_status st = messages_render(&text, &images, src->m, messages, &(lmm_prompt_opts){.add_generation_prompt = true});
+    if (!st)
+        st = prompt_encode(src->m, text.data, text.size,
+                           TOKENIZE_PARSE_SPECIAL | (prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0), &s.ids);
+    if (!st && pictures != s.images.count) st = LMM_FAIL(LMM_E_FORMAT, "its question has <image> marks of its own");
+    path_list_free(&images);
+    tree_free(messages);
+    free(asked);
+    buf_free(&marked);
+    s.text = buf_take(&text);
+    if (!st && s.ids.count > 1 && s.ids.count <= r->max_length) return VEC_PUSH(&set->list, s), LMM_OK;
+    sample_free(&s);
+    if (!st) set->skipped++;
+    return st;
+}
+
+/* The text without <image> marks and the newline behind them; free(). */
+static char *without_marks(const char *text) {
+    buf b = {0};
+    for (const char *at; (at = strstr(text, "<image>")); text = at) {
+        buf_put(&b, text, (size_t)(at - text));
+        at += strlen("<image>");
+        if (*at == '\n') at++;
+    }
+    buf_puts(&b, text);
+    return buf_take(&b);
+}
+
+static lmm_status add_prompts(sample_set *set, const recipe *r, const source *src, const tree *record) {
+    const char *problem = tree_str(record, "problem", NULL), *solution = tree_str(record, "solution", NULL);
+    if (problem && solution) return add_prompt(set, r, src, record, problem, solution);
+    const tree *turns = tree_get(record, "conversations");
+    if (!turns || turns->type != TREE_LIST || turns->count < 2)
+        return LMM_FAIL(LMM_E_FORMAT, "it has neither 'problem' and 'solution' nor 'conversations'");
+    lmm_status st = LMM_OK;
+    for (int i = 0; i + 1 < turns->count && !st; i++) {
+        const char *role = turn_role(turns->items[i]), *next = turn_role(turns->items[i + 1]);
+        const char *question = turn_text(turns->items[i]), *answer = turn_text(turns->items[i + 1]);
+        if (!role || !next || !question || !answer || strcmp(role, "user") || strcmp(next, "assistant")) continue;
+        char *plain = without_marks(question);
+        st = add_prompt(set, r, src, record, plain, answer);
+        free(plain);
+    }
+    return st;
+}
+
+lmm_status prompts_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
+    return load_records(out, r, d, m, bar, add_prompts);
 }

@@ -35,6 +35,22 @@ typedef struct {
     bool reference_free;
 } recipe_dpo;
 
+enum { REWARD_MAX = 8 };
+typedef struct {
+    char *name; /* a row of rewards.c */
+    double weight;
+} recipe_reward;
+typedef struct {
+    char *loss, *scale; /* grpo_config of align/align.h; group | batch | none */
+    char *prompt;       /* what the model is asked: "{question}" and words around it */
+    int group, updates; /* completions a prompt; optimizer steps a rollout */
+    int max_tokens;
+    double temperature, beta, clip_low, clip_high;
+    bool sequence_ratio, mask_truncated;
+    recipe_reward rewards[REWARD_MAX];
+    int reward_count;
+} recipe_grpo;
+
 typedef struct {
     tree *source;                 /* the recipe with overrides applied, for the record */
     char *path, *folder;          /* the YAML file and where relative paths start */
@@ -45,6 +61,7 @@ typedef struct {
     VEC(recipe_data) data;
     recipe_augment augment;
     recipe_dpo dpo;
+    recipe_grpo grpo;
     uint64_t seed;
     int batch, accumulate; /* samples a micro batch; micro batches a step */
     int64_t steps;         /* 0: from epochs */
@@ -70,6 +87,7 @@ typedef struct {
     VEC(char *) images; /* full paths */
     id_list ids;        /* placeholders not expanded: one id a picture */
     id_list labels;     /* per id: itself when it is trained, -1 else */
+    char *text, *gold;  /* of a prompt to be answered (prompts_load): the rendered text, the reference answer; else NULL */
     int prefix;         /* the first `prefix` ids are shared by all segments */
     VEC(sample_seg) segs;
     int label_count;
@@ -82,6 +100,9 @@ lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, 
 /* Pairs: sample 2k is the chosen answer of pair k, 2k + 1 the rejected one. Records {image(s), prompt, chosen, rejected}: texts as LLaVA's, or lists of messages as trl's
  * (with "images" beside them). */
 lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
+/* Prompts to be answered, with their reference answers: a sample has the ids of the prompt up to the answer's opening, no labels, and one segment per id list added later.
+ * Records {image(s), problem, solution}, or conversations, of which every question with its answer is one prompt. */
+lmm_status prompts_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
 /* Counts a broken sample, whose message is set: LMM_OK while the recipe allows one more, with the message on stderr; else st. */
 lmm_status sample_broken(sample_set *set, const recipe *r, lmm_status st);
 void sample_set_free(sample_set *s);

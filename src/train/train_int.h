@@ -23,10 +23,11 @@ typedef struct {
 /* Everything but this is the trainer's: accumulation, clipping, schedule, log, checkpoints, ranks. */
 typedef struct {
     const char *name;
-    const char *const *metrics; /* NULL-terminated, at most METRIC_MAX; NULL: none */
+    const char *const *metrics; /* NULL-terminated, at most METRIC_MAX; NULL: none, or what `prepare` put into metric_names */
     lmm_status (*load)(trainer *t);
     lmm_status (*prepare)(trainer *t, bool fresh);  /* with the model as it was opened, before a checkpoint is restored; may be NULL */
     lmm_status (*begin_step)(trainer *t, order *o); /* before a step's batches are made; may be NULL */
+    bool (*whole)(const trainer *t);                /* whether a checkpoint may be taken now; NULL: always */
     lmm_status (*make_batch)(trainer *t, order *o, int64_t micro, batch *b); /* micro: its number in the whole run */
     /* One of the two: sets b->weight before the forward pass (labels: of all micro batches of the step); or, with the rows' log-probabilities at hand, gives
      * the loss, the metrics, and as weights the negative slopes by them. */
@@ -34,7 +35,7 @@ typedef struct {
     lmm_status (*learn)(trainer *t, batch *b, const float *logprob, micro_result *out);
     void (*close)(trainer *t); /* may be NULL */
 } algorithm;
-extern const algorithm algorithm_sft, algorithm_dpo;
+extern const algorithm algorithm_sft, algorithm_dpo, algorithm_grpo;
 
 struct trainer {
     recipe r;
@@ -54,6 +55,7 @@ struct trainer {
     tape tape;
     cx cx;
     train_log *log; /* rank 0's */
+    const char *metric_names[METRIC_MAX + 1];
     float *logprob; /* (logprob_count): of a micro batch's rows */
     int logprob_count;
     void *own; /* the algorithm's */
@@ -65,8 +67,18 @@ typedef lmm_status (*load_fn)(sample_set *out, const recipe *r, const recipe_dat
 lmm_status trainer_load(trainer *t, load_fn load, int each);
 /* Adds the samples of an item, moved by the recipe's augment with the randomness of place k of the run. A broken one leaves its place empty, this time and later. */
 lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b);
-/* Log-probabilities of the batch's labelled rows under the model as it is, without a tape. out: (rows). */
-lmm_status trainer_logprobs(trainer *t, batch *b, float *out);
+/* Log-probabilities of the batch's labelled rows under a network, without a tape. out: (rows). */
+lmm_status trainer_logprobs(trainer *t, const net *n, batch *b, float *out);
+
+/* rewards.c: what a completion is worth; NAN where the reward has nothing to say. */
+typedef struct {
+    const char *text, *gold;
+    const int *ids;
+    int id_count, max_tokens;
+    bool finished; /* it ended by itself */
+} completion_view;
+lmm_status reward_check(const char *name, const char *where); /* fails on an unknown name, listing the known */
+double reward_value(const char *name, const completion_view *c);
 
 /* sft.c: the weighted cross entropy of the batch; logprob (rows) may be NULL. */
 tensor *batch_loss(cx *c, const net *n, const batch *b, float *logprob);

@@ -158,12 +158,12 @@ static float *room_for_logprobs(trainer *t, int rows) {
     return t->logprob;
 }
 
-lmm_status trainer_logprobs(trainer *t, batch *b, float *out) {
+lmm_status trainer_logprobs(trainer *t, const net *n, batch *b, float *out) {
     lmm_status st = make_room(t, b);
     if (st) return st;
     cx_mark mark = cx_here(&t->cx);
     t->cx.tape = NULL;
-    batch_loss(&t->cx, t->model->net, b, out);
+    batch_loss(&t->cx, n, b, out);
     t->cx.tape = &t->tape;
     cx_release(&t->cx, mark);
     return t->cx.status;
@@ -261,7 +261,8 @@ static void write_log(trainer *t, const step_report *s, double rate, double elap
         {{"epoch", epoch},       {"loss", s->loss},   {"lr", s->lr}, {"grad_norm", s->grad_norm}, {"labels", (double)s->labels},
          {"tokens_per_s", rate}, {"seconds", elapsed}};
     int count = 7;
-    for (int k = 0; t->way->metrics && t->way->metrics[k]; k++) values[count++] = (log_value){t->way->metrics[k], s->metric[k]};
+    const char *const *names = t->way->metrics ? t->way->metrics : t->metric_names;
+    for (int k = 0; names[k]; k++) values[count++] = (log_value){names[k], s->metric[k]};
     train_log_put(t->log, t->step, values, count);
 }
 
@@ -271,6 +272,8 @@ static bool cancelled(trainer *t) {
     return dist_agree(t->world, mine) != LMM_OK;
 }
 
+static bool whole(const trainer *t) { return !t->way->whole || t->way->whole(t); }
+
 static lmm_status save(trainer *t) { return train_save(&t->r, t->model, &t->opt, t->text_dir, t->step); }
 
 static lmm_status loop(trainer *t) {
@@ -279,7 +282,7 @@ static lmm_status loop(trainer *t) {
     double start = time_now(), smooth = 0;
     int64_t rows = 0, saved = t->step;
     lmm_status st = LMM_OK;
-    while (t->step < t->total && !st && !cancelled(t)) {
+    while (t->step < t->total && !st && !(whole(t) && cancelled(t))) {
         step_report s;
         if ((st = train_step(t, &o, &s))) break;
         rows += s.rows;
@@ -289,7 +292,7 @@ static lmm_status loop(trainer *t) {
         snprintf(note, sizeof note, "loss %.4f  lr %.2e  %.0f tokens/s", smooth, s.lr, rate);
         if (bar) progress_set(bar, t->step, note);
         if (t->step % t->r.log_every == 0 || t->step == t->total) write_log(t, &s, rate, elapsed);
-        if (t->step % t->r.save_every == 0) st = save(t), saved = t->step;
+        if (t->step % t->r.save_every == 0 && whole(t)) st = save(t), saved = t->step;
     }
     progress_free(bar);
     free(o.at);
@@ -340,7 +343,7 @@ static lmm_status prepare(trainer *t, const char *path, const char *const *overr
     return st ? st : dist_agree(t->world, open_log(t));
 }
 
-static const algorithm *const algorithms[] = {&algorithm_sft, &algorithm_dpo};
+static const algorithm *const algorithms[] = {&algorithm_sft, &algorithm_dpo, &algorithm_grpo};
 
 static lmm_status find_algorithm(const algorithm **out, const char *name) {
     const char *names[COUNT_OF(algorithms) + 1] = {0};
