@@ -55,6 +55,7 @@ lmm_status cmd_train(int argc, char **argv);
 lmm_status cmd_eval(int argc, char **argv);
 lmm_status cmd_info(int argc, char **argv);
 lmm_status cmd_data(int argc, char **argv);
+lmm_status cmd_ego(int argc, char **argv);
 lmm_status cmd_embed(int argc, char **argv);
 lmm_status cmd_import(int argc, char **argv);
 lmm_status cmd_pull(int argc, char **argv);

@@ -11,6 +11,7 @@ static const command commands[] = {
     {"train", "train a model from a recipe (sft, dpo, grpo)", cmd_train},
     {"plot", "draw the curves of training runs", cmd_plot},
     {"eval", "measure a model on benchmark tasks", cmd_eval},
+    {"ego", "a memory of what people saw and heard", cmd_ego},
     {"embed", "sentence vectors of texts", cmd_embed},
     {"trace", "write every intermediate of a forward pass", cmd_trace},
     {"prompt", "the text a conversation becomes", cmd_prompt},

@@ -1,0 +1,353 @@
+/* cmd_ego.c - the memory of a life: one folder, filled, built, searched, asked, forgotten. Rows of a table, one function each. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "ego/ego.h"
+
+typedef struct {
+    const char *wearer, *model, *as_of;
+    bool json;
+    int count;
+} read_args;
+
+/* clang-format off */
+#define READ_OPTS(a) \
+    {"-w|--wearer", OPT_STRING, &(a)->wearer, 0, 0, "NAME", "whose memory (required when there are several people)"}, \
+    {"--as-of", OPT_STRING, &(a)->as_of, 0, 0, "TIME", "the moment of asking, DAY3_14300000 (default: after everything)"}, \
+    {"-n|--count", OPT_INT, &(a)->count, 1, 100000, "N", "rows at most"}, \
+    {"--json", OPT_FLAG, &(a)->json, 0, 0, NULL, "one JSON line a row"}
+/* clang-format on */
+
+static lmm_status moment_read(const char *text, int64_t fallback, int64_t *ms) {
+    *ms = fallback;
+    if (!text) return LMM_OK;
+    size_t n = strcspn(text, "_ ");
+    int day;
+    if (!ego_day(text, n, &day))
+        return LMM_FAIL(LMM_E_ARG, "'%s' is no moment; expected DAY3 or DAY3_14300000 (HHMMSSFF, FF frames of 20 a second)", text);
+    *ms = (int64_t)(day - 1) * EGO_DAY;
+    if (!text[n]) return LMM_OK;
+    int64_t at;
+    if (!ego_stamp(text + n + 1, strlen(text + n + 1), day, &at))
+        return LMM_FAIL(LMM_E_ARG, "'%s': '%s' is no HHMMSSFF", text, text + n + 1);
+    *ms = at;
+    return LMM_OK;
+}
+
+static lmm_status need(const opt_list *words, int low, int high, const char *usage) {
+    return words->count < low || words->count > high ? LMM_FAIL(LMM_E_ARG, "usage: %s", usage) : LMM_OK;
+}
+
+static lmm_status view_of(ego_view **v, ego *e, const read_args *a) {
+    int64_t cut;
+    lmm_status st = moment_read(a->as_of, INT64_MAX / 4, &cut);
+    if (!st && !a->wearer) st = LMM_FAIL(LMM_E_ARG, "whose memory? give --wearer NAME");
+    return st ? st : ego_view_open(v, e, a->wearer, cut);
+}
+
+static void json_field(buf *b, const char *name, const char *text) {
+    buf_printf(b, ", \"%s\": ", name);
+    if (text) json_quote(b, text, strlen(text));
+    else buf_puts(b, "null");
+}
+
+static void print_hit(const ego_hit *h, bool json) {
+    char from[40], to[40];
+    ego_time_text(h->t0, from), ego_time_text(h->t1, to);
+    if (!json) {
+        printf("%s-%s  %s  %s%s%s\n", from, strchr(to, ' ') + 1, h->person, h->speaker ? h->speaker : "", h->speaker ? ": " : "", h->text);
+        return;
+    }
+    buf b = {0};
+    buf_printf(&b, "{\"t0\": %" PRId64 ", \"t1\": %" PRId64 ", \"score\": %.6g, \"kind\": \"%s\"", h->t0, h->t1, h->score,
+               h->kind == EGO_SPEECH ? "speech" : "caption");
+    json_field(&b, "from", from), json_field(&b, "wearer", h->person), json_field(&b, "speaker", h->speaker),
+        json_field(&b, "text", h->text);
+    buf_puts(&b, "}");
+    puts(b.data);
+    buf_free(&b);
+}
+
+static lmm_status run_init(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    const opt table[] = {{0}};
+    const char *use = "lmm ego init DIR";
+    lmm_status st = cli_parse(table, argc, argv, &words, use, "Makes an empty memory.", "  lmm ego init ~/memory\n", &done);
+    if (!st && !done) st = need(&words, 1, 1, use);
+    if (!st && !done) st = ego_create(words.at[0]);
+    if (!st && !done) printf("memory in %s; next: lmm ego import %s FOLDER\n", words.at[0], words.at[0]);
+    free(words.at);
+    return st;
+}
+
+static lmm_status run_import(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    ego_import_opts o = {0};
+    const opt table[] = {
+        {"-w|--wearer", OPT_STRING, &o.wearer, 0, 0, "NAME", "whose memory, when names of files and lines do not say"},
+        {"-q|--quiet", OPT_FLAG, &o.quiet, 0, 0, NULL, "no progress"},
+        {0},
+    };
+    const char *use = "lmm ego import DIR PATH...";
+    ego *e = NULL;
+    ego_import_report r = {0};
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, use, "Brings EgoLife folders, SRT files, caption JSON and JSON lines into a memory.",
+                  "  lmm ego import ~/memory EgoLife/\n  lmm ego import ~/memory notes.jsonl --wearer A1_JAKE\n", &done);
+    if (!st && !done) {
+        st = need(&words, 2, 1000000, use);
+        if (!st) st = ego_open(&e, words.at[0]);
+        for (int i = 1; !st && i < words.count; i++) st = ego_import(e, words.at[i], &o, &r);
+        if (r.notes.size) fputs(r.notes.data, stderr);
+        if (!st)
+            printf("%d files (%d seen before): %d clips, %d captions, %d utterances; %d overlaps, %d unreadable pieces\n", r.files,
+                   r.skipped_files, r.clips, r.captions, r.speech, r.overlaps, r.bad);
+    }
+    buf_free(&r.notes);
+    ego_close(e);
+    free(words.at);
+    return st;
+}
+
+static lmm_status encoder_open(const char *model, int threads, lmm_runtime **runtime, lmm_model **m) {
+    if (!model) return LMM_OK;
+    const model_args a = {.model = model, .threads = threads};
+    return model_args_open(runtime, m, &a);
+}
+
+static lmm_status run_build(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    ego_build_opts o = {0};
+    const char *model = NULL;
+    int threads = 0;
+    const opt table[] = {
+        {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "sentence encoder of 384 numbers (MiniLM-L6); default: hashed words, no model"},
+        {"-t|--threads", OPT_INT, &threads, 0, 1024, "N", "threads of the encoder"},
+        {"-q|--quiet", OPT_FLAG, &o.quiet, 0, 0, NULL, "no progress"},
+        {0},
+    };
+    const char *use = "lmm ego build DIR";
+    lmm_runtime *runtime = NULL;
+    lmm_model *m = NULL;
+    ego *e = NULL;
+    ego_build_report r;
+    lmm_status st = cli_parse(table, argc, argv, &words, use, "Indexes what is new: words, vectors, segments, people, facts and tasks.",
+                              "  lmm ego build ~/memory\n", &done);
+    if (!st && !done) {
+        st = need(&words, 1, 1, use);
+        if (!st) st = encoder_open(model, threads, &runtime, &m);
+        o.encoder = m;
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = ego_build(e, &o, &r);
+        if (!st)
+            printf("%" PRId64 " new rows; %" PRId64 " vectors, %" PRId64 " new segments, %" PRId64 " facts, %" PRId64 " tasks\n", r.rows,
+                   r.vectors, r.segments, r.facts, r.tasks);
+    }
+    ego_close(e);
+    lmm_model_close(m);
+    lmm_runtime_close(runtime);
+    free(words.at);
+    return st;
+}
+
+static lmm_status run_search(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    read_args a = {.count = 10};
+    const char *model = NULL;
+    const opt table[] = {READ_OPTS(&a), {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "the encoder of the build"}, {0}};
+    const char *use = "lmm ego search DIR QUERY";
+    lmm_runtime *runtime = NULL;
+    lmm_model *m = NULL;
+    ego *e = NULL;
+    ego_view *v = NULL;
+    ego_hits hits = {0};
+    ego_spans spans = {0};
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, use, "Finds rows by words and meaning; times in the query (\"yesterday evening\") limit it.",
+                  "  lmm ego search ~/memory -w JAKE \"scissors yesterday\"\n", &done);
+    if (!st && !done) {
+        st = need(&words, 2, 2, use);
+        if (!st) st = encoder_open(model, 0, &runtime, &m);
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = view_of(&v, e, &a);
+        if (!st && a.as_of) ego_when(words.at[1], ego_view_cut(v), &spans);
+        if (!st) st = ego_search(v, words.at[1], &(ego_search_opts){.count = a.count, .encoder = m, .spans = &spans}, &hits);
+        for (int i = 0; !st && i < hits.count; i++) print_hit(&hits.at[i], a.json);
+    }
+    free(spans.at);
+    ego_hits_free(&hits);
+    ego_view_close(v), ego_close(e);
+    lmm_model_close(m), lmm_runtime_close(runtime);
+    free(words.at);
+    return st;
+}
+
+static lmm_status write_plot(ego_view *v, const char *words, const char *path) {
+    ego_heat heat = {0};
+    buf svg = {0};
+    lmm_status st = ego_habits(v, words, &heat);
+    if (!st) ego_heat_svg(&svg, &heat, words ? words : "everything");
+    if (!st) st = file_write(path, svg.data, svg.size);
+    if (!st) fprintf(stderr, "habits drawn into %s\n", path);
+    buf_free(&svg);
+    free(heat.count);
+    return st;
+}
+
+static lmm_status run_timeline(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    read_args a = {.count = 50};
+    const char *from = NULL, *to = NULL, *plot = NULL, *about = NULL;
+    const opt table[] = {
+        READ_OPTS(&a),
+        {"--from", OPT_STRING, &from, 0, 0, "TIME", "first moment, DAY1_09000000"},
+        {"--to", OPT_STRING, &to, 0, 0, "TIME", "moment after the last"},
+        {"--plot", OPT_STRING, &plot, 0, 0, "FILE.svg", "draw days by hours instead of printing rows"},
+        {"--about", OPT_STRING, &about, 0, 0, "WORDS", "of the plot: rows that hold all these words"},
+        {0},
+    };
+    const char *use = "lmm ego timeline DIR";
+    ego *e = NULL;
+    ego_view *v = NULL;
+    ego_hits hits = {0};
+    int64_t t0 = 0, t1 = 0;
+    lmm_status st = cli_parse(table, argc, argv, &words, use, "What happened, in order of time; or when it happens, as a picture.",
+                              "  lmm ego timeline ~/memory -w JAKE --from DAY2_14000000 --to DAY2_15000000\n"
+                              "  lmm ego timeline ~/memory -w JAKE --plot coffee.svg --about coffee\n",
+                              &done);
+    if (!st && !done) {
+        st = need(&words, 1, 1, use);
+        if (!st) st = moment_read(from, 0, &t0);
+        if (!st) st = moment_read(to, INT64_MAX / 4, &t1);
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = view_of(&v, e, &a);
+        if (!st && plot) st = write_plot(v, about, plot);
+        else if (!st) st = ego_timeline(v, t0, t1, a.count, &hits);
+        for (int i = 0; !st && i < hits.count; i++) print_hit(&hits.at[i], a.json);
+    }
+    ego_hits_free(&hits);
+    ego_view_close(v), ego_close(e);
+    free(words.at);
+    return st;
+}
+
+static lmm_status run_export(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    const opt table[] = {{0}};
+    const char *use = "lmm ego export DIR FILE.jsonl";
+    ego *e = NULL;
+    int64_t count = 0;
+    lmm_status st = cli_parse(table, argc, argv, &words, use, "Writes every row as a JSON line; importing the file gives the same memory.",
+                              "  lmm ego export ~/memory all.jsonl\n", &done);
+    if (!st && !done) {
+        st = need(&words, 2, 2, use);
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = ego_export(e, words.at[1], &count);
+        if (!st) printf("%" PRId64 " rows in %s\n", count, words.at[1]);
+    }
+    ego_close(e);
+    free(words.at);
+    return st;
+}
+
+static lmm_status run_forget(int argc, char **argv) {
+    bool done, yes = false;
+    opt_list words = {0};
+    ego_forget_opts o = {0};
+    const char *from = NULL, *to = NULL;
+    const opt table[] = {
+        {"-w|--wearer", OPT_STRING, &o.wearer, 0, 0, "NAME", "only this person's recordings"},
+        {"--mention", OPT_STRING, &o.mention, 0, 0, "WORD", "only what names this person, place or thing, or was said by them"},
+        {"--from", OPT_STRING, &from, 0, 0, "TIME", "from this moment"},
+        {"--to", OPT_STRING, &to, 0, 0, "TIME", "to this moment"},
+        {"--yes", OPT_FLAG, &yes, 0, 0, NULL, "really do it; there is no way back"},
+        {0},
+    };
+    const char *use = "lmm ego forget DIR --yes";
+    ego *e = NULL;
+    int64_t count = 0;
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, use, "Deletes a person, a thing or a time, with every trace in database, index and vectors.",
+                  "  lmm ego forget ~/memory --mention Violet --yes\n  lmm ego forget ~/memory -w JAKE --from DAY2_22000000 --to DAY3 "
+                  "--yes\n",
+                  &done);
+    if (!st && !done) {
+        st = need(&words, 1, 1, use);
+        if (!st && !yes) st = LMM_FAIL(LMM_E_ARG, "forgetting has no way back; add --yes");
+        if (!st && !o.wearer && !o.mention && !from && !to)
+            st = LMM_FAIL(LMM_E_ARG, "forget what? give --wearer, --mention, --from or --to");
+        if (!st) st = moment_read(from, 0, &o.from);
+        if (!st) st = moment_read(to, 0, &o.to);
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = ego_forget(e, &o, &count);
+        if (!st) printf("%" PRId64 " rows forgotten\n", count);
+    }
+    ego_close(e);
+    free(words.at);
+    return st;
+}
+
+static lmm_status run_grant(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    const char *from = NULL, *to = NULL;
+    const opt table[] = {
+        {"--from", OPT_STRING, &from, 0, 0, "TIME", "from this moment"},
+        {"--to", OPT_STRING, &to, 0, 0, "TIME", "to this moment"},
+        {0},
+    };
+    const char *use = "lmm ego grant DIR READER OWNER";
+    ego *e = NULL;
+    int64_t t0 = 0, t1 = 0;
+    lmm_status st = cli_parse(table, argc, argv, &words, use, "Lets READER's questions use OWNER's recordings.",
+                              "  lmm ego grant ~/memory JAKE ALICE --from DAY2 --to DAY3\n", &done);
+    if (!st && !done) {
+        st = need(&words, 3, 3, use);
+        if (!st) st = moment_read(from, 0, &t0);
+        if (!st) st = moment_read(to, INT64_MAX / 4, &t1);
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = ego_grant(e, words.at[1], words.at[2], t0, t1);
+    }
+    ego_close(e);
+    free(words.at);
+    return st;
+}
+
+/* clang-format off */
+static const command verbs[] = {
+    {"init", "make an empty memory", run_init},
+    {"import", "bring recordings' captions and transcripts in", run_import},
+    {"build", "index what is new", run_build},
+    {"search", "find moments", run_search},
+    {"timeline", "what happened, in order; habits as a picture", run_timeline},
+    {"grant", "let one person's questions use another's recordings", run_grant},
+    {"export", "everything as JSON lines", run_export},
+    {"forget", "delete with every trace", run_forget},
+};
+/* clang-format on */
+
+static void usage(FILE *to) {
+    fprintf(to, "usage: lmm ego VERB DIR [OPTIONS]\n\nA memory of what people saw and heard, in one folder.\n\n");
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+    fprintf(to, "\nexample:\n  lmm ego init ~/memory && lmm ego import ~/memory EgoLife/ && lmm ego build ~/memory\n");
+}
+
+lmm_status cmd_ego(int argc, char **argv) {
+    const char *names[COUNT_OF(verbs) + 1] = {0};
+    if (argc && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) return usage(stdout), LMM_OK;
+    for (size_t i = 0; argc && i < COUNT_OF(verbs); i++) {
+        names[i] = verbs[i].name;
+        if (!strcmp(argv[0], verbs[i].name)) return verbs[i].run(argc - 1, argv + 1);
+    }
+    const char *near = argc ? nearest_word(argv[0], names) : NULL;
+    if (near) return LMM_FAIL(LMM_E_ARG, "unknown verb '%s' (did you mean '%s'?)", argv[0], near);
+    usage(stderr);
+    return LMM_FAIL(LMM_E_ARG, "say what to do with which memory");
+}

@@ -1,0 +1,87 @@
+/* ego_int.h - what the files of ego/ share: the open store, small SQLite helpers, the arena, and the view's inside. */
+#ifndef LMM_EGO_INT_H
+#define LMM_EGO_INT_H
+
+#include <sqlite3.h>
+
+#include "ego/ego.h"
+
+enum { EGO_WIDTH = 384, EGO_KIND_SHIFT = 40 };
+
+/* One row of caption or utter as the readers need it; the text stays in the database. Ordered by key = kind << 40 | id. */
+typedef struct {
+    int64_t key, t0, t1, known;
+    int stream, length; /* length: tokens */
+} ego_doc;
+
+typedef struct {
+    int *doc, count;
+} ego_postings;
+
+struct ego {
+    char *dir;
+    sqlite3 *db;
+    bool pending; /* inside ego_begin */
+    sqlite3_stmt *insert[EGO_KINDS], *text[EGO_KINDS], *insert_clip;
+    char **stream_name; /* by id; NULL where none */
+    int stream_count;
+    /* Caches of reading, dropped by every write. */
+    VEC(ego_doc) docs;
+    strmap *term;
+    VEC(ego_postings) postings;
+    file_map vectors;
+    int vector_count; /* records, one for each of docs that has one */
+    int *vector_of;   /* doc -> record, -1 */
+};
+
+lmm_status ego_sql(ego *e, const char *sql); /* one or more statements without parameters */
+lmm_status ego_prepare(ego *e, sqlite3_stmt **out, const char *sql);
+/* Steps a statement that gives no rows, and resets it. */
+lmm_status ego_step(ego *e, sqlite3_stmt *s);
+lmm_status ego_db_error(ego *e, const char *what);
+int64_t ego_meta(ego *e, const char *key, int64_t fallback);
+lmm_status ego_meta_set(ego *e, const char *key, int64_t value);
+void ego_cache_drop(ego *e);
+lmm_status ego_cache_load(ego *e);
+int ego_doc_find(const ego *e, int64_t key);                           /* -1 when not there */
+lmm_status ego_text(ego *e, int64_t key, char **text, char **speaker); /* free both */
+/* Rows whose text or speaker holds the token, ascending; on loan until the next write. */
+lmm_status ego_postings_of(ego *e, const char *term, ego_postings *out);
+
+/* fts_token.c: teaches a connection the tokenizer 'ego' of words.c. */
+lmm_status ego_fts_register(sqlite3 *db);
+
+/* vectors.c */
+typedef struct {
+    int64_t key; /* 0: forgotten */
+    float scale;
+    int32_t unused;
+    int8_t q[EGO_WIDTH];
+} ego_vector;
+_Static_assert(sizeof(ego_vector) == 16 + EGO_WIDTH, "one record of vectors.arena");
+void ego_hash_embed(const char *text, float out[EGO_WIDTH]);
+/* (count, EGO_WIDTH); encoder NULL: the hashing embedder. */
+lmm_status ego_embed(const lmm_model *encoder, const char *const *texts, int count, float *out);
+void ego_vector_pack(ego_vector *v, int64_t key, const float *x);
+float ego_vector_dot(const ego_vector *v, const float *x);
+lmm_status ego_vectors_append(ego *e, const ego_vector *v, int count, int64_t at);
+lmm_status ego_vectors_open(ego *e);                    /* maps the arena and fills vector_of */
+lmm_status ego_vectors_forget(ego *e);                  /* zeroes records whose row is gone */
+const ego_vector *ego_vector_at(const ego *e, int doc); /* NULL: none */
+
+/* forget.c: what a killed forget left undone. */
+lmm_status ego_forget_finish(ego *e);
+
+/* build.c: all segments of all streams again, in one transaction. */
+lmm_status ego_resegment(ego *e, int64_t *made);
+
+/* view.c: the only door between stored rows and whoever answers. */
+bool ego_view_sees(const ego_view *v, int doc);
+ego *ego_view_store(ego_view *v);
+int ego_view_wearer(const ego_view *v);
+int64_t ego_view_count(ego_view *v, double *length_mean);
+/* Visible rows of a token. free(out->doc) */
+lmm_status ego_view_postings(ego_view *v, const char *term, ego_postings *out);
+lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out); /* reads the row's text */
+
+#endif
