@@ -39,6 +39,14 @@ lmm_status lmm_model_open(lmm_model **out, lmm_runtime *runtime, const char *pat
 /* The text side alone, without weights: a folder with tokenizer.json (and template), or the tokenizer.json itself. For tokenizing and rendering. */
 lmm_status lmm_model_open_text(lmm_model **out, lmm_runtime *runtime, const char *path);
 void lmm_model_close(lmm_model *m);
+/* How sessions opened from now on multiply with quantised weights (to float weights it is all one). Integer products are several times as fast; the law of
+ * equal numbers holds in each. Training is always exact. */
+typedef enum {
+    LMM_PRODUCTS_FINE,  /* activations rounded to 15 bits in blocks of 32: logits move by some 1e-3 */
+    LMM_PRODUCTS_FAST,  /* to 8 bits: prompts are read faster; logits move by some 1e-1 */
+    LMM_PRODUCTS_EXACT, /* weights widened to f32, nothing rounded */
+} lmm_products;
+void lmm_model_products(lmm_model *m, lmm_products p);
 
 typedef struct {
     const char *architecture; /* family: "llava", "llm" */

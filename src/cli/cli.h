@@ -16,14 +16,15 @@ typedef struct {
 
 /* Options every command that opens a model has. */
 typedef struct {
-    const char *model, *kernels;
+    const char *model, *kernels, *products;
     int threads;
 } model_args;
 /* clang-format off */
 #define MODEL_OPTS(a) \
     {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
-    {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}
+    {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
+    {"--products", OPT_STRING, &(a)->products, 0, 0, "NAME", "of quantised weights: fine (default), fast (8-bit activations) or exact (as f32)"}
 /* clang-format on */
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a);
 lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a); /* without weights */

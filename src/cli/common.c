@@ -77,14 +77,24 @@ lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
     return lmm_runtime_open(runtime, a->threads, kernels && *kernels ? kernels : NULL);
 }
 
+static lmm_status find_products(lmm_products *out, const char *name) {
+    static const char *const names[] = {[LMM_PRODUCTS_FINE] = "fine", [LMM_PRODUCTS_FAST] = "fast", [LMM_PRODUCTS_EXACT] = "exact"};
+    for (int i = 0; i < (int)COUNT_OF(names); i++)
+        if (!name || !strcmp(name, names[i])) return *out = (lmm_products)i, LMM_OK;
+    return LMM_FAIL(LMM_E_ARG, "unknown products '%s' (fine, fast or exact)", name);
+}
+
 static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const model_args *a,
                             lmm_status (*open)(lmm_model **, lmm_runtime *, const char *)) {
-    lmm_status st = runtime_open(runtime, a);
+    lmm_products products = LMM_PRODUCTS_FINE;
+    lmm_status st = find_products(&products, a->products);
+    if (!st) st = runtime_open(runtime, a);
     if (st) return st;
     char *path = only_gguf(resolve_model(a->model));
     st = open(model, *runtime, path);
     free(path);
     if (st) lmm_runtime_close(*runtime);
+    else lmm_model_products(*model, products);
     return st;
 }
 

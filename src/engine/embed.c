@@ -37,13 +37,13 @@ static tensor *sentences(cx *c, const net *n, const int *ids, const int *lengths
 
 static lmm_status embed_batch(const lmm_model *m, const id_list *ids, const int *lengths, int count, float *out) {
     arena mem = {0};
-    cx c = {.mode = CX_MEASURE, .mem = &mem, .k = m->runtime->k, .pool = m->runtime->pool};
+    cx c = {.mode = CX_MEASURE, .mem = &mem, .k = m->runtime->k, .pool = m->runtime->pool, .digits = model_digits(m)};
     sentences(&c, m->net, ids->at, lengths, count);
     cx_free(&c);
     size_t need = mem.peak;
     lmm_status st = arena_open(&mem, need, "activations");
     if (st) return st;
-    c = (cx){.mem = &mem, .k = c.k, .pool = c.pool};
+    c = (cx){.mem = &mem, .k = c.k, .pool = c.pool, .digits = c.digits};
     tensor *y = sentences(&c, m->net, ids->at, lengths, count);
     memcpy(out, y->data, tensor_size(y));
     st = c.status;

@@ -22,8 +22,10 @@ struct lmm_model {
     jinja *chat_template;   /* NULL: raw prompts only */
     VEC(int) eos;           /* ids that end an answer */
     const char *image_text; /* spelling of the placeholder, NULL when there is none */
+    lmm_products products;  /* lmm_model_products */
     uint64_t version;       /* counts optimizer steps: a session that sees another one drops its cache */
 };
+int model_digits(const lmm_model *m); /* cx.digits of its sessions */
 /* Opens the text side of a folder around a network (taken over, also on failure). A network of a GGUF file brings its own. */
 lmm_status model_wrap(lmm_model **out, lmm_runtime *runtime, net *n, const char *text_dir);
 

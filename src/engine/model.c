@@ -83,6 +83,13 @@ lmm_status lmm_model_open_text(lmm_model **out, lmm_runtime *runtime, const char
     return st ? st : model_wrap(out, runtime, n, path);
 }
 
+void lmm_model_products(lmm_model *m, lmm_products p) { m->products = p; }
+
+int model_digits(const lmm_model *m) {
+    static const int digits[] = {[LMM_PRODUCTS_FINE] = 2, [LMM_PRODUCTS_FAST] = 1, [LMM_PRODUCTS_EXACT] = 0};
+    return digits[m->products];
+}
+
 void lmm_model_close(lmm_model *m) {
     if (!m) return;
     jinja_free(m->chat_template);

@@ -7,7 +7,7 @@
 /* ---- memory, by MEASURE ---- */
 
 static cx measure_cx(const lmm_model *m, arena *count) {
-    return (cx){.mode = CX_MEASURE, .mem = count, .k = m->runtime->k, .pool = m->runtime->pool};
+    return (cx){.mode = CX_MEASURE, .mem = count, .k = m->runtime->k, .pool = m->runtime->pool, .digits = model_digits(m)};
 }
 
 size_t measure_decoder(const lmm_model *m, int sequences, int rows, int context) {
@@ -73,7 +73,7 @@ lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_ses
     o.batch = min_int(o.batch, o.context);
     lmm_session *s = mem_new(1, sizeof *s);
     *s = (lmm_session){.model = m, .context = o.context, .batch = o.batch, .version = m->version};
-    s->cx = (cx){.mem = &s->mem, .k = m->runtime->k, .pool = m->runtime->pool};
+    s->cx = (cx){.mem = &s->mem, .k = m->runtime->k, .pool = m->runtime->pool, .digits = model_digits(m)};
     lmm_status st = kv_cache_open(&s->cache, d, o.context);
     if (!st) st = arena_open(&s->mem, measure_decoder(m, 1, o.batch, o.context), "activations");
     void *logits = NULL;

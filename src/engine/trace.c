@@ -75,13 +75,14 @@ static lmm_status trace_forward(collection *t, const lmm_prompt *p) {
     int tiles;
     float *pixels = all_pixels(p, &tiles, plans);
     arena mem = {0};
-    cx c = {.mode = CX_MEASURE, .mem = &mem, .k = p->model->runtime->k, .pool = p->model->runtime->pool, .trace = ignore};
+    const lmm_model *m = p->model;
+    cx c = {.mode = CX_MEASURE, .mem = &mem, .k = m->runtime->k, .pool = m->runtime->pool, .digits = model_digits(m), .trace = ignore};
     forward(&c, p, pixels, tiles, plans);
     size_t need = mem.peak;
     cx_free(&c);
     lmm_status st = arena_open(&mem, need, "the traced pass");
     if (!st) {
-        c = (cx){.mem = &mem, .k = c.k, .pool = c.pool, .trace = on_tensor, .trace_arg = t};
+        c = (cx){.mem = &mem, .k = c.k, .pool = c.pool, .digits = c.digits, .trace = on_tensor, .trace_arg = t};
         forward(&c, p, pixels, tiles, plans);
         st = c.status;
         cx_free(&c);

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "kernels/gemm_body.h"
+#include "kernels/kernels_int.h"
 
 enum { SUM_LANES = 32, SUM_VECTORS = SUM_LANES / VL };
 
@@ -277,6 +278,8 @@ const kernels KERNELS_TABLE = {
     .gemm_nt = body_gemm_nt,
     .gemm_nn = body_gemm_nn,
     .gemm_tn = body_gemm_tn,
+    .q8_row = q8_row_avx2,
+    .q8_dots = KERNELS_Q8_DOTS,
     .dot = body_dot,
     .axpy = body_axpy,
     .add = body_add,

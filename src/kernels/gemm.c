@@ -23,7 +23,7 @@ static cut make_cut(int m, int n) {
     }
 }
 
-typedef enum { PRODUCT_NT, PRODUCT_NN, PRODUCT_TN } product;
+typedef enum { PRODUCT_NT, PRODUCT_NN, PRODUCT_TN, PRODUCT_Q8 } product;
 
 typedef struct {
     const kernels *k;
@@ -38,6 +38,7 @@ typedef struct {
     kernel_type bt;
     int m, n, kk;
     bool accumulate;
+    q8_rows q8; /* PRODUCT_Q8: a as integers */
 } job;
 
 /* ---- blocks: a panel of the weights is brought to f32 on the stack, and multiplied as f32 ----
@@ -80,6 +81,10 @@ static void run_task(const job *j, int64_t task) {
     int rows = min_int(j->cut.rows, j->m - (int)row), columns = min_int(j->cut.columns, j->n - (int)col);
     float *y = j->y + row * j->ldy + col;
     const char *b = j->b;
+    if (j->product == PRODUCT_Q8) {
+        j->k->q8_dots(y, j->ldy, &j->q8, row, rows, b + (size_t)col * kernel_type_bytes(j->bt, j->kk), j->bt, columns);
+        return;
+    }
     if (kernel_type_block(j->bt) > 1) {
         if (j->product == PRODUCT_NT) run_blocks_nt(j, y, row, col, rows, columns);
         else run_blocks_nn(j, y, row, col, rows, columns);
@@ -93,6 +98,7 @@ static void run_task(const job *j, int64_t task) {
     case PRODUCT_NN:
         j->k->gemm_nn(y, j->ldy, j->a + row * j->lda, j->lda, b + kernel_type_bytes(j->bt, col), j->ldb, j->bt, rows, columns, j->kk);
         break;
+    case PRODUCT_Q8: break;
     case PRODUCT_TN: j->k->gemm_tn(y, j->ldy, j->a + row, j->lda, (const float *)j->b + col, j->ldb, rows, columns, j->kk); break;
     }
 }
@@ -156,4 +162,30 @@ void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, i
                   .m = m,
                   .n = n,
                   .kk = kk});
+}
+
+static void quantise_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    for (int64_t r = first; r < last; r++) j->k->q8_row(&j->q8, r, j->a + r * j->lda);
+}
+
+void gemm_q8(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, kernel_type wt, int digits,
+             int m, int n, int kk, void *scratch) {
+    job j = {.k = k,
+             .product = PRODUCT_Q8,
+             .y = y,
+             .ldy = ldy,
+             .a = x,
+             .lda = ldx,
+             .b = w,
+             .ldb = kk,
+             .bt = wt,
+             .m = m,
+             .n = n,
+             .kk = kk,
+             .q8 = q8_rows_at(scratch, wt, digits, m, kk)};
+    int grain = max_int(1, (int)INLINE_MAX / max_int(kk, 1)); /* a row or two are done sooner than a team wakes up */
+    parallel_for(p, m, grain, quantise_rows, &j);
+    run(p, &j);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "kernels/q8_rows.h"
 
 /* ---- formats ---- */
 
@@ -93,6 +94,93 @@ static void generic_gemm_tn(float *y, int64_t ldy, const float *a, int64_t lda, 
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++)
             for (int l = 0; l < k; l++) y[i * ldy + j] = fmaf(a[l * lda + i], b[l * ldb + j], y[i * ldy + j]);
+}
+
+/* ---- integer products ---- */
+
+/* A group of weights: their bytes, what is taken off each, scale and minimum. */
+typedef struct {
+    int q[BLOCK_VALUES];
+    float d, min;
+} weight_group;
+
+static void group_of_32(weight_group *g, const void *block, kernel_type t) {
+    const block_q4_0 *a = block;
+    const block_q4_1 *b = block;
+    const block_q5_0 *c = block;
+    const block_q5_1 *e = block;
+    const block_q8_0 *f = block;
+    *g = (weight_group){.d = f16_to_f32(a->d)};
+    if (t == KT_Q4_1 || t == KT_Q5_1) g->min = f16_to_f32(b->m);
+    for (int i = 0; i < BLOCK_VALUES; i++) {
+        int at = i % 16, shift = i / 16 * 4;
+        switch (t) {
+        case KT_Q4_0: g->q[i] = (a->q[at] >> shift & 15) - 8; break;
+        case KT_Q4_1: g->q[i] = b->q[at] >> shift & 15; break;
+        case KT_Q5_0: g->q[i] = (int)(c->q[at] >> shift & 15) + (int)(bits_of(c->high) >> i & 1) * 16 - 16; break;
+        case KT_Q5_1: g->q[i] = (int)(e->q[at] >> shift & 15) + (int)(bits_of(e->high) >> i & 1) * 16; break;
+        default: g->q[i] = f->q[i]; break;
+        }
+    }
+}
+
+/* Group s of a block of 256: 8 groups of 32 or 16 of 16 values. */
+static void group_of_K(weight_group *g, const void *block, kernel_type t, int s) {
+    const block_q2_K *a = block;
+    const block_q3_K *b = block;
+    const block_q4_K *c = block;
+    const block_q5_K *e = block;
+    const block_q6_K *f = block;
+    int scale, min, at = s / 8 * 32 + s % 2 * 16, pair = s % 8 / 2 * 2; /* of the groups of 16 in 2 bits */
+    *g = (weight_group){.d = 0};
+    if (t == KT_Q4_K || t == KT_Q5_K) {
+        q4_K_scale(c->scales, s, &scale, &min); /* q5_K begins as q4_K does */
+        g->d = f16_to_f32(c->d) * (float)scale, g->min = -f16_to_f32(c->dmin) * (float)min;
+        for (int i = 0; i < 32; i++) {
+            int low = s / 2 * 32 + i, shift = s % 2 * 4;
+            g->q[i] = t == KT_Q4_K ? c->q[low] >> shift & 15 : (e->q[low] >> shift & 15) + (e->high[i] >> s & 1) * 16;
+        }
+    } else if (t == KT_Q2_K) {
+        g->d = f16_to_f32(a->d) * (float)(a->scales[s] & 15), g->min = -f16_to_f32(a->dmin) * (float)(a->scales[s] >> 4);
+        for (int i = 0; i < 16; i++) g->q[i] = a->q[at + i] >> pair & 3;
+    } else if (t == KT_Q3_K) {
+        g->d = f16_to_f32(b->d) * (float)q3_K_scale(b->scales, s);
+        for (int i = 0; i < 16; i++) g->q[i] = (b->q[at + i] >> pair & 3) + (b->high[s % 2 * 16 + i] >> s / 2 & 1) * 4 - 4;
+    } else {
+        int quarter = s % 8 / 2, low = s / 8 * 64 + quarter % 2 * 32 + s % 2 * 16, shift = quarter / 2 * 4;
+        g->d = f16_to_f32(f->d) * (float)f->scales[s];
+        for (int i = 0; i < 16; i++) g->q[i] = (f->q[low + i] >> shift & 15) + (f->high[at + i] >> quarter * 2 & 3) * 16 - 32;
+    }
+}
+
+static bool has_minimum(kernel_type t) { return t == KT_Q4_1 || t == KT_Q5_1 || t == KT_Q2_K || t == KT_Q4_K || t == KT_Q5_K; }
+
+static void weight_group_at(weight_group *g, const char *w, kernel_type t, int at, int group) {
+    int block = kernel_type_block(t);
+    const char *from = w + kernel_type_bytes(t, at / block * block);
+    if (block == BLOCK_VALUES) group_of_32(g, from, t);
+    else group_of_K(g, from, t, at % block / group);
+}
+
+static float q8_dot(const q8_rows *x, int64_t row, const char *w, kernel_type t) {
+    float sum = 0.0f;
+    for (int first = 0; first < x->k; first += Q8_K_BLOCK)
+        for (int i = 0; i < x->digit_count; i++)
+            for (int l = first; l < min_int(x->k, first + Q8_K_BLOCK); l += x->group) {
+                weight_group a;
+                int whole = 0;
+                int64_t at = row * x->k + l;
+                weight_group_at(&a, w, t, l, x->group);
+                for (int v = 0; v < x->group; v++) whole += a.q[v] * x->digit[i].q[at + v];
+                sum = fmaf(a.d * x->digit[i].d[at / BLOCK_VALUES], (float)whole, sum);
+                if (has_minimum(t) && i == 0) sum = fmaf(a.min, x->sum[at / x->group], sum);
+            }
+    return sum;
+}
+
+static void generic_q8_dots(float *y, int64_t ldy, const q8_rows *x, int64_t row, int m, const void *w, kernel_type wt, int n) {
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) y[i * ldy + j] = q8_dot(x, row + i, (const char *)w + (size_t)j * kernel_type_bytes(wt, x->k), wt);
 }
 
 /* ---- vectors ---- */
@@ -207,6 +295,8 @@ const kernels kernels_generic = {
     .gemm_nt = generic_gemm_nt,
     .gemm_nn = generic_gemm_nn,
     .gemm_tn = generic_gemm_tn,
+    .q8_row = quantise_row,
+    .q8_dots = generic_q8_dots,
     .dot = generic_dot,
     .axpy = generic_axpy,
     .add = generic_add,

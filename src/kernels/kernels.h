@@ -31,10 +31,24 @@ typedef enum {
     KT_FLOAT_COUNT = KT_Q4_0
 } kernel_type;
 
+/* Rows of activations as integers (q8_rows.h): x = d q, in one or two digits of 8 bits, with a d for every 32 values. For one type of weights, whose
+ * groups are 16 or 32. */
+enum { Q8_DIGITS_MAX = 2 };
+typedef struct {
+    int8_t *q;          /* (m, k), -127 .. 127 */
+    float *d;           /* (m, k / 32) */
+    int32_t *minus_sum; /* (m, k / group): minus the sum of q */
+} q8_digit;
+typedef struct {
+    int k, group, digit_count; /* values of a row; of one integer sum */
+    q8_digit digit[Q8_DIGITS_MAX];
+    float *sum; /* (m, k / group): of d q, all digits */
+} q8_rows;
+
 typedef struct kernels {
     const char *name;
 
-    /* The products of the table take floats only: blocks are brought to f32 panel by panel above it (gemm.c). */
+    /* The float products of the table take floats only: blocks are brought to f32 panel by panel above it (gemm.c). */
 
     /* y[m][n] = sum_k x[m][k] * w[n][k] (+ y when accumulate): "nt", the forward product of a linear layer, w as in PyTorch (out, in).
      * x (m, k) f32 with row stride ldx, w (n, k) of type `wt` with row stride ldw (elements), y row stride ldy.
@@ -46,6 +60,13 @@ typedef struct kernels {
     void (*gemm_nn)(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int k);
     /* y[m][n] += sum_k a[k][m] * b[k][n]: "tn"; order over k as in gemm_nn. Backward to weights (a = dy, b = x). */
     void (*gemm_tn)(float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int k);
+
+    /* Row `row` of `to` from x (to->k). */
+    void (*q8_row)(const q8_rows *to, int64_t row, const float *x);
+    /* y[m][n] = sum_k x[row + m][k] w[n][k], w (n, x->k) in blocks, rows without gaps. Bytes are multiplied and summed in integers group by group; groups are
+     * added in order, from 0: s = fma(d_w d_x, integer, s), then s = fma(min_w, sum, s) for types with a minimum. The second digit of every Q8_K_BLOCK
+     * values follows the first one's. The same bits in every table. */
+    void (*q8_dots)(float *y, int64_t ldy, const q8_rows *x, int64_t row, int m, const void *w, kernel_type wt, int n);
 
     float (*dot)(const float *a, const float *b, int n);              /* 32 lanes, then a fixed tree: not the order of gemm_nt */
     void (*axpy)(float *y, float a, const float *x, int64_t n);       /* y += a x */
@@ -75,7 +96,7 @@ typedef struct kernels {
     void (*from_f32)(void *y, const float *x, kernel_type t, int64_t n); /* floats; round to nearest even */
 } kernels;
 
-enum { KERNEL_K_BLOCK = 256 };
+enum { KERNEL_K_BLOCK = 256, Q8_K_BLOCK = 512 };
 
 extern const kernels kernels_generic, kernels_avx2, kernels_avx512;
 /* The best table for this processor (cpuid and xgetbv); `force` names one ("generic", "avx2", "avx512") or is NULL.
@@ -83,6 +104,9 @@ extern const kernels kernels_generic, kernels_avx2, kernels_avx512;
 const kernels *kernels_pick(const char *force);
 int kernel_type_block(kernel_type t);               /* values that are stored together: 1, 32 or 256 */
 size_t kernel_type_bytes(kernel_type t, int64_t n); /* of n values, whole blocks */
+/* Memory for m rows of k values, and the rows in it (from a 16-byte boundary). */
+size_t q8_rows_size(kernel_type wt, int digits, int64_t m, int64_t k);
+q8_rows q8_rows_at(void *memory, kernel_type wt, int digits, int64_t m, int k);
 
 /* gemm.c: the products above cut into tasks for a pool; the cut depends on the sizes alone. NULL pool: one thread.
  * w and b may be of block types when a row (ldw, ldb) is whole blocks; the numbers are those of the same weights in f32, bit for bit. */
@@ -92,5 +116,10 @@ void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, i
              int m, int n, int kk);
 void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n,
              int kk);
+
+/* y (m, n) = x w^T with the rows of x as integers; w of a block type. One digit rounds x to 1/254 of its block's largest value, two to 1/64516.
+ * scratch: q8_rows_size. */
+void gemm_q8(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, kernel_type wt, int digits,
+             int m, int n, int kk, void *scratch);
 
 #endif

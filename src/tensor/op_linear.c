@@ -16,11 +16,15 @@ static void bias_rows(void *arg, int64_t first, int64_t last, int thread) {
     for (int64_t r = first; r < last; r++) j->k->add(j->y + r * j->cols, j->y + r * j->cols, j->b, j->cols);
 }
 
+static bool in_integers(const cx *c, const tensor *w) { return c->digits && dtype_block(w->type) > 1; }
+
 static void linear_forward(cx *c, node *n) {
     tensor *x = n->in[0], *w = n->in[1], *b = n->in[2];
     int64_t rows = tensor_rows(x), in = tensor_cols(x), out = w->ne[0];
     float *y = n->out->data;
-    gemm_nt(c->k, c->pool, y, out, x->data, in, w->data, in, dtype_kernel(w->type), (int)rows, (int)out, (int)in, false);
+    kernel_type wt = dtype_kernel(w->type);
+    if (in_integers(c, w)) gemm_q8(c->k, c->pool, y, out, x->data, in, w->data, wt, c->digits, (int)rows, (int)out, (int)in, n->scratch);
+    else gemm_nt(c->k, c->pool, y, out, x->data, in, w->data, in, wt, (int)rows, (int)out, (int)in, false);
     if (b) parallel_for(c->pool, rows, grain_rows(out), bias_rows, &(bias_job){c->k, y, b->data, out});
 }
 
@@ -58,5 +62,6 @@ tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b) {
     memcpy(ne, x->ne, sizeof ne);
     ne[x->nd - 1] = w->ne[0];
     c->flops += 2.0 * (double)tensor_rows(x) * (double)w->ne[0] * (double)w->ne[1];
-    return cx_apply(c, (node){.op = &OP_LINEAR, .out = cx_new(c, x->nd, ne), .in = {x, w, b}});
+    size_t scratch = in_integers(c, w) ? q8_rows_size(dtype_kernel(w->type), c->digits, tensor_rows(x), tensor_cols(x)) : 0;
+    return cx_apply(c, (node){.op = &OP_LINEAR, .out = cx_new(c, x->nd, ne), .in = {x, w, b}, .scratch_forward = scratch});
 }

@@ -77,6 +77,7 @@ struct cx {
     slab meta;
     tape *tape;     /* NULL: no gradients */
     bool recompute; /* with a tape: cx_block keeps only its output and replays in backward */
+    int digits; /* > 0: where weights are in blocks, op_linear takes its input as integers of that many 8-bit digits (gemm_q8); for inference */
     const kernels *k;
     pool *pool;
     lmm_status status; /* sticky: run-time failures inside ops */

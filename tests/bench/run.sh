@@ -17,6 +17,11 @@ if grep -q avx512f /proc/cpuinfo; then blas SkylakeX avx512; fi
 if grep -q avx2 /proc/cpuinfo; then blas Haswell avx2; fi
 
 echo
+echo "== quantised weights: passes over all layers a second and GB/s of weights (1 row), multiply-adds (256 rows)"
+"$bench/bench_quant" best 2 5
+if grep -q avx512f /proc/cpuinfo; then "$bench/bench_quant" avx2 2 5; fi
+
+echo
 echo "== training a small decoder (hidden 256, 8 layers, MLP 768, vocabulary 4096, 16 x 128 tokens a step; best step of $seconds s, three times, alternating)"
 peer=
 for python in ${LMM_PEERS:-} /opt/judge/bin/python python3; do

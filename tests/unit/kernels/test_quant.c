@@ -1,4 +1,5 @@
 /* test_quant.c - block formats: known blocks, and products equal to those of the same weights in f32, bit for bit. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -171,6 +172,128 @@ static void products_have_the_bits_of_f32_weights(void **unused) {
     pool_free(team);
 }
 
+/* ---- integer products ---- */
+
+typedef struct {
+    int m, n, k, digits;
+    kernel_type t;
+    float *x;
+    void *w, *memory;
+    q8_rows rows;
+} int8_case;
+
+static int8_case int8_new(kernel_type t, int digits, int m, int n, int k) {
+    int8_case c = {.m = m, .n = n, .k = k, .digits = digits, .t = t};
+    c.x = malloc((size_t)(m * k) * sizeof(float)), c.w = random_blocks(t, (int64_t)n * k), c.memory = malloc(q8_rows_size(t, digits, m, k));
+    for (int i = 0; i < m * k; i++) c.x[i] = next_float() * (i % 100 == 0 ? 20 : 1);
+    c.rows = q8_rows_at(c.memory, t, digits, m, k);
+    for (int i = 0; i < m; i++) kernels_generic.q8_row(&c.rows, i, c.x + i * k);
+    return c;
+}
+
+static void int8_free(int8_case *c) {
+    free(c->x);
+    free(c->w);
+    free(c->memory);
+}
+
+static double activation(const int8_case *c, int64_t i) {
+    double x = 0;
+    for (int d = 0; d < c->digits; d++) x += (double)c->rows.digit[d].q[i] * (double)c->rows.digit[d].d[i / 32];
+    return x;
+}
+
+static void activations_are_at_most_half_a_step_off(void **unused) {
+    (void)unused;
+    for (int digits = 1; digits <= 2; digits++) {
+        int8_case c = int8_new(KT_Q6_K, digits, 3, 1, 512);
+        for (int i = 0; i < 3 * 512; i++) {
+            double step = (double)c.rows.digit[digits - 1].d[i / 32], off = activation(&c, i) - (double)c.x[i];
+            if (fabs(off) > 0.51 * step) fail_msg("%g is %g off, with steps of %g", (double)c.x[i], off, step);
+        }
+        for (int g = 0; g < 3 * 512 / 16; g++) {
+            double sum = 0;
+            int first = 0;
+            for (int i = g * 16; i < g * 16 + 16; i++) sum += activation(&c, i), first -= c.rows.digit[0].q[i];
+            assert_int_equal(c.rows.digit[0].minus_sum[g], first);
+            assert_true(fabs((double)c.rows.sum[g] - sum) < 1e-5 * (fabs(sum) + 1));
+        }
+        int8_free(&c);
+    }
+}
+
+static void odd_activations_are_zeros_or_spoil_their_row(void **unused) {
+    (void)unused;
+    int8_case c = int8_new(KT_Q8_0, 2, 3, 1, 64);
+    const q8_digit *first = &c.rows.digit[0];
+    for (int i = 0; i < 64; i++) c.x[i] = i < 32 ? 1e-39f : 1.0f;
+    c.x[64 + 3] = NAN;
+    c.x[128 + 40] = INFINITY;
+    for (int i = 0; i < table_count; i++) {
+        float y[3];
+        for (int r = 0; r < 3; r++) TABLES[i]->q8_row(&c.rows, r, c.x + r * 64);
+        assert_true(first->d[0] == 0.0f && first->q[0] == 0 && first->d[1] == 1.0f / 127.0f && first->q[32] == 127);
+        TABLES[i]->q8_dots(y, 1, &c.rows, 0, 3, c.w, KT_Q8_0, 1);
+        assert_true(y[0] == y[0] && y[1] != y[1] && y[2] != y[2]);
+    }
+    int8_free(&c);
+}
+
+/* The oracle: weights and activations widened, multiplied in double. A chain of k / 16 steps with two roundings each is 1e-4 at the very most. */
+static void integer_products_are_those_of_the_rounded_activations(void **unused) {
+    (void)unused;
+    for (int t = KT_FLOAT_COUNT; t < KT_COUNT; t++) {
+        int8_case c = int8_new((kernel_type)t, 2, 2, 19, 768);
+        float *wide = malloc((size_t)(c.n * c.k) * sizeof *wide), y[2 * 19];
+        kernels_generic.to_f32(wide, c.w, c.t, c.n * c.k);
+        kernels_generic.q8_dots(y, 19, &c.rows, 0, 2, c.w, c.t, 19);
+        for (int i = 0; i < 2; i++)
+            for (int j = 0; j < 19; j++) {
+                double want = 0, size = 0;
+                for (int l = 0; l < c.k; l++) {
+                    double p = activation(&c, i * c.k + l) * (double)wide[j * c.k + l];
+                    want += p, size += fabs(p);
+                }
+                if (fabs((double)y[i * 19 + j] - want) > 1e-5 * size) fail_msg("type %d: %g, not %g", t, (double)y[i * 19 + j], want);
+            }
+        free(wide);
+        int8_free(&c);
+    }
+}
+
+/* Every value of the widest bytes: what overflows in 16 bits would show. */
+static void fill_extremes(int8_case *c) {
+    for (int i = 0; i < c->m * c->k; i++) c->x[i] = i / 7 % 3 ? 1.0f : -1.0f;
+    for (int i = 0; i < c->m; i++) kernels_generic.q8_row(&c->rows, i, c->x + i * c->k);
+    unsigned char *b = c->w;
+    size_t block = kernel_type_bytes(c->t, kernel_type_block(c->t)), size = kernel_type_bytes(c->t, (int64_t)c->n * c->k);
+    for (size_t i = 0; i < size; i++)
+        if (i % block > 3 && i % block < block - 4) b[i] = i / block % 2 ? 0xff : c->t == KT_Q8_0 ? 0x80 : b[i];
+}
+
+static void integer_products_are_equal_in_every_table_and_tile(void **unused) {
+    (void)unused;
+    enum { M = 13, N = 37 };
+    pool *team = pool_new(3);
+    for (int t = KT_FLOAT_COUNT; t < KT_COUNT; t++)
+        for (int extremes = 0; extremes < 2; extremes++) {
+            int8_case c = int8_new((kernel_type)t, 2 - extremes, M, N, kernel_type_block((kernel_type)t) == BLOCK_VALUES ? 544 : 768);
+            if (extremes) fill_extremes(&c);
+            float want[M * N], have[M * N];
+            void *scratch = malloc(q8_rows_size(c.t, c.digits, M, c.k));
+            kernels_generic.q8_dots(want, N, &c.rows, 0, M, c.w, c.t, N);
+            for (int i = 0; i < table_count; i++) {
+                gemm_q8(TABLES[i], team, have, N, c.x, c.k, c.w, c.t, c.digits, M, N, c.k, scratch);
+                if (memcmp(have, want, sizeof have)) fail_msg("%s, type %d: all rows together", TABLES[i]->name, t);
+                for (int r = 0; r < M; r++) TABLES[i]->q8_dots(have + r * N, N, &c.rows, r, 1, c.w, c.t, N);
+                if (memcmp(have, want, sizeof have)) fail_msg("%s, type %d: row by row", TABLES[i]->name, t);
+            }
+            free(scratch);
+            int8_free(&c);
+        }
+    pool_free(team);
+}
+
 int main(void) {
     static const char *const names[] = {"generic", "avx2", "avx512"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -180,6 +303,10 @@ int main(void) {
         cmocka_unit_test(sub_blocks_of_q4_K_and_q5_K_have_their_scale_and_minimum),
         cmocka_unit_test(q2_K_q3_K_and_q6_K_unpack_as_they_were_packed),
         cmocka_unit_test(products_have_the_bits_of_f32_weights),
+        cmocka_unit_test(activations_are_at_most_half_a_step_off),
+        cmocka_unit_test(odd_activations_are_zeros_or_spoil_their_row),
+        cmocka_unit_test(integer_products_are_those_of_the_rounded_activations),
+        cmocka_unit_test(integer_products_are_equal_in_every_table_and_tile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
