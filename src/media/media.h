@@ -1,8 +1,9 @@
-/* media.h - pictures and sound (later video) from files to numbers. Knows no tensors.
+/* media.h - pictures, frames and sound from files to numbers. Knows no tensors.
  *
  *   image   PNG, JPEG, WebP, BMP, GIF(first frame) -> RGB u8
  *   resize  PIL's Image.resize bit for bit
  *   sound   WAV -> mono f32, resampling, Whisper's log-mel
+ *   video   which frames of a video are taken; folders of pictures as frames
  *   draw         filled shapes and text on a picture
  *   preprocess   what Hugging Face's slow image processors do with one picture, from preprocessor_config.json */
 #ifndef LMM_MEDIA_H
@@ -152,5 +153,41 @@ typedef struct {
  * canvas follow, row by row. Every element passes through preprocess_u8 (of s, but unpadded). Only what the tile shows is computed. */
 lmm_status preprocess_tile(image *out, const image *in, const preprocess_spec *s, const tile_canvas *canvas, int index);
 int preprocess_tile_side(const preprocess_spec *s); /* of the tiles cut for this processor, 0 when it has no square size */
+
+/* ---- video (video.c): frames as pictures with times, and which frames of a source are taken ---- */
+
+/* Frames of one size; whoever decodes them (a folder here, other sources elsewhere) gives this. video_free gives it back. */
+typedef struct {
+    int count, width, height;
+    unsigned char *rgb; /* (count, height, width, 3) */
+    double *times;      /* (count) seconds from the start of the source */
+    double fps;         /* of the frames kept: count / duration they stand for */
+} video_frames;
+void video_free(video_frames *v);
+image video_frame(const video_frames *v, int index); /* on loan */
+
+/* Which frames: the references' rules (llava.md 5.1, 2.8). */
+typedef enum {
+    FRAMES_LINSPACE, /* both ends, cut to whole numbers: numpy.linspace(0, total - 1, count, dtype=int); LLaVA-NeXT, lmms-eval */
+    FRAMES_ROUND,    /* both ends, rounded: torch.linspace(...).round(); qwen-vl-utils */
+    FRAMES_ARANGE,   /* equal steps from the first frame: torch.arange(0, total, total / count).int(); transformers */
+    FRAMES_STRIDE,   /* every round(source fps / fps)-th frame; more than `count` (when given) become LINSPACE of count; LLaVA-Video */
+    FRAMES_TIMES     /* the frame shown at each given time */
+} frame_rule;
+typedef struct {
+    frame_rule rule;
+    int count;  /* frames wanted; 0: the rule's own number */
+    double fps; /* frames a second wanted by STRIDE */
+    const double *times;
+    int time_count;
+} frame_take;
+enum { VIDEO_FRAMES_MAX = 4096 };
+/* Frame numbers in order, below total; free(*index). Asking for more frames than there are gives every frame once. */
+lmm_status frames_index(int **index, int *count, const frame_take *t, int total, double fps);
+
+/* A folder of pictures in the order of their names, all of one size, shown at `fps` (0: 2 a second, as the original code assumes). Only taken frames are read. */
+lmm_status video_load_folder(video_frames *out, const char *dir, const frame_take *t, double fps);
+/* All frames small on one picture, with number and time. */
+lmm_status video_contact_sheet(image *out, const video_frames *v);
 
 #endif

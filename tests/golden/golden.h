@@ -39,6 +39,7 @@ void golden_smollm2(golden *g, const char *dir);
 void golden_tokenizers(golden *g, const char *dir);
 void golden_chat_templates(golden *g, const char *dir);
 void golden_images(golden *g, const char *dir);
+void golden_video(golden *g, const char *dir);
 void golden_rl(golden *g, const char *dir);
 /* mel (3000, bands) against the first frames of a stored (bands, frames), and against probes of the whole. */
 double mel_difference(const float *mel, int bands, const tensor *want);

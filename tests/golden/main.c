@@ -82,7 +82,7 @@ static const struct {
     {"golden/chat_templates", golden_chat_templates},
     {"golden/images", golden_images},
     {"golden/audio", golden_audio},
-    {"golden/video", not_yet},
+    {"golden/video", golden_video},
     {"golden/real/minilm", golden_minilm},
     {"golden/real/smollm2", golden_smollm2},
     {"golden/real/whisper_tiny_en", not_yet},
