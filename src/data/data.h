@@ -1,4 +1,4 @@
-/* data.h - rows of data sets: one table over JSON and JSONL files (Parquet, TSV and archives join with [evaluation]).
+/* data.h - rows of data sets: one table over JSON, JSONL, Parquet, TSV and CSV files and folders of them; zip archives.
  *
  * A row is a map. Files whose rows are lists get their names from `columns`. */
 #ifndef LMM_DATA_H
@@ -10,12 +10,20 @@ typedef struct {
     tree *rows;
     int count;
 } table; /* rows: a list of maps */
-/* columns: names for list rows, NULL-terminated, or NULL. limit 0: all. */
+/* A file by its extension, else as JSON. columns: names for list rows, NULL-terminated, or NULL. limit 0: all. */
 lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit);
 void table_close(table *t);
+/* A data set's folder as hubs lay it out: the files of one configuration and split, whose names say them (CONFIG/SPLIT-00000-of-00002.parquet,
+ * data/SPLIT-*.parquet, SPLIT.jsonl, ...), in order. config and split may be NULL. */
+lmm_status table_open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit);
 const tree *table_row(const table *t, int i);
 /* Fills {name} in a pattern with the row's values; a name the row does not have fails. */
 lmm_status row_format(buf *out, const char *pattern, const tree *row);
+
+/* Rows of a Parquet file, a list of maps (parquet.c). cells_max bounds the values read, 0: 16 million. */
+lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cells_max);
+/* Rows of a table of text with a head line (tsv.c). */
+lmm_status tsv_parse(tree **out, const char *text, size_t size, char separator, const char *path);
 
 /* ---- zip archives (zip.c): stored and deflated entries, no zip64, no encryption ---- */
 

@@ -1,4 +1,4 @@
-/* table.c - JSON and JSONL files as rows with names. */
+/* table.c - files and folders of a data set as rows with names. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,17 +47,106 @@ static lmm_status check_maps(const tree *rows, const char *path) {
     return LMM_OK;
 }
 
-lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit) {
-    char *text = NULL;
+static lmm_status parse_text(tree **rows, const char *path) {
+    char *text;
     size_t size;
-    tree *rows = NULL;
     lmm_status st = file_read(&text, &size, path, (size_t)1 << 31);
-    if (!st) st = ends(path, ".jsonl") ? parse_lines(&rows, text, size, path) : tree_parse_json(&rows, text, size, path);
+    if (st) return st;
+    if (ends(path, ".jsonl")) st = parse_lines(rows, text, size, path);
+    else if (ends(path, ".tsv") || ends(path, ".csv")) st = tsv_parse(rows, text, size, ends(path, ".tsv") ? '\t' : ',', path);
+    else st = tree_parse_json(rows, text, size, path);
     free(text);
+    return st;
+}
+
+lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit) {
+    tree *rows = NULL;
+    lmm_status st = ends(path, ".parquet") ? parquet_read(&rows, path, limit, 0) : parse_text(&rows, path);
     if (!st && columns && rows->type == TREE_LIST) st = name_columns(rows, columns, path);
     if (!st) st = check_maps(rows, path);
     if (st) return tree_free(rows), st;
     *out = (table){rows, limit > 0 && limit < rows->count ? (int)limit : rows->count};
+    return LMM_OK;
+}
+
+/* ---- folders ---- */
+
+typedef struct {
+    char **at;
+    int count, capacity;
+} paths;
+
+static bool is_table(const char *name) {
+    static const char *const kinds[] = {".parquet", ".jsonl", ".json", ".tsv", ".csv"};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (ends(name, kinds[i])) return true;
+    return false;
+}
+
+/* "test-00000-of-00002.parquet", "test.jsonl" and files below a folder "test" are of the split "test". */
+static bool says(const char *text, const char *word) {
+    size_t n = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        if ((at == text || strchr("/_-.", at[-1])) && (!at[n] || strchr("/_-.", at[n]))) return true;
+    return false;
+}
+
+static lmm_status find_tables(paths *out, const char *dir, const char *below, int depth) {
+    char **names, *full = path_join(dir, below);
+    int count;
+    lmm_status st = dir_list(&names, &count, full);
+    for (int i = 0; !st && i < count; i++) {
+        char *name = *below ? path_join(below, names[i]) : mem_strdup(names[i]), *path = path_join(dir, name);
+        if (*names[i] == '.') free(name);
+        else if (file_is_dir(path)) {
+            st = depth < 4 ? find_tables(out, dir, name, depth + 1) : LMM_OK;
+            free(name);
+        } else if (is_table(names[i])) {
+            vec_reserve((void **)&out->at, &out->capacity, out->count + 1, sizeof *out->at);
+            out->at[out->count++] = name;
+        } else free(name);
+        free(path);
+    }
+    if (!st) names_free(names, count);
+    free(full);
+    return st;
+}
+
+/* Keeps the files that say `word`, when any does. */
+static int narrow(paths *p, const char *word) {
+    int kept = 0;
+    for (int i = 0; i < p->count; i++) kept += says(p->at[i], word);
+    for (int i = 0, n = 0; kept && i < p->count; i++) {
+        char *name = p->at[i];
+        if (says(name, word)) p->at[n++] = name;
+        else free(name);
+    }
+    if (kept) p->count = kept;
+    return kept;
+}
+
+lmm_status table_open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit) {
+    paths files = {0};
+    tree *rows = tree_new(TREE_LIST);
+    lmm_status st = find_tables(&files, dir, "", 0);
+    if (!st && config && *config) narrow(&files, config);
+    if (!st && split && *split && !narrow(&files, split) && files.count > 1)
+        st = LMM_FAIL(LMM_E_IO, "'%s' has no files of the split '%s'", dir, split);
+    if (!st && !files.count) st = LMM_FAIL(LMM_E_IO, "'%s' holds no table (.parquet, .jsonl, .json, .tsv, .csv)", dir);
+    for (int i = 0; i < files.count && !st && !(limit > 0 && rows->count >= limit); i++) {
+        char *path = path_join(dir, files.at[i]);
+        table part;
+        st = table_open(&part, path, NULL, limit > 0 ? limit - rows->count : 0);
+        for (int k = 0; !st && k < part.count; k++) {
+            tree_add(rows, part.rows->items[k]);
+            part.rows->items[k] = tree_new(TREE_NULL);
+        }
+        if (!st) table_close(&part);
+        free(path);
+    }
+    names_free(files.at, files.count);
+    if (st) return tree_free(rows), st;
+    *out = (table){rows, rows->count};
     return LMM_OK;
 }
 
