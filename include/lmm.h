@@ -167,18 +167,24 @@ lmm_status lmm_train_plan(lmm_runtime *r, const char *recipe, const char *const 
 /* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
 void lmm_cancel(void);
 
-/* Runs evaluation tasks on a model; see `lmm eval --help` for the fields. */
+/* Runs evaluation tasks on a model, or scores answers that exist; see `lmm eval --help` for the fields. */
 typedef struct {
-    const char *const *tasks;
+    const char *const *tasks; /* names, groups, tags, patterns */
     int task_count;
-    const char *task_dir;   /* tasks/ of the installation when NULL */
-    const char *data_dir;   /* where data sets lie */
-    int64_t limit;          /* examples a task; 0: all */
-    int batch;              /* sequences generated together; 0: 8 */
-    const char *output_dir; /* results JSON and samples JSONL; NULL: none */
-    bool log_samples, quiet;
+    const char *task_dir;    /* tasks/ of the installation when NULL */
+    const char *include_dir; /* another folder of task files, or NULL */
+    const char *data_dir;    /* where data sets lie */
+    double limit;            /* rows a task; below 1 a share of them; 0: all */
+    int64_t offset;          /* first row */
+    int batch;               /* sequences generated together; 0: 8 */
+    const char *output_dir;  /* results JSON and samples JSONL; NULL: none */
+    const char *answers; /* a JSONL file of answers to score instead of asking a model: {task, doc_id, responses} or a file of samples */
+    const char *model, *model_args, *gen_kwargs, *reasoning_tags; /* as lmms-eval's flags of these names; may be NULL */
+    uint64_t seed;                                                /* of what is drawn by chance */
+    bool log_samples, predict_only, quiet;
+    bool compat; /* lmms-eval's faults too */
 } lmm_eval_opts;
-/* *report: JSON of all results; free(). */
+/* *report: JSON of all results; free(). m may be NULL when `answers` is given. */
 lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *opts, char **report);
 
 #ifdef __cplusplus

@@ -6,9 +6,10 @@
 
 typedef struct {
     model_args model;
-    const char *tasks, *data, *out, *include;
-    int limit, batch;
-    bool samples, json, quiet;
+    const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat;
+    double limit;
+    int offset, batch, seed;
+    bool samples, json, quiet, predict_only;
 } eval_args;
 
 /* "a,b,c" cut in place. */
@@ -58,17 +59,37 @@ static lmm_status print_table(const char *json) {
 }
 
 static lmm_status run(eval_args *a) {
-    lmm_runtime *runtime;
-    lmm_model *m;
+    lmm_runtime *runtime = NULL;
+    lmm_model *m = NULL;
     if (!a->tasks) return LMM_FAIL(LMM_E_ARG, "name the tasks: --tasks easyvqa");
-    lmm_status st = model_args_open(&runtime, &m, &a->model);
+    if (strcmp(a->compat, "lmms-eval") && strcmp(a->compat, "fixed"))
+        return LMM_FAIL(LMM_E_ARG, "--compat is lmms-eval or fixed, not '%s'", a->compat);
+    if (a->samples && !a->out) return LMM_FAIL(LMM_E_ARG, "--log_samples needs a folder: --output_path DIR");
+    lmm_status st = a->answers ? LMM_OK : model_args_open(&runtime, &m, &a->model);
     if (st) return st;
-    char *names = mem_strdup(a->tasks), *task_dir = a->include ? mem_strdup(a->include) : installed_path("tasks"),
-         *data = a->data ? mem_strdup(a->data) : installed_path("data");
+    char *names = mem_strdup(a->tasks), *task_dir = installed_path("tasks"), *data = a->data ? mem_strdup(a->data) : installed_path("data");
     opt_list list = {0};
     split(names, &list);
     char *report = NULL;
-    lmm_eval_opts o = {list.at, list.count, task_dir, data, a->limit, a->batch, a->out, a->samples, a->quiet || a->json};
+    lmm_eval_opts o = {.tasks = list.at,
+                       .task_count = list.count,
+                       .task_dir = task_dir,
+                       .include_dir = a->include,
+                       .data_dir = data,
+                       .limit = a->limit > 0 ? a->limit : 0,
+                       .offset = a->offset,
+                       .batch = a->batch,
+                       .output_dir = a->out,
+                       .answers = a->answers,
+                       .model = a->model_id,
+                       .model_args = a->model_args,
+                       .gen_kwargs = a->gen_kwargs,
+                       .reasoning_tags = a->reasoning,
+                       .seed = (uint64_t)a->seed,
+                       .log_samples = a->samples,
+                       .predict_only = a->predict_only,
+                       .quiet = a->quiet || a->json,
+                       .compat = !strcmp(a->compat, "lmms-eval")};
     st = lmm_eval(m, &o, &report);
     if (!st && a->json) puts(report);
     else if (!st) st = print_table(report);
@@ -83,13 +104,23 @@ static lmm_status run(eval_args *a) {
 }
 
 lmm_status cmd_eval(int argc, char **argv) {
-    eval_args a = {0};
+    eval_args a = {.compat = "fixed"};
     const opt table[] = {
         MODEL_OPTS(&a.model),
         {"--tasks", OPT_STRING, &a.tasks, 0, 0, "A,B", "names of tasks (files in tasks/)"},
         {"--data", OPT_STRING, &a.data, 0, 0, "DIR", "where the data sets lie (default: data/)"},
-        {"--include_path", OPT_STRING, &a.include, 0, 0, "DIR", "another folder of task files"},
-        {"--limit", OPT_INT, &a.limit, 1, 2147483647, "N", "only the first N rows of each task"},
+        {"--include_path", OPT_STRING, &a.include, 0, 0, "DIR", "task files of your own, besides the published ones"},
+        {"--limit", OPT_REAL, &a.limit, -1, 1e9, "N", "only N rows of each task; below 1: that share of them"},
+        {"--offset", OPT_INT, &a.offset, 0, 2147483647, "N", "the first row (default 0)"},
+        {"--answers", OPT_STRING, &a.answers, 0, 0, "FILE",
+         "score the answers of a JSONL file (task, doc_id, responses; or samples) instead of asking a model"},
+        {"--model", OPT_STRING, &a.model_id, 0, 0, "ID", "whose own prompts a task should use, such as qwen3_vl"},
+        {"--model_args", OPT_STRING, &a.model_args, 0, 0, "K=V,...", "pretrained=NAME names the folder of the results"},
+        {"--gen_kwargs", OPT_STRING, &a.gen_kwargs, 0, 0, "K=V,...", "over each task's: max_new_tokens, temperature, top_p, top_k"},
+        {"--reasoning_tags", OPT_STRING, &a.reasoning, 0, 0, "JSON", "pairs of tags whose content is not scored; none: off"},
+        {"--compat", OPT_STRING, &a.compat, 0, 0, "WAY", "lmms-eval: its faults too; fixed (default): without them"},
+        {"--seed", OPT_INT, &a.seed, 0, 2147483647, "N", "of sampled answers and letters drawn by chance (default 0)"},
+        {"-x|--predict_only", OPT_FLAG, &a.predict_only, 0, 0, NULL, "answers without scores"},
         {"--batch_size", OPT_INT, &a.batch, 1, 4096, "N", "questions answered together (default 8); changes no answer"},
         {"--output_path", OPT_STRING, &a.out, 0, 0, "DIR", "write results (JSON) there"},
         {"--log_samples", OPT_FLAG, &a.samples, 0, 0, NULL, "write every answer too (JSON lines)"},

@@ -52,7 +52,8 @@ static lmm_status put_metric(tree *metrics, const char *name, const tree *record
     char *key = NULL;
     tree *value = NULL;
     lmm_status st = template_render(&key, name, in->vars);
-    if (!st) st = record_of(&value, record, in, verdict, key);
+    const tree *own = !st && record->type == TREE_MAP ? tree_get(record, key) : NULL; /* a record of the metric's own */
+    if (!st) st = record_of(&value, own ? own : record, in, verdict, key);
     if (!st) tree_put(metrics, key, value ? value : tree_new(TREE_NULL));
     free(key);
     return st;

@@ -58,12 +58,37 @@ static const char *extract(const answer_in *in, const char *name, const char *re
     return NULL;
 }
 
+static void put_choice(tree *v, const char *pred, const char *gold, bool same) {
+    const char *at = strlen(pred) == 1 ? strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", *pred) : NULL;
+    tree_put(v, "pred", tree_new_string(pred));
+    tree_put(v, "gold", tree_new_string(gold));
+    tree_put(v, "index", tree_new_int(at ? *at - 'A' : -1));
+    put_score(v, same);
+}
+
+/* `pattern`, a regular expression: its first group, or the whole match. */
+static lmm_status by_pattern(const answer_in *in, const char *gold, tree *v) {
+    regex *r;
+    regex_match m;
+    lmm_status st = regex_open(&r, tree_str(in->spec, "pattern", ""), false);
+    if (st) return LMM_CONTEXT(st, "%s", in->task->name);
+    const char *pred = "";
+    if (regex_find(r, in->response, 0, &m)) {
+        int g = m.group_count > 1 && m.set[1];
+        pred = scratch_cut(in->mem, in->response + m.begin[g], m.end[g] - m.begin[g]);
+    }
+    regex_close(r);
+    put_choice(v, pred, gold, !strcmp(pred, gold));
+    return LMM_OK;
+}
+
 static lmm_status choice(const answer_in *in, tree *v) {
     const char *name = tree_str(in->spec, "extract", "shared"), *compare = tree_str(in->spec, "compare", "exact");
     char *gold;
     lmm_status st = gold_of(in, &gold);
     if (st) return st;
-    const char *pred = extract(in, name, in->response), *want = extract(in, !strcmp(name, "mvbench") ? name : "raw", gold), *at;
+    if (!strcmp(name, "regex")) return by_pattern(in, gold, v);
+    const char *pred = extract(in, name, in->response), *want = extract(in, !strcmp(name, "mvbench") ? name : "raw", gold);
     if (!pred) {
         const char *known[COUNT_OF(extractors) + 1] = {0};
         for (size_t i = 0; i < COUNT_OF(extractors); i++) known[i] = extractors[i].name;
@@ -72,11 +97,7 @@ static lmm_status choice(const answer_in *in, tree *v) {
                         near ? near : "", near ? "'?)" : "");
     }
     bool fold = !strcmp(compare, "nocase"), same = !strcmp(fold ? py_lower(in->mem, pred) : pred, fold ? py_lower(in->mem, want) : want);
-    tree_put(v, "pred", tree_new_string(pred));
-    tree_put(v, "gold", tree_new_string(gold));
-    at = *pred ? strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", *pred) : NULL;
-    tree_put(v, "index", tree_new_int(at && *at ? *at - 'A' : -1));
-    put_score(v, same);
+    put_choice(v, pred, gold, same);
     return LMM_OK;
 }
 
@@ -278,7 +299,7 @@ static lmm_status likelihood(const answer_in *in, tree *v) {
 }
 
 const answer_kind answer_kinds_text[] = {
-    {"choice", choice, {"extract", "letters", "compare"}},
+    {"choice", choice, {"extract", "letters", "compare", "pattern"}},
     {"choice_or_text", choice_or_text, {"letters"}},
     {"mmmu", mmmu, {0}},
     {"videommmu", videommmu, {"parser", "type"}},

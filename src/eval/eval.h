@@ -28,27 +28,40 @@ const eval_task *task_find(const task_set *s, const char *name);
  * members of a group as the group lists them. Unknown names fail with the nearest. */
 typedef VEC(const eval_task *) task_list;
 lmm_status task_select(task_list *out, const task_set *s, const char *names);
+/* Whether a group was asked for by name, tag or pattern and all of its members ran. */
+bool task_group_chosen(const eval_task *g, const char *names, const task_list *list);
 
-/* ---- runner.c, score.c and report.c ---- */
+/* ---- answers that exist (answers.c) ---- */
+
+typedef struct answer_file answer_file;
+lmm_status answers_open(answer_file **out, const char *path);
+void answers_close(answer_file *a);
+/* The answer of a row, NULL when there is none; counts of tokens, -1 when unknown. */
+const char *answers_get(const answer_file *a, const char *task, int64_t id, int *input_tokens, int *output_tokens);
+
+/* ---- runs (runner.c, score.c, report.c) ---- */
 
 typedef struct {
-    char *response, *input; /* as the model gave it; the prompt */
-    char *filtered;         /* after the task's filters and without reasoning */
-    int input_tokens, output_tokens;
-    tree *metrics; /* metric -> value */
+    char *response, *input;          /* as it was given; the question */
+    char *unstripped;                /* after the task's filters */
+    char *filtered;                  /* and without reasoning: what is scored */
+    int input_tokens, output_tokens; /* -1: unknown */
+    tree *metrics;                   /* metric -> value */
 } eval_row;
 typedef struct {
     const eval_task *task;
     table data;
-    eval_row *rows; /* one per row of data from `first` on */
-    int first, count, original_count;
-    int by_chance, unjudged; /* rows whose answer was drawn, or that have no verdict */
+    eval_row *rows;                          /* one per row of data from `first` on */
+    int first, count, original_count, asked; /* asked: what --limit allows, whatever the offset */
+    int by_chance, unjudged, unanswered;     /* rows whose answer was drawn, that have no verdict, that the file of answers lacks */
     double seconds;
 } task_run;
-lmm_status task_run_model(task_run *out, const eval_task *t, const lmm_model *m, const lmm_eval_opts *o);
+/* Reads the data and takes the rows that offset and limit leave (limit 0: all). */
+lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts *o, double limit);
+/* Fills and scores the rows, from `file` when it is given, else by asking the model. */
+lmm_status task_run_answers(task_run *run, const lmm_model *m, const answer_file *file, const lmm_eval_opts *o);
 void task_run_close(task_run *r);
-
-tree *report_sample(const task_run *r, int i); /* one line of T_samples_TASK.jsonl */
+tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o); /* one line of T_samples_TASK.jsonl */
 
 /* ---- stats.c ---- */
 

@@ -269,7 +269,13 @@ typedef struct {
     bool compat;
 } score_opts;
 lmm_status score_row(eval_row *row, task_run *run, const tree *doc, const score_opts *o); /* row->response is there */
-lmm_status score_task(tree **out, const task_run *r, const score_opts *o);
+/* The task's scores with their errors; predict_only: the number 999 for each, as lmms-eval says "not scored". */
+lmm_status score_task(tree **out, const task_run *r, const score_opts *o, bool predict_only);
+
+/* ---- sections of the results (report.c) ---- */
+
+lmm_status report_add_task(tree *report, const task_run *r, const lmm_eval_opts *o);
+void report_add_group(tree *report, const eval_task *g); /* after its members */
 
 /* ---- the command line as lmms-eval reads it (args.c) ---- */
 

@@ -1,7 +1,7 @@
-/* report.c - results in the layout of lmms-eval's files, and lmm_eval itself. */
+/* report.c - results and samples in the layout of lmms-eval's files. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "eval/eval_int.h"
 
@@ -16,52 +16,48 @@ static tree *target_of(const eval_task *t, const tree *vars) {
     return out;
 }
 
-static void put_counts(tree *t, const eval_row *row) {
-    tree *counts = tree_new(TREE_LIST), *count = tree_new(TREE_MAP);
-    tree_put(count, "input_tokens", tree_new_int(row->input_tokens));
-    tree_put(count, "output_tokens", tree_new_int(row->output_tokens));
+static tree *token_counts(const eval_row *row) {
+    tree *counts = tree_new(TREE_LIST), *count = tree_new(row->output_tokens < 0 ? TREE_NULL : TREE_MAP);
+    if (row->output_tokens >= 0) {
+        tree_put(count, "input_tokens", tree_new_int(row->input_tokens));
+        tree_put(count, "output_tokens", tree_new_int(row->output_tokens));
+    }
     tree_add(counts, count);
-    tree_put(t, "token_counts", counts);
+    return counts;
 }
 
-tree *report_sample(const task_run *r, int i) {
+static void put_hash(tree *t, const char *key, const char *text, size_t size) {
+    char hash[65];
+    sha256_hex(text, size, hash);
+    tree_put(t, key, tree_new_string(hash));
+}
+
+/* lmms-eval hashes the text "null" for every row; the row's own hash has a name of its own. */
+static void put_hashes(tree *t, const tree *doc) {
+    buf text = {0};
+    tree_write_json(&text, doc, 2);
+    put_hash(t, "doc_hash", "null", 4);
+    put_hash(t, "doc_hash_v2", text.data, text.size);
+    buf_free(&text);
+}
+
+tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o) {
     const eval_row *row = &r->rows[i];
     const tree *doc = table_row(&r->data, r->first + i);
-    tree *t = tree_new(TREE_MAP), *vars = row_vars(r->task, doc, NULL);
+    tree *t = tree_new(TREE_MAP), *vars = row_vars(r->task, doc, o->model);
     tree_put(t, "doc_id", tree_new_int(r->first + i));
     tree_put(t, "target", target_of(r->task, vars));
-    if (strcmp(row->response, row->filtered)) tree_put(t, "resps", tree_new_string(row->response));
+    if (strcmp(row->unstripped, row->filtered)) tree_put(t, "resps", tree_new_string(row->unstripped));
     tree_put(t, "filtered_resps", tree_new_string(row->filtered));
-    put_counts(t, row);
-    buf text = {0};
-    char hash[65];
-    tree_write_json(&text, doc, 2);
-    sha256_hex(text.data, text.size, hash);
-    buf_free(&text);
-    tree_put(t, "doc_hash", tree_new_string(hash));
+    tree_put(t, "token_counts", token_counts(row));
+    put_hashes(t, doc);
     for (int k = 0; k < row->metrics->count; k++) tree_put(t, row->metrics->keys[k], tree_copy(row->metrics->items[k]));
     tree_put(t, "input", tree_new_string(row->input));
     tree_free(vars);
     return t;
 }
 
-/* ---- files ---- */
-
-static lmm_status write_samples(const task_run *r, const char *dir, const char *stamp) {
-    buf lines = {0};
-    for (int i = 0; i < r->count; i++) {
-        tree *t = report_sample(r, i);
-        tree_write_json(&lines, t, 0);
-        buf_putc(&lines, '\n');
-        tree_free(t);
-    }
-    char *name = mem_printf("%s_samples_%s.jsonl", stamp, r->task->name), *path = path_join(dir, name);
-    lmm_status st = file_write(path, lines.data ? lines.data : "", lines.size);
-    free(path);
-    free(name);
-    buf_free(&lines);
-    return st;
-}
+/* ---- sections ---- */
 
 /* `metadata: {version: N}`; lmms-eval shows "Yaml" without one. */
 static tree *version_of(const eval_task *t) {
@@ -69,107 +65,182 @@ static tree *version_of(const eval_task *t) {
     return v ? tree_copy(v) : tree_new_string("Yaml");
 }
 
-static tree *better_of(const eval_task *t) {
-    tree *out = tree_new(TREE_MAP);
+static void put_better(tree *out, const eval_task *t) {
     const tree *list = tree_get(t->config, "metric_list");
-    for (int i = 0; i < list->count; i++)
+    for (int i = 0; list && i < list->count; i++)
         tree_put(out, tree_str(list->items[i], "metric", ""), tree_new_bool(tree_bool(list->items[i], "higher_is_better", true)));
-    return out;
 }
 
-static lmm_status add_task(tree *report, const task_run *r) {
-    tree *results;
-    lmm_status st = score_task(&results, r, &(score_opts){0});
-    if (st) return st;
-    tree *n = tree_new(TREE_MAP);
-    tree_put(n, "original", tree_new_int(r->original_count));
-    tree_put(n, "effective", tree_new_int(r->count));
+static tree *section(tree *report, const char *name) {
+    if (!tree_get(report, name)) tree_put(report, name, tree_new(TREE_MAP));
+    return (tree *)tree_get(report, name);
+}
+
+/* The number of a row that counts as correct answers: its score_key, a plain score, or a field of that name. */
+static double correctness(const task_run *r, const tree *metrics) {
+    const char *const names[] = {tree_str(r->task->config, "score_key", "score"), "score", "acc", "accuracy", "exact_match"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        double x = py_value(tree_get(metrics, names[i]), NAN);
+        if (!isnan(x)) return fmax(0, x);
+    }
+    for (int i = 0; i < metrics->count; i++) {
+        const char *key = metrics->keys[i], *end = strstr(key, "_score");
+        const tree *v = metrics->items[i];
+        double x = end && !end[6] ? py_value(v->type == TREE_MAP ? tree_get(v, "score") : v, NAN) : NAN;
+        if (!isnan(x)) return fmax(0, x);
+    }
+    return 0;
+}
+
+typedef struct {
+    double docs, counted, in, out, right;
+} work;
+
+static void put_work(tree *t, const char *name, const work *w) {
+    tree *m = tree_new(TREE_MAP);
+    tree_put(m, "docs", tree_new_real(w->docs));
+    tree_put(m, "docs_with_token_counts", tree_new_real(w->counted));
+    tree_put(m, "total_input_tokens", tree_new_real(w->in));
+    tree_put(m, "total_output_tokens", tree_new_real(w->out));
+    tree_put(m, "total_tokens", tree_new_real(w->in + w->out));
+    tree_put(m, "total_correct_score", tree_new_real(w->right));
+    tree_put(m, "avg_output_tokens_per_sample", tree_new_real(w->counted > 0 ? w->out / w->counted : 0));
+    tree_put(m, "tokens_per_correct_answer", w->right > 0 ? tree_new_real(w->out / w->right) : tree_new(TREE_NULL));
+    tree_put(t, name, m);
+}
+
+static work work_of(const task_run *r) {
+    work w = {.docs = r->count};
+    for (int i = 0; i < r->count; i++) {
+        const eval_row *row = &r->rows[i];
+        w.right += correctness(r, row->metrics);
+        if (row->output_tokens < 0) continue;
+        w.counted++, w.in += row->input_tokens, w.out += row->output_tokens;
+    }
+    return w;
+}
+
+/* SHA-256 of "sample_{i}{doc_hash}" over all rows: with lmms-eval's constant hash it says how many there were. */
+static void put_task_hash(tree *t, const task_run *r) {
+    char null_hash[65], hash[65];
+    buf b = {0};
+    sha256_hex("null", 4, null_hash);
+    for (int i = 0; i < r->count; i++) buf_printf(&b, "sample_%d%s", i, null_hash);
+    sha256_hex(b.size ? b.data : "", b.size, hash);
+    buf_free(&b);
+    tree_put(t, r->task->name, tree_new_string(hash));
+}
+
+/* What went other than as asked, under its own key: rows without an answer or a verdict, answers drawn by chance. */
+static void put_troubles(tree *report, const task_run *r) {
     const struct {
-        const char *section;
-        tree *value;
-    } row[] = {
-        {"results", results},
-        {"group_subtasks", tree_new(TREE_LIST)},
-        {"configs", tree_copy(r->task->config)},
-        {"versions", version_of(r->task)},
-        {"n-shot", tree_new_int(tree_int(r->task->config, "num_fewshot", 0))},
-        {"higher_is_better", better_of(r->task)},
-        {"n-samples", n},
-        {"task_file_hashes", tree_new_string(r->task->hash)},
-    };
-    for (size_t i = 0; i < COUNT_OF(row); i++) tree_put((tree *)tree_get(report, row[i].section), r->task->name, row[i].value);
+        const char *key;
+        int n;
+    } rows[] = {{"unanswered", r->unanswered}, {"without_verdict", r->unjudged}, {"drawn_by_chance", r->by_chance}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (!rows[i].n) continue;
+        tree *all = section(report, "troubles");
+        if (!tree_get(all, r->task->name)) tree_put(all, r->task->name, tree_new(TREE_MAP));
+        tree_put((tree *)tree_get(all, r->task->name), rows[i].key, tree_new_int(rows[i].n));
+    }
+}
+
+lmm_status report_add_task(tree *report, const task_run *r, const lmm_eval_opts *o) {
+    tree *results, *n = tree_new(TREE_MAP), *better = tree_new(TREE_MAP);
+    const char *name = r->task->name;
+    lmm_status st = score_task(&results, r, &(score_opts){.model = o->model, .seed = o->seed, .compat = o->compat}, o->predict_only);
+    if (st) return tree_free(n), tree_free(better), st;
+    tree_put(n, "original", tree_new_int(r->original_count));
+    tree_put(n, "effective", tree_new_int(o->compat ? r->asked : r->count));
+    put_better(better, r->task);
+    tree_put(section(report, "results"), name, results);
+    tree_put(section(report, "group_subtasks"), name, tree_new(TREE_LIST));
+    tree_put(section(report, "configs"), name, tree_copy(r->task->config));
+    tree_put(section(report, "versions"), name, version_of(r->task));
+    tree_put(section(report, "n-shot"), name, tree_new_int(tree_int(r->task->config, "num_fewshot", 0)));
+    tree_put(section(report, "higher_is_better"), name, better);
+    tree_put(section(report, "n-samples"), name, n);
+    tree_put(section(report, "task_file_hashes"), name, tree_new_string(r->task->hash));
+    if (o->log_samples) {
+        work w = work_of(r);
+        tree *by_task = section(section(report, "efficiency"), "by_task");
+        put_work(by_task, name, &w);
+        put_task_hash(section(report, "task_hashes"), r);
+    }
+    put_troubles(report, r);
     return LMM_OK;
 }
 
-static tree *new_report(const lmm_model *m) {
-    static const char *const sections[] = {"results", "group_subtasks",   "configs",   "versions",
-                                           "n-shot",  "higher_is_better", "n-samples", "task_file_hashes"};
-    tree *report = tree_new(TREE_MAP);
-    for (size_t i = 0; i < COUNT_OF(sections); i++) tree_put(report, sections[i], tree_new(TREE_MAP));
-    lmm_model_info info;
-    lmm_model_describe(m, &info);
-    tree_put(report, "lmm_version", tree_new_string(lmm_version()));
-    tree_put(report, "architecture", tree_new_string(info.architecture));
-    return report;
+/* ---- groups ---- */
+
+/* The members' values of one key as they enter the group's. */
+typedef struct {
+    double sum, weight, se[256];
+    int size[256], count;
+    bool errors;
+} pool_of;
+
+static void pool_add(pool_of *p, const tree *results, const char *key, const char *se_key, int n, bool by_size) {
+    double x = py_value(tree_get(results, key), NAN), w = by_size ? n : 1, se = py_value(tree_get(results, se_key), NAN);
+    const tree *error = tree_get(results, se_key);
+    if (isnan(x) || p->count >= (int)COUNT_OF(p->se)) return;
+    p->sum += w * x, p->weight += w;
+    p->errors = p->errors && error && error->type != TREE_STRING && !isnan(se);
+    p->se[p->count] = se, p->size[p->count++] = n;
 }
 
-static lmm_status run_task(tree *report, const eval_task *t, const lmm_model *m, const lmm_eval_opts *o, const char *stamp,
-                           double *seconds) {
-    task_run run;
-    lmm_status st = task_run_model(&run, t, m, o);
-    if (st) return st;
-    st = add_task(report, &run);
-    *seconds += run.seconds;
-    if (!st && o->output_dir && o->log_samples) st = write_samples(&run, o->output_dir, stamp);
-    task_run_close(&run);
-    return st;
+/* The value of `key` over the members that have it. */
+static void put_pooled(tree *out, tree *report, const tree *members, const char *key, bool by_size) {
+    pool_of p = {.errors = true};
+    const char *comma = strchr(key, ',');
+    char *se_key = mem_printf("%.*s_stderr%s", (int)(comma - key), key, comma);
+    for (int i = 0; i < members->count; i++) {
+        const char *name = members->items[i]->text;
+        int n = (int)tree_int(tree_get(tree_get(report, "n-samples"), name), "effective", 0);
+        pool_add(&p, tree_get(tree_get(report, "results"), name), key, se_key, n, by_size);
+    }
+    if (p.count) tree_put(out, key, tree_new_real(p.sum / p.weight));
+    double se = p.count && p.errors ? pooled_stderr(p.se, p.size, p.count) : NAN;
+    if (p.count) tree_put(out, se_key, isfinite(se) ? tree_new_real(se) : tree_new_string("N/A"));
+    free(se_key);
 }
 
-static lmm_status write_report(const char *dir, const char *stamp, const char *json) {
-    char *name = mem_printf("%s_results.json", stamp), *path = path_join(dir, name);
-    lmm_status st = file_write(path, json, strlen(json));
-    free(path);
-    free(name);
-    return st;
+/* Keys of the members that contain the configured word, as lmms-eval looks for them, without the errors. */
+static void put_metric_of(tree *out, tree *report, const tree *members, const tree *spec) {
+    const char *word = tree_str(spec, "metric", "");
+    for (int i = 0; i < members->count; i++) {
+        const tree *r = tree_get(tree_get(report, "results"), members->items[i]->text);
+        for (int k = 0; r && k < r->count; k++)
+            if (strchr(r->keys[k], ',') && !strstr(r->keys[k], "_stderr") && strstr(r->keys[k], word) && !tree_get(out, r->keys[k]))
+                put_pooled(out, report, members, r->keys[k], tree_bool(spec, "weight_by_size", false));
+    }
 }
 
-/* "a,b" of a list of names. free() */
-static char *joined(const char *const *names, int n) {
-    buf b = {0};
-    for (int i = 0; i < n; i++) buf_printf(&b, "%s%s", i ? "," : "", names[i]);
-    return buf_take(&b);
+static void indent_alias(tree *report, const char *name) {
+    tree *r = (tree *)tree_get(tree_get(report, "results"), name);
+    const char *alias = tree_str(r, "alias", name);
+    if (!r || !strncmp(alias, " - ", 3)) return;
+    char *text = mem_printf(" - %s", alias);
+    tree_put(r, "alias", tree_new_string(text));
+    free(text);
 }
 
-static lmm_status run_tasks(tree *report, const lmm_model *m, const lmm_eval_opts *o, const char *stamp) {
-    task_set set;
-    task_list list = {0};
-    double seconds = 0;
-    lmm_status st = task_set_open(&set, (const char *const[]){o->task_dir ? o->task_dir : "tasks"}, 1);
-    if (st) return st;
-    char *names = joined(o->tasks, o->task_count);
-    st = task_select(&list, &set, names);
-    for (int i = 0; i < list.count && !st; i++) st = run_task(report, list.at[i], m, o, stamp, &seconds);
-    tree_put(report, "total_evaluation_time_seconds", tree_new_real(seconds));
-    free(names);
-    free(list.at);
-    task_set_close(&set);
-    return st;
-}
-
-lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *o, char **out) {
-    char stamp[32];
-    time_t now = time(NULL);
-    struct tm local;
-    strftime(stamp, sizeof stamp, "%Y%m%d_%H%M%S", localtime_r(&now, &local));
-    lmm_status st = o->output_dir ? dir_make(o->output_dir) : LMM_OK;
-    if (st) return st;
-    tree *report = new_report(m);
-    tree_put(report, "date", tree_new_int((int64_t)now));
-    st = run_tasks(report, m, o, stamp);
-    buf json = {0};
-    tree_write_json(&json, report, 2);
-    if (!st && o->output_dir) st = write_report(o->output_dir, stamp, json.data);
-    tree_free(report);
-    if (st) return buf_free(&json), st;
-    return *out = buf_take(&json), LMM_OK;
+void report_add_group(tree *report, const eval_task *g) {
+    const tree *list = tree_get(g->config, "task"), *specs = tree_get(g->config, "aggregate_metric_list");
+    tree *members = tree_new(TREE_LIST), *value = tree_new(TREE_MAP), *better = tree_new(TREE_MAP);
+    for (int i = 0; i < list->count; i++) {
+        const char *name = list->items[i]->type == TREE_STRING ? list->items[i]->text : tree_str(list->items[i], "task", "");
+        const tree *theirs = tree_get(tree_get(report, "higher_is_better"), name);
+        tree_add(members, tree_new_string(name));
+        for (int k = 0; theirs && k < theirs->count; k++) tree_put(better, theirs->keys[k], tree_copy(theirs->items[k]));
+    }
+    for (int i = 0; specs && i < specs->count; i++) put_metric_of(value, report, members, specs->items[i]);
+    if (!specs) tree_put(value, " ", tree_new_string(" "));
+    tree_put(value, "alias", tree_new_string(tree_str(g->config, "group_alias", g->name)));
+    for (int i = 0; i < members->count; i++) indent_alias(report, members->items[i]->text);
+    tree_put(section(report, "results"), g->name, value);
+    if (specs) tree_put(section(report, "groups"), g->name, tree_copy(value));
+    tree_put(section(report, "group_subtasks"), g->name, members);
+    tree_put(section(report, "versions"), g->name, version_of(g));
+    tree_put(section(report, "higher_is_better"), g->name, better);
 }

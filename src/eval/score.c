@@ -7,17 +7,18 @@
 
 /* ---- one row ---- */
 
-static lmm_status filtered(char **out, const eval_task *t, const char *response, const char *tags_said) {
+static lmm_status filtered(eval_row *row, const eval_task *t, const char *tags_said) {
     const tree *pipelines = tree_get(t->config, "filter_list"),
                *chain = pipelines && pipelines->count ? tree_get(pipelines->items[0], "filter") : NULL;
     scratch mem = {0};
     tree *responses = tree_new(TREE_LIST), *value = NULL, *tags = NULL;
-    tree_add(responses, tree_new_string(response));
+    tree_add(responses, tree_new_string(row->response));
     lmm_status st = filter_apply(&value, chain, responses);
     if (!st) st = reasoning_tags_of(&tags, tree_get(t->config, "reasoning_tags"), tags_said);
     if (!st) {
         const char *text = py_str(&mem, value->type == TREE_LIST && value->count ? value->items[0] : value);
-        *out = mem_strdup(tags ? reasoning_strip(&mem, text, tags) : text);
+        row->unstripped = mem_strdup(text);
+        row->filtered = mem_strdup(tags ? reasoning_strip(&mem, text, tags) : text);
     }
     tree_free(tags);
     tree_free(value);
@@ -26,11 +27,20 @@ static lmm_status filtered(char **out, const eval_task *t, const char *response,
     return st;
 }
 
+/* A metric without a value, or a record without a score: the judge gave no verdict. */
+static bool unjudged(const tree *metrics) {
+    for (int i = 0; i < metrics->count; i++) {
+        const tree *v = metrics->items[i], *score = tree_get(v, "score");
+        if (v->type == TREE_NULL || (score && score->type == TREE_NULL)) return true;
+    }
+    return false;
+}
+
 lmm_status score_row(eval_row *row, task_run *run, const tree *doc, const score_opts *o) {
     scratch mem = {0};
     py_random random;
     int drawn = 0;
-    lmm_status st = filtered(&row->filtered, run->task, row->response, o->reasoning_tags);
+    lmm_status st = filtered(row, run->task, o->reasoning_tags);
     if (st) return st;
     py_random_seed(&random, o->seed); /* each row by itself: order and batch change nothing */
     tree *vars = row_vars(run->task, doc, o->model);
@@ -47,6 +57,7 @@ lmm_status score_row(eval_row *row, task_run *run, const tree *doc, const score_
                     .compat = o->compat};
     st = answer_run(&row->metrics, &in);
     run->by_chance += drawn > 0;
+    run->unjudged += !st && unjudged(row->metrics);
     tree_free(vars);
     scratch_free(&mem);
     return st;
@@ -142,14 +153,31 @@ static tree *by_group(const task_run *r, const score_opts *o, const char *filter
     return by;
 }
 
-lmm_status score_task(tree **out, const task_run *r, const score_opts *o) {
+/* Upstream shows metrics of the rows that the task does not list as empty lists. */
+static void put_unlisted(tree *out, const task_run *r, const tree *list, const char *filter) {
+    const tree *metrics = r->count ? r->rows[0].metrics : NULL;
+    for (int i = 0; metrics && i < metrics->count; i++) {
+        bool listed = false;
+        for (int k = 0; k < list->count && !listed; k++) listed = !strcmp(tree_str(list->items[k], "metric", ""), metrics->keys[i]);
+        if (listed) continue;
+        char *key = mem_printf("%s,%s", metrics->keys[i], filter), *se = mem_printf("%s_stderr,%s", metrics->keys[i], filter);
+        tree_put(out, key, tree_new(TREE_LIST));
+        tree_put(out, se, tree_new(TREE_LIST));
+        free(se);
+        free(key);
+    }
+}
+
+lmm_status score_task(tree **out, const task_run *r, const score_opts *o, bool predict_only) {
     const tree *list = tree_get(r->task->config, "metric_list"), *pipelines = tree_get(r->task->config, "filter_list");
     const char *filter = pipelines && pipelines->count ? tree_str(pipelines->items[0], "name", "none") : "none";
     tree *t = tree_new(TREE_MAP), *details = tree_new(TREE_MAP);
     tree_put(t, "alias", tree_new_string(tree_str(r->task->config, "task_alias", r->task->name)));
     lmm_status st = LMM_OK;
-    for (int i = 0; i < list->count && !st; i++) st = put_metric(t, r, list->items[i], filter, o, details);
-    if (!st && tree_get(r->task->config, "group_by")) tree_put(t, "by", by_group(r, o, filter));
+    if (predict_only) put_real(t, "bypass", "", filter, 999);
+    for (int i = 0; !predict_only && i < list->count && !st; i++) st = put_metric(t, r, list->items[i], filter, o, details);
+    if (o->compat && !predict_only) put_unlisted(t, r, list, filter);
+    if (!st && !predict_only && tree_get(r->task->config, "group_by")) tree_put(t, "by", by_group(r, o, filter));
     if (details->count) tree_put(t, "details", details);
     else tree_free(details);
     if (st) return tree_free(t), LMM_CONTEXT(st, "task '%s'", r->task->name);

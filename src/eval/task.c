@@ -303,3 +303,19 @@ lmm_status task_select(task_list *out, const task_set *s, const char *names) {
     if (st) return free(found.at), st;
     return *out = found, LMM_OK;
 }
+
+bool task_group_chosen(const eval_task *g, const char *names, const task_list *list) {
+    char *copy = mem_strdup(names), *rest = copy;
+    bool chosen = false;
+    for (char *word; !chosen && (word = strtok_r(rest, ", ", &rest));)
+        chosen = !strcmp(word, g->name) || !fnmatch(word, g->name, 0) || has_tag(g, word);
+    free(copy);
+    const tree *members = tree_get(g->config, "task");
+    for (int i = 0; chosen && i < members->count; i++) {
+        bool there = false;
+        for (int k = 0; k < list->count && !there; k++)
+            there = members->items[i]->type == TREE_STRING && !strcmp(list->at[k]->name, members->items[i]->text);
+        chosen = there;
+    }
+    return chosen;
+}

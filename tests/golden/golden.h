@@ -47,5 +47,6 @@ double mel_probe_difference(const float *mel, int bands, const tree *fingerprint
 void golden_audio(golden *g, const char *dir);
 void golden_processors(golden *g, const char *dir);
 void golden_scoring(golden *g, const char *dir);
+void golden_e2e(golden *g, const char *dir);
 
 #endif

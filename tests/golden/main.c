@@ -88,6 +88,7 @@ static const struct {
     {"golden/real/whisper_tiny_en", not_yet},
     {"golden_rl", golden_rl},
     {"golden_scoring", golden_scoring},
+    {"golden_scoring/e2e", golden_e2e},
 };
 
 static bool wanted(const char *group, char **names, int count) {

@@ -148,7 +148,7 @@ static void missing_data_says_how_to_get_it(void **state) {
     task_set s;
     task_run r;
     OK(open_set(&s));
-    assert_int_equal(task_run_model(&r, &s.all.at[0], NULL, &(lmm_eval_opts){.data_dir = folder}), LMM_E_IO);
+    assert_int_equal(task_run_open(&r, &s.all.at[0], &(lmm_eval_opts){.data_dir = folder}, 0), LMM_E_IO);
     assert_non_null(strstr(lmm_message(), "get-it.sh"));
     task_set_close(&s);
 }

@@ -127,7 +127,7 @@ static void a_gain_of_knowledge_counts_both_ways(void **state) {
     static const bool was[] = {true, true, false, false, false}, is[] = {true, false, true, true, false};
     tree *before = tree_new(TREE_LIST), *after = tree_new(TREE_LIST);
     for (int i = 0; i < 5; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "q%d", i);
         for (int side = 0; side < 2; side++) {
             tree *r = tree_new(TREE_MAP);

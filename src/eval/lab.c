@@ -1,0 +1,156 @@
+/* lab.c - lmm_eval: the chosen tasks one after the other, each written as soon as it is done, then the results of all. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "eval/eval_int.h"
+
+typedef struct {
+    const lmm_model *model;
+    const lmm_eval_opts *opts;
+    answer_file *answers;
+    task_set set;
+    tree *report;
+    char *dir, stamp[32]; /* of this run's files; dir NULL: none are written */
+    double seconds, limit;
+} lab;
+
+/* ---- files ---- */
+
+static lmm_status write_file(const lab *l, const char *what, const buf *b) {
+    char *name = mem_printf("%s_%s", l->stamp, what), *path = path_join(l->dir, name);
+    lmm_status st = file_write(path, b->size ? b->data : "", b->size);
+    free(path);
+    free(name);
+    return st;
+}
+
+static lmm_status write_samples(const lab *l, const task_run *r) {
+    buf lines = {0};
+    for (int i = 0; i < r->count; i++) {
+        tree *t = report_sample(r, i, l->opts);
+        tree_write_json(&lines, t, 0);
+        buf_putc(&lines, '\n');
+        tree_free(t);
+    }
+    char *what = mem_printf("samples_%s.jsonl", r->task->name);
+    lmm_status st = write_file(l, what, &lines);
+    free(what);
+    buf_free(&lines);
+    return st;
+}
+
+/* Results are below a folder named after the model, as lmms-eval names it. */
+static lmm_status open_folder(lab *l) {
+    scratch mem = {0};
+    const char *args = l->opts->model_args;
+    if (!l->opts->output_dir) return LMM_OK;
+    const char *safe = args ? args_safe_name(&mem, args_model_name(&mem, args)) : "";
+    l->dir = *safe ? path_join(l->opts->output_dir, safe) : mem_strdup(l->opts->output_dir);
+    scratch_free(&mem);
+    return dir_make(l->dir);
+}
+
+/* ---- the run ---- */
+
+static tree *text_or_null(const char *text) { return text ? tree_new_string(text) : tree_new(TREE_NULL); }
+
+static void put_config(lab *l) {
+    const lmm_eval_opts *o = l->opts;
+    tree *c = tree_new(TREE_MAP);
+    char batch[16];
+    snprintf(batch, sizeof batch, "%d", o->batch > 0 ? o->batch : 8);
+    tree_put(c, "model", text_or_null(o->model ? o->model : o->answers ? "answers" : "lmm"));
+    tree_put(c, "model_args", tree_new_string(o->model_args ? o->model_args : ""));
+    tree_put(c, "batch_size", tree_new_string(batch));
+    tree_put(c, "limit", o->limit > 0 ? tree_new_real(o->limit) : tree_new(TREE_NULL));
+    tree_put(c, "offset", tree_new_int(o->offset));
+    tree_put(c, "gen_kwargs", tree_new_string(o->gen_kwargs ? o->gen_kwargs : ""));
+    tree_put(c, "random_seed", tree_new_int((int64_t)o->seed));
+    tree_put(c, "compat", tree_new_string(o->compat ? "lmms-eval" : "fixed"));
+    tree_put(l->report, "config", c);
+}
+
+static void put_model(lab *l) {
+    const lmm_eval_opts *o = l->opts;
+    scratch mem = {0};
+    const char *name = o->model_args ? args_model_name(&mem, o->model_args) : "";
+    tree_put(l->report, "lmm_version", tree_new_string(lmm_version()));
+    if (l->model) {
+        lmm_model_info info;
+        lmm_model_describe(l->model, &info);
+        tree_put(l->report, "architecture", tree_new_string(info.architecture));
+    }
+    tree_put(l->report, "date", tree_new_string(l->stamp));
+    tree_put(l->report, "usage", tree_new(TREE_MAP));
+    tree_put(l->report, "model_source", text_or_null(o->model ? o->model : "lmm"));
+    tree_put(l->report, "model_name", tree_new_string(name));
+    tree_put(l->report, "model_name_sanitized", tree_new_string(args_safe_name(&mem, name)));
+    scratch_free(&mem);
+}
+
+static lmm_status run_task(lab *l, const eval_task *t) {
+    task_run run;
+    lmm_status st = task_run_open(&run, t, l->opts, l->limit);
+    if (st) return st;
+    /* Upstream turns a share of the first task's rows into a number of rows for all. */
+    if (l->opts->compat && l->limit > 0 && l->limit < 1) l->limit = (double)args_sample_count(l->limit, run.original_count);
+    st = task_run_answers(&run, l->model, l->answers, l->opts);
+    if (!st) st = report_add_task(l->report, &run, l->opts);
+    if (!st && l->dir && (l->opts->log_samples || l->opts->predict_only)) st = write_samples(l, &run);
+    l->seconds += run.seconds;
+    task_run_close(&run);
+    return st;
+}
+
+/* "a,b" of a list of names. free() */
+static char *joined(const char *const *names, int n) {
+    buf b = {0};
+    for (int i = 0; i < n; i++) buf_printf(&b, "%s%s", i ? "," : "", names[i]);
+    return buf_take(&b);
+}
+
+static lmm_status run_tasks(lab *l) {
+    const lmm_eval_opts *o = l->opts;
+    const char *const dirs[] = {o->task_dir ? o->task_dir : "tasks", o->include_dir};
+    task_list list = {0};
+    char *names = joined(o->tasks, o->task_count);
+    lmm_status st = task_set_open(&l->set, dirs, o->include_dir ? 2 : 1);
+    if (!st) st = task_select(&list, &l->set, names);
+    for (int i = 0; i < list.count && !st; i++) st = run_task(l, list.at[i]);
+    for (int i = 0; i < l->set.all.count && !st; i++) {
+        const eval_task *g = &l->set.all.at[i];
+        if (g->group && task_group_chosen(g, names, &list)) report_add_group(l->report, g);
+    }
+    free(names);
+    free(list.at);
+    task_set_close(&l->set);
+    return st;
+}
+
+static void make_stamp(char *out, size_t room) {
+    time_t now = time(NULL);
+    struct tm local;
+    strftime(out, room, "%Y%m%d_%H%M%S", localtime_r(&now, &local));
+}
+
+lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *o, char **out) {
+    lab l = {.model = m, .opts = o, .report = tree_new(TREE_MAP), .limit = o->limit};
+    buf json = {0};
+    make_stamp(l.stamp, sizeof l.stamp);
+    lmm_status st = o->offset < 0 || o->limit < 0 ? LMM_FAIL(LMM_E_ARG, "--offset and --limit must not be negative") : open_folder(&l);
+    if (!st && o->answers) st = answers_open(&l.answers, o->answers);
+    if (!st) st = run_tasks(&l);
+    if (!st) {
+        put_config(&l);
+        put_model(&l);
+        tree_put(l.report, "total_evaluation_time_seconds", tree_new_real(l.seconds));
+        tree_write_json(&json, l.report, 2);
+        if (l.dir) st = write_file(&l, "results.json", &json);
+    }
+    answers_close(l.answers);
+    tree_free(l.report);
+    free(l.dir);
+    if (st) return buf_free(&json), st;
+    return *out = buf_take(&json), LMM_OK;
+}
