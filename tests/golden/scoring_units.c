@@ -361,7 +361,7 @@ static void coco(scoring *s, const tree *row) {
     check_real(s, "CIDEr", scores.cider_each[mine], want_of(row, "CIDEr"));
     check_real(s, "ROUGE_L", scores.rouge_each[mine], want_of(row, "ROUGE_L"));
     for (int k = 0; k < 4; k++) {
-        char key[8];
+        char key[24];
         snprintf(key, sizeof key, "Bleu_%d", k + 1);
         check_real(s, key, bleu[k], want_of(row, key));
     }
