@@ -47,6 +47,10 @@ typedef enum {
     LMM_PRODUCTS_EXACT, /* weights widened to f32, nothing rounded */
 } lmm_products;
 void lmm_model_products(lmm_model *m, lmm_products p);
+/* Puts an adapter (a folder in PEFT's layout: LoRA, rsLoRA) over the model: the next sessions see it. Before any session is open. */
+lmm_status lmm_model_adapt(lmm_model *m, const char *dir);
+/* Writes the model with its adapters added into the weights (f32) as a folder of its own; the model becomes that one. */
+lmm_status lmm_model_save_merged(lmm_model *m, const char *dir);
 
 typedef struct {
     const char *architecture; /* family: "llava", "llm" */

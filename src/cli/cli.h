@@ -16,12 +16,13 @@ typedef struct {
 
 /* Options every command that opens a model has. */
 typedef struct {
-    const char *model, *kernels, *products;
+    const char *model, *adapter, *kernels, *products;
     int threads;
 } model_args;
 /* clang-format off */
 #define MODEL_OPTS(a) \
     {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
+    {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA adapter over the model (PEFT's layout)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
     {"--products", OPT_STRING, &(a)->products, 0, 0, "NAME", "of quantised weights: fine (default), fast (8-bit activations) or exact (as f32)"}
@@ -63,5 +64,6 @@ lmm_status cmd_pull(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
 lmm_status cmd_synth(int argc, char **argv);
 lmm_status cmd_plot(int argc, char **argv);
+lmm_status cmd_merge(int argc, char **argv);
 
 #endif

@@ -99,7 +99,13 @@ static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const mode
 }
 
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
-    return open_with(runtime, model, a, lmm_model_open);
+    lmm_status st = open_with(runtime, model, a, lmm_model_open);
+    if (st || !a->adapter) return st;
+    st = lmm_model_adapt(*model, a->adapter);
+    if (!st) return LMM_OK;
+    lmm_model_close(*model);
+    lmm_runtime_close(*runtime);
+    return st;
 }
 lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
     return open_with(runtime, model, a, lmm_model_open_text);

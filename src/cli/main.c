@@ -9,6 +9,7 @@
 static const command commands[] = {
     {"chat", "talk with a model about pictures", cmd_chat},
     {"train", "train a model from a recipe (sft, dpo, grpo)", cmd_train},
+    {"merge", "add a LoRA adapter into its model", cmd_merge},
     {"plot", "draw the curves of training runs", cmd_plot},
     {"eval", "measure a model on benchmark tasks", cmd_eval},
     {"ego", "a memory of what people saw and heard", cmd_ego},

@@ -127,3 +127,9 @@ lmm_status lmm_detokenize(const lmm_model *m, const int *ids, int count, bool sk
     if (st) return buf_free(&b), st;
     return *text = buf_take(&b), LMM_OK;
 }
+
+lmm_status lmm_model_adapt(lmm_model *m, const char *dir) {
+    if (!m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no decoder to adapt", m->path);
+    m->version++;
+    return LMM_CONTEXT(lora_load(&m->net->params, &m->net->adapters, dir, &m->net->lora), "adapter '%s'", dir);
+}

@@ -85,8 +85,9 @@ enum { VISION_STATE_MAX = 16 };
 /* An opened network: the blocks a family uses are set, the others zero. */
 struct net {
     const lmm_arch *arch;
-    param_set params;
-    checkpoint *file; /* NULL when initialised from nothing; over a GGUF file it holds the text side too (checkpoint_gguf) */
+    param_set params, adapters; /* adapters: of LoRA, not part of the checkpoint */
+    lora_config lora;           /* of the adapters; rank 0: none */
+    checkpoint *file;           /* NULL when initialised from nothing; over a GGUF file it holds the text side too (checkpoint_gguf) */
     tree *config;
     decoder dec;
     bool has_decoder;

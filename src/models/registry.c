@@ -140,6 +140,7 @@ void net_free(net *n) {
     encoder_free(&n->text);
     bert_free(&n->bert);
     param_set_free(&n->params);
+    param_set_free(&n->adapters);
     checkpoint_close(n->file);
     tree_free(n->config);
     free(n);

@@ -14,6 +14,7 @@
 typedef enum { PART_VISION, PART_PROJECTOR, PART_DECODER, PART_NEWLINE, PART_COUNT } model_part; /* what recipes train or freeze */
 const char *part_name(model_part p); /* "vision", "projector", "decoder", "newline" */
 
+typedef struct adapter adapter;
 typedef struct {
     char *name; /* canonical: llm.layers.0.self_attn.q_proj.weight (models/names.c) */
     char *key;  /* as the checkpoint spells it, kept for saving */
@@ -21,6 +22,7 @@ typedef struct {
     tensor t;    /* data: the mapped file, or `owned` */
     void *owned; /* f32 copy made by param_own, or by initialisation */
     float *grad_owned;
+    adapter *adapter; /* of a linear's weight: LoRA (lora.c), or NULL */
 } param;
 typedef struct {
     VEC(param *) list;
@@ -55,9 +57,10 @@ typedef struct {
 tensor *param_bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) __attribute__((format(printf, 5, 6)));
 bool bind_has(const binder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A linear layer; LoRA will live here. */
+/* A linear layer, with the adapter of its weight when there is one. */
 typedef struct {
     tensor *w, *b;
+    const param *of; /* w's parameter; NULL when it was not bound */
 } linear;
 linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const char *format, ...) __attribute__((format(printf, 6, 7)));
 tensor *nn_linear(cx *c, const linear *l, tensor *x);
@@ -68,6 +71,29 @@ typedef struct {
 } norm; /* b NULL: RMSNorm */
 norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ...) __attribute__((format(printf, 5, 6)));
 tensor *nn_norm(cx *c, const norm *n, tensor *x);
+
+/* ---- adapters (lora.c) ---- */
+
+struct adapter {
+    param *a, *b; /* (r, in), (out, r) */
+    float scale;
+};
+typedef struct {
+    int rank;
+    double alpha;
+    bool rslora;
+    const char *const *targets; /* module names such as "q_proj"; none: every linear of the decoder's blocks */
+    int target_count;
+} lora_config;
+/* Puts an adapter beside every targeted linear of the decoder; its parameters join `adapters`, which must outlive `base`'s use. B starts at zero: nothing changes yet. */
+lmm_status lora_attach(const param_set *base, param_set *adapters, const lora_config *l, uint64_t seed);
+tensor *lora_add(cx *c, const adapter *a, tensor *x, tensor *y); /* y + scale * B (A x) */
+/* Adds every adapter to its weight (those that own f32 values). The adapters stay: drop them after. */
+void lora_merge(const param_set *base);
+/* PEFT's layout: adapter_config.json and adapter_model.safetensors in dir. `model`: base_model_name_or_path. */
+lmm_status lora_save(const param_set *base, const param_set *adapters, const lora_config *l, const char *model, const char *dir);
+/* Attaches what the folder holds; out may be NULL. */
+lmm_status lora_load(const param_set *base, param_set *adapters, const char *dir, lora_config *out);
 
 /* ---- rotary positions (rope.c) ---- */
 

@@ -17,6 +17,7 @@ void param_set_free(param_set *s) {
         free(p->key);
         free(p->owned);
         free(p->grad_owned);
+        free(p->adapter);
         free(p);
     }
     free(s->list.at);
@@ -149,12 +150,16 @@ linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const 
     linear l = {0};
     l.w =
         param_bind(b, (init_rule){INIT_NORMAL, b->fan_in ? 1.0f / sqrtf((float)in) : init_std}, 2, (int64_t[]){out, in}, "%s.weight", base);
+    l.of = b->set->list.at[b->set->list.count - 1];
     if (bias) l.b = param_bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){out}, "%s.bias", base);
     free(base);
     return l;
 }
 
-tensor *nn_linear(cx *c, const linear *l, tensor *x) { return op_linear(c, x, l->w, l->b); }
+tensor *nn_linear(cx *c, const linear *l, tensor *x) {
+    tensor *y = op_linear(c, x, l->w, l->b);
+    return l->of && l->of->adapter ? lora_add(c, l->of->adapter, x, y) : y;
+}
 
 norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ...) {
     va_list args;

@@ -175,7 +175,7 @@ static linear part_of(cx *c, const linear *l, int first, int count) {
     b->data = (char *)b->data + (size_t)first * dtype_size(b->type);
     if (w->grad) w->grad += (int64_t)first * w->ne[1];
     if (b->grad) b->grad += first;
-    return (linear){w, b};
+    return (linear){.w = w, .b = b};
 }
 
 tensor *vit_pool(cx *c, const vit *v, tensor *x) {

@@ -208,8 +208,10 @@ static jval global_joiner(jx *x, jcall *c) {
 
 /* The template refuses its input: its own sentence, nothing of ours. */
 static jval global_raise(jx *x, jcall *c) {
+    static const char silent[] = "the template raises an exception and gives no reason";
     jval message = j_str(x, c->arg[0]);
-    jx_fail_plain(x, LMM_E_ARG, message.s->at, message.s->size);
+    bool empty = message.s->size == 0; /* an undefined name, say */
+    jx_fail_plain(x, LMM_E_ARG, empty ? silent : message.s->at, empty ? sizeof silent - 1 : message.s->size);
 }
 
 /* One directive, flags included, at a time: so the text it can give is small whatever the template asks for. */

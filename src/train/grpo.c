@@ -66,6 +66,7 @@ static lmm_status prepare(trainer *t, bool fresh) {
         snprintf(s->names[i], sizeof s->names[i], "rewards/%s", t->r.grpo.rewards[i].name);
         t->metric_names[count++] = s->names[i];
     }
+    lmm_model_products(t->model, LMM_PRODUCTS_EXACT); /* answers by the arithmetic that learns from them */
     return t->r.grpo.beta > 0 ? lmm_model_open(&s->start, t->runtime, t->r.model_open) : LMM_OK;
 }
 

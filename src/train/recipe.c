@@ -114,6 +114,26 @@ static lmm_status read_augment(recipe *r, const tree *t) {
     return integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
 }
 
+static lmm_status read_lora(recipe *r, const tree *t) {
+    static const char *const known[] = {"rank", "alpha", "rslora", "targets", NULL};
+    const tree *l = tree_get(t, "lora"), *targets = tree_get(l, "targets");
+    if (!l) return LMM_OK;
+    lmm_status st = keys(r, l, "lora", known);
+    if (!st) st = integer(r, l, "rank", 8, 1, 65536, &r->lora.rank);
+    if (!st) st = number(r, l, "alpha", 16, 1e-6, 1e6, &r->lora.alpha);
+    if (st) return st;
+    r->lora.rslora = tree_bool(l, "rslora", false);
+    if (tree_get(t, "train")) return bad(r, "train", "cannot be used with 'lora': the adapters of the decoder learn alone");
+    if (targets && targets->type != TREE_LIST) return bad(r, "targets", "must list module names: [q_proj, v_proj]");
+    r->lora_targets = mem_new((size_t)(targets ? targets->count : 0) + 1, sizeof *r->lora_targets);
+    for (int i = 0; targets && i < targets->count; i++) {
+        if (targets->items[i]->type != TREE_STRING) return bad(r, "targets", "must list module names: [q_proj, v_proj]");
+        r->lora_targets[r->lora.target_count++] = mem_strdup(targets->items[i]->text);
+    }
+    r->lora.targets = (const char *const *)r->lora_targets;
+    return LMM_OK;
+}
+
 static lmm_status read_dpo(recipe *r, const tree *t) {
     static const char *const known[] = {"loss", "beta", "smoothing", "sft", "reference_free", NULL};
     const tree *d = tree_get(t, "dpo");
@@ -219,9 +239,9 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run",        "seed",  "model",  "train",      "data",       "augment",   "batch",
-                                        "accumulate", "steps", "epochs", "max_length", "broken_max", "recompute", "optimizer",
-                                        "schedule",   "dpo",   "grpo",   "save_every", "log_every",  "keep",      NULL};
+    static const char *const known[] = {"run",   "seed",   "model",      "train",      "data",      "augment",   "batch",    "accumulate",
+                                        "steps", "epochs", "max_length", "broken_max", "recompute", "optimizer", "schedule", "lora",
+                                        "dpo",   "grpo",   "save_every", "log_every",  "keep",      NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = keys(r, t, "", known);
@@ -232,6 +252,7 @@ static lmm_status read_all(recipe *r) {
     if (!st) st = read_parts(r, t);
     if (!st) st = read_data(r, t);
     if (!st) st = read_augment(r, t);
+    if (!st) st = read_lora(r, t);
     if (!st) st = read_dpo(r, t);
     if (!st) st = read_grpo(r, t);
     if (!st) st = read_optimizer(r, t);
@@ -256,6 +277,8 @@ void recipe_free(recipe *r) {
         free(r->data.at[i].take);
     }
     free(r->data.at);
+    for (int i = 0; i < r->lora.target_count; i++) free(r->lora_targets[i]);
+    free(r->lora_targets);
     free(r->dpo.loss);
     for (int i = 0; i < r->grpo.reward_count; i++) free(r->grpo.rewards[i].name);
     free(r->grpo.loss);

@@ -58,6 +58,8 @@ typedef struct {
     char *model_open, *model_new; /* one of them: a checkpoint, or a folder with config and tokenizer to start from nothing */
     bool fan_in;                  /* model.init: fan_in instead of the config's initializer_range */
     bool train[PART_COUNT];
+    lora_config lora; /* rank > 0: adapters of the decoder learn, and nothing else */
+    char **lora_targets;
     VEC(recipe_data) data;
     recipe_augment augment;
     recipe_dpo dpo;

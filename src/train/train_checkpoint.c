@@ -39,12 +39,18 @@ static lmm_status copy_text_files(const char *from, const char *to) {
     return st;
 }
 
+/* The weights that a run changes: the model, or its adapters alone. */
+static lmm_status save_weights(const lmm_model *m, const char *text_dir, const char *dir) {
+    const net *n = m->net;
+    return n->lora.rank ? lora_save(&n->params, &n->adapters, &n->lora, text_dir, dir) : net_save(n, dir);
+}
+
 lmm_status train_export(const lmm_model *m, const char *text_dir, const char *dir) {
     char *tmp;
     lmm_status st = dir_replace_begin(&tmp, dir);
     if (st) return st;
     st = copy_text_files(text_dir, tmp);
-    if (!st) st = net_save(m->net, tmp);
+    if (!st) st = save_weights(m, text_dir, tmp);
     if (!st) st = dir_replace_commit(tmp, dir);
     if (st) dir_remove(tmp);
     free(tmp);
@@ -243,7 +249,7 @@ static lmm_status write_step(const recipe *r, const lmm_model *m, const optim *o
     bool leader = dist_rank(o->world) == 0;
     lmm_status st = save_optim(o, dir);
     if (!st && leader) st = copy_text_files(text_dir, dir);
-    if (!st && leader) st = net_save(m->net, dir);
+    if (!st && leader) st = save_weights(m, text_dir, dir);
     if (!st && leader) st = write_state(r, m, o, step, dir);
     st = dist_agree(o->world, st);
     return st || !leader ? st : write_manifest(dir, step);
@@ -321,7 +327,29 @@ lmm_status train_restore(const char *dir, lmm_model *m, optim *o) {
     free(path);
     if (!st) o->step = tree_int(state, "optimizer_step", 0);
     tree_free(state);
-    if (!st) st = load_weights(m, dir);
+    if (!st) st = m->net->lora.rank ? lora_load(&m->net->params, &m->net->adapters, dir, NULL) : load_weights(m, dir);
     if (!st) st = load_optim(o, dir);
     return LMM_CONTEXT(st, "resuming from '%s'", dir);
+}
+
+/* The targeted weights get values of their own, and the adapters are spent. */
+static lmm_status merge(net *n) {
+    for (int i = 0; i < n->params.list.count; i++) {
+        lmm_status st = n->params.list.at[i]->adapter ? param_own(n->params.list.at[i], false) : LMM_OK;
+        if (st) return st;
+    }
+    lora_merge(&n->params);
+    for (int i = 0; i < n->params.list.count; i++) {
+        free(n->params.list.at[i]->adapter);
+        n->params.list.at[i]->adapter = NULL;
+    }
+    param_set_free(&n->adapters);
+    n->lora = (lora_config){0};
+    return LMM_OK;
+}
+
+lmm_status lmm_model_save_merged(lmm_model *m, const char *dir) {
+    lmm_status st = merge(m->net);
+    m->version++;
+    return st ? st : train_export(m, m->path, dir);
 }

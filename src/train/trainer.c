@@ -38,10 +38,23 @@ static bool takes_part(const net *n, const param *p) {
     return !layers || atoi(layers + 8) < n->vision_layer_count;
 }
 
+/* Adapters alone learn; the base stays where it is mapped. */
+static lmm_status own_adapters(trainer *t) {
+    net *n = t->model->net;
+    n->lora = t->r.lora;
+    lmm_status st = lora_attach(&n->params, &n->adapters, &t->r.lora, t->r.seed);
+    for (int i = 0; i < n->adapters.list.count && !st; i++) {
+        st = param_own(n->adapters.list.at[i], true);
+        if (!st) st = optim_add(&t->opt, n->adapters.list.at[i], 1.0, t->r.weight_decay);
+    }
+    return st;
+}
+
 static lmm_status own_params(trainer *t) {
     const recipe *r = &t->r;
     lmm_status st = optim_open(&t->opt, t->runtime->pool, r->beta1, r->beta2, r->eps);
     t->opt.world = t->world;
+    if (!st && r->lora.rank) return own_adapters(t);
     param_set *set = &t->model->net->params;
     for (int i = 0; i < set->list.count && !st; i++) {
         param *p = set->list.at[i];

@@ -9,7 +9,8 @@ typedef struct {
     const char *file, *group;
     bool (*run)(const tree *c); /* one case: does it agree? */
 } rl_check;
-extern const rl_check rl_optimizer_checks[], rl_loss_checks[], rl_advantage_checks[], rl_reward_checks[]; /* ended by an empty row */
+extern const rl_check rl_optimizer_checks[], rl_loss_checks[], rl_advantage_checks[], rl_reward_checks[],
+    rl_lora_checks[]; /* ended by an empty row */
 
 /* ---- reading cases (rl.c) ---- */
 
