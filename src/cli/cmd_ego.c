@@ -1,6 +1,7 @@
 /* cmd_ego.c - the memory of a life: one folder, filled, built, searched, asked, forgotten. Rows of a table, one function each. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "ego/ego.h"
@@ -320,6 +321,126 @@ static lmm_status run_grant(int argc, char **argv) {
     return st;
 }
 
+static void print_answer(const ego_question *q, const ego_answer *a, bool json) {
+    if (json) {
+        buf b = {0};
+        buf_printf(&b, "{\"operator\": \"%s\", \"choice\": %d, \"confidence\": %.3f, \"found\": %s", ego_op_name(a->op), a->choice,
+                   a->confidence, a->abstain ? "false" : "true");
+        json_field(&b, "answer", a->text);
+        buf_puts(&b, "}");
+        puts(b.data);
+        buf_free(&b);
+    } else if (a->abstain) {
+        printf("%s\n", a->text);
+        if (a->choice >= 0) printf("if one must be named: %c (a guess)\n", 'A' + a->choice);
+    } else if (q->option_count) printf("%c. %s  (confidence %.2f, by %s)\n", 'A' + a->choice, a->text, a->confidence, ego_op_name(a->op));
+    else printf("%s\n", a->text);
+    for (int i = 0; i < a->proof.count; i++) print_hit(&a->proof.at[i], json);
+}
+
+static lmm_status run_ask(int argc, char **argv) {
+    bool done;
+    opt_list words = {0}, options = {0};
+    read_args a = {.count = 10};
+    const opt table[] = {READ_OPTS(&a),
+                         {"-o|--option", OPT_LIST, &options, 0, 0, "TEXT", "a possible answer; repeat for each (at most 8)"},
+                         {0}};
+    const char *use = "lmm ego ask DIR QUESTION";
+    ego *e = NULL;
+    ego_view *v = NULL;
+    ego_answer answer = {.choice = -1};
+    ego_question q = {0};
+    lmm_status st = cli_parse(table, argc, argv, &words, use,
+                              "Answers from a memory, with the rows that say so, or says that it is not in the recordings.",
+                              "  lmm ego ask ~/memory -w JAKE \"where did I put the red mug?\"\n"
+                              "  lmm ego ask ~/memory -w JAKE \"who joins me most?\" -o Alice -o Tasha --as-of DAY3_14000000\n",
+                              &done);
+    if (!st && !done) {
+        st = need(&words, 2, 2, use);
+        if (!st && options.count > 8) st = LMM_FAIL(LMM_E_LIMIT, "%d options, at most 8", options.count);
+        if (!st && options.count == 1) st = LMM_FAIL(LMM_E_ARG, "one option is no choice; give two or more, or none");
+        for (int i = 0; !st && i < options.count; i++) q.options[q.option_count++] = options.at[i];
+        if (!st) q.question = words.at[1];
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = view_of(&v, e, &a);
+        if (!st) st = ego_ask(v, &q, EGO_OURS, NULL, &answer);
+        if (!st) print_answer(&q, &answer, a.json);
+    }
+    ego_answer_free(&answer);
+    ego_view_close(v), ego_close(e);
+    free(words.at);
+    opts_free(table);
+    return st;
+}
+
+static lmm_status system_of(const char *name, ego_system *s) {
+    const char *names[EGO_SYSTEMS + 1] = {0};
+    for (int i = 0; i < EGO_SYSTEMS; i++) {
+        names[i] = ego_system_name((ego_system)i);
+        if (!strcmp(name, names[i])) return *s = (ego_system)i, LMM_OK;
+    }
+    const char *near = nearest_word(name, names);
+    return LMM_FAIL(LMM_E_ARG, "no system '%s'%s%s; there are ours, egorag, bm25, dense, nothing", name, near ? ", perhaps " : "",
+                    near ? near : "");
+}
+
+static lmm_status run_eval(int argc, char **argv) {
+    bool done;
+    opt_list words = {0};
+    const char *system = "ours", *model = NULL;
+    ego_eval_opts o = {0};
+    ego_qas qas = {0};
+    const opt table[] = {
+        {"-w|--wearer", OPT_STRING, &o.wearer, 0, 0, "NAME", "whose memory answers"},
+        {"-s|--system", OPT_STRING, &system, 0, 0, "NAME", "ours, egorag, bm25, dense, or nothing (questions alone)"},
+        {"--oracle", OPT_FLAG, &o.oracle, 0, 0, NULL, "give the reader exactly what the target times hold"},
+        {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "the encoder of the build"},
+        {"--limit", OPT_INT, &o.limit, 1, 1e9, "N", "only the first N questions"},
+        {"-q|--quiet", OPT_FLAG, &o.quiet, 0, 0, NULL, "no progress"},
+        {0},
+    };
+    const char *use = "lmm ego eval DIR QUESTIONS.json --wearer NAME";
+    lmm_runtime *runtime = NULL;
+    lmm_model *m = NULL;
+    ego *e = NULL;
+    char *report = NULL;
+    lmm_status st = cli_parse(table, argc, argv, &words, use,
+                              "Measures a memory on EgoLifeQA's format; every question sees only what was known when it was asked.",
+                              "  lmm ego eval ~/memory EgoLifeQA_A1_JAKE.json -w A1_JAKE --system egorag\n", &done);
+    if (!st && !done) {
+        st = need(&words, 2, 2, use);
+        if (!st && !o.wearer) st = LMM_FAIL(LMM_E_ARG, "whose memory? give --wearer NAME");
+        if (!st) st = system_of(system, &o.system);
+        if (!st) st = ego_qa_load(&qas, words.at[1]);
+        if (!st) st = encoder_open(model, 0, &runtime, &m);
+        o.encoder = m;
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = ego_eval(e, &qas, &o, &report);
+        if (!st) puts(report);
+    }
+    free(report);
+    ego_qa_free(&qas);
+    ego_close(e);
+    lmm_model_close(m), lmm_runtime_close(runtime);
+    free(words.at);
+    return st;
+}
+
+/* The simulator is a program beside this one: it holds the words of its worlds, which nobody who answers may know. */
+static lmm_status run_sim(int argc, char **argv) {
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0) return LMM_FAIL(LMM_E_IO, "cannot find the folder of this program");
+    self[n] = 0;
+    char *dir = path_dir(self), *path = path_join(dir, "lmm-egosim"), **args = mem_new((size_t)argc + 2, sizeof *args);
+    args[0] = path;
+    for (int i = 0; i < argc; i++) args[i + 1] = argv[i];
+    execv(path, args);
+    lmm_status st = LMM_FAIL(LMM_E_IO, "cannot start '%s'; it belongs beside lmm", path);
+    free(dir), free(path), free(args);
+    return st;
+}
+
 /* clang-format off */
 static const command verbs[] = {
     {"init", "make an empty memory", run_init},
@@ -327,9 +448,12 @@ static const command verbs[] = {
     {"build", "index what is new", run_build},
     {"search", "find moments", run_search},
     {"timeline", "what happened, in order; habits as a picture", run_timeline},
+    {"ask", "answer a question, with the rows that say so", run_ask},
+    {"eval", "measure on questions with known answers", run_eval},
     {"grant", "let one person's questions use another's recordings", run_grant},
     {"export", "everything as JSON lines", run_export},
     {"forget", "delete with every trace", run_forget},
+    {"sim", "make or check a simulated week (its own program)", run_sim},
 };
 /* clang-format on */
 

@@ -190,8 +190,8 @@ typedef struct {
     ego_hits proof; /* in order of time */
 } ego_answer;
 void ego_answer_free(ego_answer *a);
-/* The reader: answers from these rows alone. */
-void ego_read(const ego_question *q, int64_t now, const ego_hits *evidence, ego_answer *out);
+/* The reader: answers from these rows alone, all from v. Word weights are those of v, so that any retrieval can be put before it. */
+lmm_status ego_read(ego_view *v, const ego_question *q, const ego_hits *evidence, ego_answer *out);
 typedef enum { EGO_OURS, EGO_EGORAG, EGO_ONLY_BM25, EGO_ONLY_DENSE, EGO_NOTHING, EGO_SYSTEMS } ego_system;
 const char *ego_system_name(ego_system s);
 lmm_status ego_ask(ego_view *v, const ego_question *q, ego_system s, const lmm_model *encoder, ego_answer *out);

@@ -22,7 +22,7 @@ static const char *const synonyms[] = {
     "shop shopp store market", "cost price", "usual usually normal normally", "often frequent frequently", "see saw seen", "go went gone", "use using handle handl operate",
     "snack nibble", "dinner supper", "talk chat discuss", "rehearse rehears practise practis practice", "guitar", "film movie", "plant flower",
     "repair fix mend", "exercise exercis workout", "dance danc", "begin began start", "bring brought carry", "keep kept store stor", "absent missing miss away",
-    "join accompany", "help assist", "sit sat seat", "find found", "topic subject",
+    "join accompany", "bike bicycle", "rubbish recycle recycl trash garbage waste", "sew stitch", "costume outfit", "video footage", "help assist", "sit sat seat", "find found", "topic subject",
 };
 static const char *const stops[] = {
     "a", "an", "the", "and", "or", "of", "to", "in", "on", "at", "by", "for", "from", "with", "is", "are", "was", "were", "be", "been", "am", "do", "did", "doe",

@@ -1,0 +1,166 @@
+/* answer.c - which rows the reader gets: ours, and three baselines on the same captions with the same reader.
+ *
+ * Ours: all rows that hold the question's words, weighed by rarity, plus rows that hold an option's words; operators need all of them, not the best ten.
+ * EgoRAG, as published (arXiv 2503.03803): "last" questions take the most recent relevant of the 50 nearest sentences with its neighbours; all others choose one
+ * day, then one hour, then three sentences in it, by cosine to summaries. */
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ego/ego_int.h"
+
+enum { ROWS_MAX = 1500, OPTION_ROWS_MAX = 300, RAG_TOP = 50, RAG_KEEP = 3, RAG_SIDE_MS = 15 * EGO_SECOND, PLAIN_TOP = 10 };
+
+const char *ego_system_name(ego_system s) {
+    static const char *const names[EGO_SYSTEMS] = {"ours", "egorag", "bm25", "dense", "nothing"};
+    return names[s];
+}
+
+typedef struct {
+    int doc;
+    double score;
+} scored;
+typedef VEC(scored) ranking;
+
+static int best_then_latest(const void *a, const void *b) {
+    const scored *x = a, *y = b;
+    if (x->score > y->score || x->score < y->score) return x->score > y->score ? -1 : 1;
+    return (x->doc < y->doc) - (x->doc > y->doc);
+}
+
+/* The `most` heaviest visible rows of a text's words; taken[doc] marks them. */
+static lmm_status mark_rows(ego_view *v, const char *text, int most, bool all_words, bool *taken) {
+    ego *e = ego_view_store(v);
+    ego_terms t = {0};
+    double mean, total = (double)ego_view_count(v, &mean), *score = mem_new((size_t)e->docs.count + 1, sizeof *score), sum = 0;
+    ranking r = {0};
+    lmm_status st = LMM_OK;
+    ego_terms_of(&t, text);
+    for (int i = 0; !st && i < t.count; i++) {
+        ego_postings p = {0};
+        st = ego_view_postings(v, t.at[i], &p);
+        double weight = p.count ? log(1 + total / p.count) : 0;
+        sum += weight;
+        for (int k = 0; k < p.count; k++) score[p.doc[k]] += weight;
+        free(p.doc);
+    }
+    for (int d = 0; !st && d < e->docs.count; d++)
+        if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) VEC_PUSH(&r, ((scored){d, score[d]}));
+    if (r.count) qsort(r.at, (size_t)r.count, sizeof *r.at, best_then_latest);
+    for (int i = 0; i < r.count && i < most; i++) taken[r.at[i].doc] = true;
+    free(r.at), free(score);
+    ego_terms_free(&t);
+    return st;
+}
+
+static lmm_status gather_ours(ego_view *v, const ego_question *q, ego_hits *out) {
+    ego *e = ego_view_store(v);
+    bool *taken = mem_new((size_t)e->docs.count + 1, sizeof *taken);
+    lmm_status st = mark_rows(v, q->question, ROWS_MAX, false, taken);
+    for (int i = 0; !st && i < q->option_count; i++) st = mark_rows(v, q->options[i], OPTION_ROWS_MAX, true, taken);
+    for (int d = 0; !st && d < e->docs.count; d++)
+        if (taken[d]) st = ego_view_hit(v, d, 0, out);
+    free(taken);
+    return st;
+}
+
+/* ---- EgoRAG ---- */
+
+/* The span of the summary nearest to the query among the wearer's of one length inside [from, to); false: none. */
+static lmm_status nearest_segment(ego_view *v, int level, ego_span inside, const float *query, const lmm_model *encoder, ego_span *out,
+                                  double *similarity) {
+    sqlite3_stmt *s;
+    lmm_status st = ego_prepare(ego_view_store(v), &s,
+                                "SELECT t0, t1, text FROM seg WHERE stream_id = ?1 AND level = ?2 AND t0 >= ?3 AND t1 <= ?4 AND known_t <= "
+                                "?5 ORDER BY t0");
+    if (st) return st;
+    sqlite3_bind_int(s, 1, ego_view_wearer(v));
+    sqlite3_bind_int(s, 2, level);
+    sqlite3_bind_int64(s, 3, inside.from);
+    sqlite3_bind_int64(s, 4, inside.to);
+    sqlite3_bind_int64(s, 5, ego_view_cut(v));
+    while (!st && sqlite3_step(s) == SQLITE_ROW) {
+        float x[EGO_WIDTH];
+        const char *text = (const char *)sqlite3_column_text(s, 2);
+        double dot = 0;
+        st = ego_embed(encoder, &text, 1, x);
+        for (int i = 0; i < EGO_WIDTH; i++) dot += (double)x[i] * (double)query[i];
+        if (!st && dot > *similarity) *similarity = dot, *out = (ego_span){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+    }
+    sqlite3_finalize(s);
+    return st;
+}
+
+/* Rows of the 30 s around each hit. */
+static lmm_status with_neighbours(ego_view *v, const ego_hits *hits, ego_hits *out) {
+    ego *e = ego_view_store(v);
+    lmm_status st = LMM_OK;
+    for (int d = 0; !st && d < e->docs.count; d++) {
+        bool near = false;
+        for (int i = 0; i < hits->count && !near; i++) near = llabs(e->docs.at[d].t0 - hits->at[i].t0) <= RAG_SIDE_MS;
+        if (near && ego_view_sees(v, d)) st = ego_view_hit(v, d, 0, out);
+    }
+    return st;
+}
+
+static lmm_status gather_recent(ego_view *v, const ego_question *q, const lmm_model *encoder, ego_hits *out) {
+    ego_hits top = {0}, one = {0};
+    lmm_status st = ego_search(v, q->question, &(ego_search_opts){.rank = EGO_DENSE, .count = RAG_TOP, .encoder = encoder}, &top);
+    /* "Relevant" was a language model's word; here: within 0.8 of the nearest. */
+    int latest = -1;
+    for (int i = 0; i < top.count; i++)
+        if (top.at[i].score >= 0.8 * top.at[0].score && (latest < 0 || top.at[i].t0 > top.at[latest].t0)) latest = i;
+    if (!st && latest >= 0) {
+        VEC_PUSH(&one, top.at[latest]); /* shares its strings with top */
+        st = with_neighbours(v, &one, out);
+    }
+    free(one.at);
+    ego_hits_free(&top);
+    return st;
+}
+
+static lmm_status gather_day(ego_view *v, const ego_question *q, const lmm_model *encoder, ego_hits *out) {
+    float query[EGO_WIDTH];
+    ego_span day = {0, 0}, hour = {0, 0};
+    ego_hits top = {0};
+    double best = -2, best_hour = -2;
+    int64_t today = ego_view_cut(v) / EGO_DAY * EGO_DAY;
+    lmm_status st = ego_embed(encoder, &q->question, 1, query);
+    /* Days that are over by their summary, today by its finished hours. */
+    if (!st) st = nearest_segment(v, 86400, (ego_span){0, INT64_MAX / 2}, query, encoder, &day, &best);
+    if (!st) st = nearest_segment(v, 3600, (ego_span){today, INT64_MAX / 2}, query, encoder, &day, &best);
+    int64_t start = day.from / EGO_DAY * EGO_DAY;
+    if (!st && day.to) st = nearest_segment(v, 3600, (ego_span){start, start + EGO_DAY}, query, encoder, &hour, &best_hour);
+    if (!hour.to) hour = day.to ? day : (ego_span){today, ego_view_cut(v)};
+    ego_spans inside = {&hour, 1, 1};
+    if (!st)
+        st = ego_search(v, q->question, &(ego_search_opts){.rank = EGO_DENSE, .count = RAG_KEEP, .encoder = encoder, .spans = &inside},
+                        &top);
+    if (!st) st = with_neighbours(v, &top, out);
+    ego_hits_free(&top);
+    return st;
+}
+
+static lmm_status gather_egorag(ego_view *v, const ego_question *q, const lmm_model *encoder, ego_hits *out) {
+    buf lower = {0};
+    for (const char *p = q->question; *p; p++) buf_putc(&lower, (char)tolower((unsigned char)*p));
+    bool last = lower.size && (strstr(lower.data, "last time") || strstr(lower.data, "the last"));
+    buf_free(&lower);
+    return last ? gather_recent(v, q, encoder, out) : gather_day(v, q, encoder, out);
+}
+
+lmm_status ego_ask(ego_view *v, const ego_question *q, ego_system s, const lmm_model *encoder, ego_answer *out) {
+    ego_hits evidence = {0};
+    lmm_status st = LMM_OK;
+    if (!*q->question) return LMM_FAIL(LMM_E_ARG, "the question is empty");
+    if (s == EGO_OURS) st = gather_ours(v, q, &evidence);
+    else if (s == EGO_EGORAG) st = gather_egorag(v, q, encoder, &evidence);
+    else if (s != EGO_NOTHING)
+        st = ego_search(v, q->question,
+                        &(ego_search_opts){.rank = s == EGO_ONLY_BM25 ? EGO_BM25 : EGO_DENSE, .count = PLAIN_TOP, .encoder = encoder},
+                        &evidence);
+    if (!st) st = ego_read(v, q, &evidence, out);
+    ego_hits_free(&evidence);
+    return st;
+}

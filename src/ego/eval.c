@@ -1,0 +1,142 @@
+/* eval.c - a memory against questions with sealed answers. Only an ego_question (question, type, options) goes to whoever answers. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ego/ego_int.h"
+
+enum { TYPES_MAX = 16, BUCKETS = 4, SLACK = 30 * EGO_SECOND };
+static const char *const bucket_names[BUCKETS] = {"<2h", "2-6h", "6-24h", ">24h"};
+
+typedef struct {
+    int right, count;
+} tally;
+
+typedef struct {
+    const char *type[TYPES_MAX];
+    tally of_type[TYPES_MAX], of_bucket[BUCKETS], heard[2], all, trap;
+    int types, future, hit, with_targets, abstained, errors;
+    VEC(double) ms;
+} score;
+
+static void count(tally *t, bool right) { t->count++, t->right += right; }
+
+static int bucket_of(int64_t span) {
+    return span < 2 * (int64_t)EGO_HOUR ? 0 : span < 6 * (int64_t)EGO_HOUR ? 1 : span < 24 * (int64_t)EGO_HOUR ? 2 : 3;
+}
+
+static int type_of(score *s, const char *name) {
+    for (int i = 0; i < s->types; i++)
+        if (!strcmp(s->type[i], name)) return i;
+    if (s->types < TYPES_MAX) s->type[s->types++] = name;
+    return s->types - 1;
+}
+
+static bool hits_target(const ego_qa *q, const ego_answer *a) {
+    for (int i = 0; i < a->proof.count; i++)
+        for (int k = 0; k < q->targets.count; k++)
+            if (a->proof.at[i].t1 + SLACK >= q->targets.at[k].from && a->proof.at[i].t0 - SLACK <= q->targets.at[k].to) return true;
+    return false;
+}
+
+static void judge(score *s, const ego_qa *q, const ego_answer *a) {
+    bool right = a->choice == q->answer;
+    count(&s->all, right);
+    count(&s->of_type[type_of(s, q->type)], right);
+    count(&s->of_bucket[bucket_of(q->certificate)], right);
+    count(&s->heard[q->need_audio], right);
+    s->abstained += a->abstain;
+    if (q->targets.count) s->with_targets++, s->hit += hits_target(q, a);
+    if (q->future >= 0) s->trap.count++, s->future += a->choice == q->future;
+}
+
+/* What the target times hold, and nothing else. */
+static lmm_status ask_oracle(ego_view *v, const ego_qa *q, const ego_question *x, ego_answer *out) {
+    ego *e = ego_view_store(v);
+    ego_hits h = {0};
+    lmm_status st = LMM_OK;
+    for (int d = 0; !st && d < e->docs.count; d++) {
+        bool inside = false;
+        for (int k = 0; k < q->targets.count && !inside; k++)
+            inside = e->docs.at[d].t1 >= q->targets.at[k].from && e->docs.at[d].t0 <= q->targets.at[k].to;
+        if (inside && ego_view_sees(v, d)) st = ego_view_hit(v, d, 0, &h);
+    }
+    if (!st) st = ego_read(v, x, &h, out);
+    ego_hits_free(&h);
+    return st;
+}
+
+static lmm_status one(ego *e, const ego_qa *q, const ego_eval_opts *o, ego_answer *out) {
+    ego_view *v;
+    lmm_status st = ego_view_open(&v, e, o->wearer, q->query_time);
+    if (st) return st;
+    ego_question x = {.question = q->question, .type = q->type, .option_count = 4};
+    for (int k = 0; k < 4; k++) x.options[k] = q->options[k];
+    st = o->oracle ? ask_oracle(v, q, &x, out) : ego_ask(v, &x, o->system, o->encoder, out);
+    ego_view_close(v);
+    return st;
+}
+
+static double percent(const tally *t) { return t->count ? 100.0 * t->right / t->count : 0; }
+
+static void put_tally(buf *b, const char *name, const tally *t) {
+    buf_printf(b, "\"%s\": {\"accuracy\": %.2f, \"right\": %d, \"n\": %d}", name, percent(t), t->right, t->count);
+}
+
+/* Wilson's interval of 95 %. */
+static void put_interval(buf *b, const tally *t) {
+    double n = t->count, p = n > 0 ? t->right / n : 0, z = 1.96, d = 1 + z * z / n, mid = (p + z * z / (2 * n)) / d,
+           half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / d;
+    if (n > 0) buf_printf(b, ", \"ci95\": [%.2f, %.2f]", 100 * (mid - half), 100 * (mid + half));
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static char *report_of(score *s, const ego_eval_opts *o) {
+    buf b = {0};
+    double macro = 0;
+    for (int i = 0; i < s->types; i++) macro += percent(&s->of_type[i]) / s->types;
+    buf_printf(&b, "{\"system\": \"%s\", \"n\": %d, \"right\": %d, \"micro\": %.2f, \"macro\": %.2f",
+               o->oracle ? "oracle" : ego_system_name(o->system), s->all.count, s->all.right, percent(&s->all), macro);
+    put_interval(&b, &s->all);
+    buf_puts(&b, ", \"types\": {");
+    for (int i = 0; i < s->types; i++) buf_puts(&b, i ? ", " : ""), put_tally(&b, s->type[i], &s->of_type[i]);
+    buf_puts(&b, "}, \"certificate\": {");
+    for (int i = 0; i < BUCKETS; i++) buf_puts(&b, i ? ", " : ""), put_tally(&b, bucket_names[i], &s->of_bucket[i]);
+    buf_puts(&b, "}, \"need_audio\": {");
+    put_tally(&b, "no", &s->heard[0]), buf_puts(&b, ", "), put_tally(&b, "yes", &s->heard[1]);
+    buf_printf(&b,
+               "}, \"hit@10\": %.4f, \"hits\": %d, \"with_targets\": %d, \"traps\": %d, \"future_chosen\": %d, \"abstained\": %d, "
+               "\"errors\": %d",
+               s->with_targets ? (double)s->hit / s->with_targets : 0, s->hit, s->with_targets, s->trap.count, s->future, s->abstained,
+               s->errors);
+    if (s->ms.count) {
+        qsort(s->ms.at, (size_t)s->ms.count, sizeof *s->ms.at, ascending);
+        buf_printf(&b, ", \"ms_p50\": %.2f, \"ms_p95\": %.2f", s->ms.at[s->ms.count / 2], s->ms.at[(int)(0.95 * (s->ms.count - 1))]);
+    }
+    buf_puts(&b, "}");
+    return buf_take(&b);
+}
+
+/* A question that fails counts as wrong and as an error. */
+lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **report) {
+    score s = {0};
+    int n = o->limit && o->limit < q->count ? o->limit : q->count;
+    progress *bar = o->quiet ? NULL : progress_new("eval", n, "questions");
+    for (int i = 0; i < n; i++) {
+        ego_answer a = {.choice = -1};
+        double start = time_now();
+        if (one(e, &q->at[i], o, &a)) s.errors++;
+        VEC_PUSH(&s.ms, (time_now() - start) * 1000);
+        judge(&s, &q->at[i], &a);
+        ego_answer_free(&a);
+        if (bar) progress_set(bar, i + 1, NULL);
+    }
+    progress_free(bar);
+    *report = report_of(&s, o);
+    free(s.ms.at);
+    return LMM_OK;
+}

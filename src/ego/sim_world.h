@@ -1,0 +1,136 @@
+/* sim_world.h - EgoSim: a procedural week of six people. Its own program; nothing of it is linked into whoever answers.
+ *
+ * sim_world.c runs the week and keeps the log of events, sim_text.c says what a wearer's captions and transcripts hold (bank C and W),
+ * sim_quest.c asks (bank Q) and computes the answers from the log, sim_check.c runs the gates, sim_main.c writes and reads files. */
+#ifndef LMM_SIM_WORLD_H
+#define LMM_SIM_WORLD_H
+
+#include "base/base.h"
+
+enum {
+    WEARERS = 6,
+    PEOPLE = 10,
+    DAYS = 7,
+    BLOCKS = 168,
+    BLOCK_MS = 300000,
+    DAY_MS = 86400000,
+    DAY_START_MS = 8 * 3600000 + 1800000,
+    TYPES = 15,
+    COLOURS = 8,
+    THINGS = 90,
+    ROOMS = 12,
+    PLACES = 16,
+    ACTS = 16,
+    DRINKS = 8,
+    ITEMS = 24,
+    TOPICS = 12,
+    CLAIMS = 12,
+    TASKS = 20,
+    PARTS = 4
+};
+
+typedef enum { SPLIT_TRAIN, SPLIT_DEV, SPLIT_TEST, SPLITS } sim_split;
+typedef enum {
+    EV_ACT,
+    EV_DRINK,
+    EV_PUT,
+    EV_USE,
+    EV_GIVE,
+    EV_BUY,
+    EV_JOIN,
+    EV_HELP,
+    EV_SIT,
+    EV_TELL,
+    EV_PLAN,
+    EV_PROMISE,
+    EV_CHAT,
+    EV_FILLER,
+    EV_KINDS
+} event_kind;
+
+typedef struct {
+    int64_t t0, t1;
+    event_kind kind;
+    int actor, other, place; /* other: a person, -1 none */
+    int what;                /* thing, act, drink, item, topic, task, meal */
+    int value;               /* price in tenths, claim */
+    unsigned with, seen;     /* people who take part; wearers who perceive it */
+} event;
+
+typedef struct {
+    uint64_t seed;
+    sim_split split;
+    const char *name[PEOPLE];
+    int thing_type[THINGS], thing_colour[THINGS], thing_place[THINGS];
+    int drink_habit[PEOPLE][PARTS][2], act_taste[PEOPLE][ACTS], act_place[ACTS][2], friend_of[PEOPLE];
+    bool recording[WEARERS][DAYS][BLOCKS];
+    VEC(event) events; /* in order of time */
+} world;
+
+/* Random numbers of one stream: (seed, stream, day, person). */
+rng sim_rng(const world *w, int stream, int day, int person);
+void world_run(world *w, uint64_t seed, sim_split split);
+void world_free(world *w);
+int part_of_day(int64_t t); /* 0 morning .. 3 evening */
+bool event_is_speech(const event *e);
+
+/* What wearer w's recording says of an event; noise false: as it was. Speech: the words alone, *speaker set ("" unknown). false: nothing. */
+bool sim_say(const world *w, int index, int wearer, bool noise, buf *text, const char **speaker);
+
+/* Words of bank C (captions) and bank Q (questions). */
+extern const char *const thing_caption[TYPES],
+    *const thing_ask[TYPES], *const colour_name[COLOURS], *const place_name[PLACES], *const act_caption[ACTS],
+                                                                                         *const act_ask[ACTS],
+                                                                                             *const drink_name[DRINKS],
+                                                                                                 *const item_name[ITEMS],
+                                                                                                     *const topic_name[TOPICS],
+                                                                                                         *const claim_name[CLAIMS],
+                                                                                                             *const task_name[TASKS];
+
+/* ---- questions ---- */
+
+typedef enum {
+    F_PLACE,
+    F_HANDLER,
+    F_PRICE,
+    F_AFTER,
+    F_WHEN,
+    F_COUNT,
+    F_SAID,
+    F_DRINK,
+    F_COMPANY,
+    F_PART,
+    F_JOINS,
+    F_ABSENT,
+    F_HELPED,
+    F_TOLD,
+    F_OPEN,
+    F_PROMISED,
+    FAMILIES
+} family;
+typedef struct {
+    family f;
+    int a, b;
+} query;
+typedef struct {
+    query q;
+    int wearer, id;
+    int64_t at;
+    int gold, future, stale, option[4], letter; /* values in the family's domain; -1 none */
+    VEC(int) witness;                           /* events */
+    char *text;
+} question;
+typedef VEC(question) questions;
+
+/* The answer at a moment from what `wearer` perceived (-1: from everything), -1 when there is none. witness may be NULL. */
+int sim_answer(const world *w, const query *q, int wearer, int64_t at, int **witness, int *witness_count);
+void sim_ask(const world *w, int wearer, int count, questions *out);
+/* Wording number `form` of 12. */
+void sim_word(const world *w, const question *q, int form, buf *out);
+void questions_free(questions *q);
+const char *family_type(family f);
+const char *family_name(family f);
+void sim_option_text(const world *w, const query *q, int value, int64_t at, buf *out);
+int sim_check(const char *dir); /* number of gates that failed */
+
+#endif
