@@ -143,6 +143,29 @@ lmm_status lmm_score(lmm_session *s, const lmm_prompt *prompt, const char *conti
 /* Sentence vectors of a BERT-like encoder, (count, *width), pooled and normalised as the checkpoint says. Texts longer than it takes are cut. free(*out). */
 lmm_status lmm_embed(const lmm_model *m, const char *const *texts, int count, float **out, int *width);
 
+/* ---- files of weights ---- */
+
+typedef struct {
+    const char *type; /* f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_K q5_K q6_K q4_K_M; lmm_convert: NULL keeps what the tensors have */
+    bool requantize;  /* tensors that are quantised already may be quantised again */
+    bool quiet;
+} lmm_convert_opts;
+/* A checkpoint folder in Hugging Face layout to a GGUF file as llama.cpp reads it, or a GGUF file to such a folder: weights, config, tokenizer and chat
+ * template. Float values stay the same to the bit. Written beside `out` first, renamed when whole. *report: JSON, free(). */
+lmm_status lmm_convert(lmm_runtime *r, const char *in, const char *out, const lmm_convert_opts *opts, char **report);
+/* A folder or a GGUF file to a GGUF file with its matrices in opts->type, a few rows at a time. *report: JSON with the error of every tensor; free(). */
+lmm_status lmm_quantize(lmm_runtime *r, const char *in, const char *out, const lmm_convert_opts *opts, char **report);
+
+/* How far the next-token distributions of `other` are from those of `m` over a text, in pieces of 256 tokens that begin anew. */
+typedef struct {
+    int tokens;           /* compared */
+    double kl_mean;       /* sum p log(p/q), nats a token */
+    double kl_max;        /* of the worst token */
+    double same_top;      /* share of tokens where both find the same id most likely */
+    double loss, loss_of; /* nats a token of the text under m and under other */
+} lmm_divergence;
+lmm_status lmm_compare(const lmm_model *m, const lmm_model *other, const char *text, size_t size, lmm_divergence *out);
+
 /* ---- laboratory ---- */
 
 /* Every named intermediate of one forward pass as a safetensors file (names: tensor names of docs/trace.md). generate > 0 adds that many greedy ids. */

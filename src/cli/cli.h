@@ -63,6 +63,8 @@ lmm_status cmd_import(int argc, char **argv);
 lmm_status cmd_pull(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
 lmm_status cmd_synth(int argc, char **argv);
+lmm_status cmd_convert(int argc, char **argv);
+lmm_status cmd_quantize(int argc, char **argv);
 lmm_status cmd_plot(int argc, char **argv);
 lmm_status cmd_merge(int argc, char **argv);
 

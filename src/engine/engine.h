@@ -31,6 +31,8 @@ lmm_status model_wrap(lmm_model **out, lmm_runtime *runtime, net *n, const char 
 
 /* The tokenizer and the chat template (NULL when it has none) of a GGUF file (gguf_text.c). */
 lmm_status gguf_text_open(tokenizer **tok, jinja **chat_template, const gguf *g);
+/* Its vocabulary as tokenizer.json and tokenizer_config.json. */
+lmm_status gguf_text_json(tree **json, tree **config, const gguf *g);
 
 /* One picture of a prompt: its pixels are ready for the tower. */
 typedef struct {

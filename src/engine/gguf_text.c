@@ -123,3 +123,11 @@ lmm_status gguf_text_open(tokenizer **tok, jinja **chat_template, const gguf *g)
     lists_free(&l);
     return st ? st : read_template(chat_template, g);
 }
+
+lmm_status gguf_text_json(tree **json, tree **config, const gguf *g) {
+    lists l = {0};
+    lmm_status st = read_vocabulary(&l, g);
+    if (!st) st = tokenizer_json_vocab(json, config, &l.source, "tokenizer.ggml");
+    lists_free(&l);
+    return st;
+}

@@ -1,4 +1,4 @@
-/* format.h - weight files: safetensors (one file or shards), read by mmap and written atomically; GGUF, read by mmap.
+/* format.h - weight files: safetensors (one file or shards) and GGUF, read by mmap and written atomically.
  *
  * A header is checked against the bytes of the file before anything is believed: length, UTF-8, JSON, duplicate names, dtype, shape times
  * size against extent, overlaps, holes, trailing bytes. */
@@ -80,6 +80,36 @@ lmm_status gguf_array(const gguf *g, const char *key, gguf_type type, gguf_list 
 gguf_text gguf_list_text(gguf_list *l);           /* takes the next string of a list that is not empty */
 int32_t gguf_list_i32(const gguf_list *l, int i); /* of an i32 or u32 list */
 float gguf_list_f32(const gguf_list *l, int i);
+
+int gguf_entry_count(const gguf *g);
+/* Entry i of the metadata, in file order: its key, and all its bytes (key, type, value), on loan. */
+gguf_text gguf_entry(const gguf *g, int i, gguf_text *key);
+
+/* ---- gguf_write.c: one GGUF 3 file, written as it comes: nothing of a tensor is kept ---- */
+
+/* Metadata to write; zero-initialise, gguf_keys_free when done. A key must be put once only. */
+typedef struct {
+    buf bytes;
+    int count;
+} gguf_keys;
+void gguf_keys_free(gguf_keys *k);
+void gguf_put_u32(gguf_keys *k, const char *key, uint32_t n);
+void gguf_put_f32(gguf_keys *k, const char *key, float x);
+void gguf_put_bool(gguf_keys *k, const char *key, bool yes);
+void gguf_put_string(gguf_keys *k, const char *key, const char *s, size_t n);
+void gguf_put_i32s(gguf_keys *k, const char *key, const int32_t *at, int n);
+void gguf_put_f32s(gguf_keys *k, const char *key, const float *at, int n);
+void gguf_put_strings(gguf_keys *k, const char *key, const gguf_text *at, int n);
+void gguf_put_entry(gguf_keys *k, gguf_text entry); /* as gguf_entry gives it */
+
+/* Opens PATH.tmp-PID and writes everything but the tensors' bytes; at (n): names, types and shapes, data is not looked at. Then every byte of the
+ * tensors, in order, in pieces of any size; padding is added between them. commit makes the
+ * file (see file_writer). */
+typedef struct gguf_writer gguf_writer;
+lmm_status gguf_writer_open(gguf_writer **out, const char *path, const gguf_keys *keys, const named_tensor *at, int n);
+lmm_status gguf_writer_put(gguf_writer *w, const void *bytes, size_t size);
+lmm_status gguf_writer_commit(gguf_writer *w); /* frees w in every case */
+void gguf_writer_abort(gguf_writer *w);        /* NULL is fine */
 
 /* ---- checkpoint.c: name -> tensor over whatever the folder holds ---- */
 

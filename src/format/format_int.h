@@ -26,4 +26,7 @@ lmm_status json_check_size(const char *text, size_t size);
 /* Bytes of a tensor of this type and shape; false when the element count or the size does not fit. */
 bool shape_size(dtype type, int nd, const int64_t *ne, size_t *size);
 
+/* A type's number in GGUF files (gguf.c); every type of weights has one. */
+uint32_t gguf_tensor_type(dtype t);
+
 #endif

@@ -25,6 +25,7 @@ typedef struct {
     const unsigned char *at; /* the value; of arrays behind type and count */
     gguf_type item;          /* arrays */
     uint64_t count;
+    gguf_text entry; /* all of it: key, type, value */
 } value;
 
 struct gguf {
@@ -164,10 +165,12 @@ static lmm_status take_value(cursor *c, value *v) {
 static lmm_status take_key(gguf *g, cursor *c) {
     char *key = NULL;
     value v = {0};
+    const unsigned char *begin = c->at;
     size_t at = (size_t)(c->at - c->base);
     lmm_status st = take_name(c, KEY_SIZE_MAX, &key, "a metadata key");
     if (st) return st;
     st = take_value(c, &v);
+    v.entry = (gguf_text){(const char *)begin, (size_t)(c->at - begin)};
     if (st) st = LMM_CONTEXT(st, "metadata '%s'", name_shown(key).text);
     else if (!strmap_put(g->keys, key, strlen(key), g->values.count))
         st = LMM_FAIL(LMM_E_FORMAT, "metadata '%s' comes a second time at byte %zu", name_shown(key).text, at);
@@ -391,6 +394,21 @@ const tensor *gguf_find(const gguf *g, const char *name) {
 /* ---- metadata for the caller ---- */
 
 bool gguf_has(const gguf *g, const char *key) { return find(g, key) != NULL; }
+
+int gguf_entry_count(const gguf *g) { return g->values.count; }
+
+gguf_text gguf_entry(const gguf *g, int i, gguf_text *key) {
+    LMM_ASSERT(i >= 0 && i < g->values.count, "metadata %d of %d", i, g->values.count);
+    gguf_text entry = g->values.at[i].entry;
+    *key = (gguf_text){entry.at + 8, (size_t)number((const unsigned char *)entry.at, 8)};
+    return entry;
+}
+
+uint32_t gguf_tensor_type(dtype t) {
+    for (size_t i = 0; i < COUNT_OF(tensor_types); i++)
+        if (tensor_types[i].type == (int)t) return tensor_types[i].number;
+    LMM_ASSERT(false, "GGUF holds no %s", dtype_name(t));
+}
 
 static bool is_int(gguf_type t) { return t != GGUF_F32 && t != GGUF_F64 && t != GGUF_BOOL && t != GGUF_STRING && t != GGUF_ARRAY; }
 

@@ -48,6 +48,9 @@ static lmm_status family_find(const family **out, const gguf *g) {
     return st;
 }
 
+/* A file of the architecture "llama" with a sliding window: what transformers calls Mistral. */
+static const family mistral = {"llama", "MistralForCausalLM", "mistral"};
+
 /* Reads keys below the architecture's name into the config; the first failure sticks. */
 typedef struct {
     const gguf *g;
@@ -118,7 +121,7 @@ static void put_shapes(reader *r, const family *f) {
     if (!r->status && (!embed || embed->nd != 2)) r->status = LMM_FAIL(LMM_E_FORMAT, "tensor 'token_embd.weight' is missing or no matrix");
     tree_put(r->config, "vocab_size", tree_new_int(embed ? embed->ne[0] : 0));
     tree_put(r->config, "tie_word_embeddings", tree_new_bool(!gguf_find(r->g, "output.weight")));
-    if (strcmp(f->type, "llama")) return;
+    if (strcmp(f->gguf, "llama")) return;
     tree_put(r->config, "attention_bias", tree_new_bool(gguf_find(r->g, "blk.0.attn_q.bias") != NULL));
     tree_put(r->config, "mlp_bias", tree_new_bool(gguf_find(r->g, "blk.0.ffn_gate.bias") != NULL));
 }
@@ -154,6 +157,11 @@ lmm_status gguf_net_config(tree **out, const gguf *g) {
     if (st) return st;
     r.prefix = f->gguf;
     if ((st = check_whole(&r))) return st;
+    int64_t window = strcmp(f->gguf, "llama") ? 0 : read_int(&r, "attention.sliding_window", 0);
+    if (window > 0 && window <= INT32_MAX) {
+        f = &mistral;
+        tree_put(r.config, "sliding_window", tree_new_int(window));
+    }
     tree *classes = tree_new(TREE_LIST);
     tree_add(classes, tree_new_string(f->class));
     tree_put(r.config, "architectures", classes);
@@ -184,7 +192,8 @@ static lmm_status order_rows(checkpoint *file, int i, int64_t heads) {
 }
 
 lmm_status gguf_net_order_rows(checkpoint *file, const tree *config) {
-    if (strcmp(tree_str(config, "model_type", ""), "llama")) return LMM_OK;
+    const char *type = tree_str(config, "model_type", "");
+    if (strcmp(type, "llama") && strcmp(type, "mistral")) return LMM_OK;
     lmm_status st = LMM_OK;
     for (int i = 0; i < checkpoint_count(file) && !st; i++) {
         const char *name = checkpoint_at(file, i)->name;

@@ -130,6 +130,9 @@ void net_free(net *n);
 /* Writes config.json and the weights (dtype F32) of n into an existing folder, under the keys it was opened with. */
 lmm_status net_save(const net *n, const char *dir);
 
+/* llama.cpp's name of a decoder's tensor, "blk.7.attn_q.weight"; NULL when it has none. free(). */
+char *names_key_gguf(const char *canonical);
+
 /* Embeddings of a prompt: text rows, with media rows put over the slots (rows whose id is the image token). media NULL: text only. */
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media);
 

@@ -78,24 +78,39 @@ char *names_key_original(const char *name) {
 }
 
 /* llama.cpp's names: blk.7.attn_q.weight. */
+static const rewrite gguf_whole[] = {{"token_embd.", "llm.embed_tokens."}, {"output_norm.", "llm.norm."}, {"output.", "lm_head."}};
+static const rewrite gguf_part[] = {
+    {"attn_norm.", "input_layernorm."},    {"attn_q.", "self_attn.q_proj."},
+    {"attn_k.", "self_attn.k_proj."},      {"attn_v.", "self_attn.v_proj."},
+    {"attn_output.", "self_attn.o_proj."}, {"attn_q_norm.", "self_attn.q_norm."},
+    {"attn_k_norm.", "self_attn.k_norm."}, {"ffn_norm.", "post_attention_layernorm."},
+    {"ffn_gate.", "mlp.gate_proj."},       {"ffn_up.", "mlp.up_proj."},
+    {"ffn_down.", "mlp.down_proj."},
+};
+
 char *names_canonical_gguf(const char *key) {
-    static const rewrite whole[] = {{"token_embd.", "llm.embed_tokens."}, {"output_norm.", "llm.norm."}, {"output.", "lm_head."}};
-    static const rewrite part[] = {
-        {"attn_norm.", "input_layernorm."},    {"attn_q.", "self_attn.q_proj."},
-        {"attn_k.", "self_attn.k_proj."},      {"attn_v.", "self_attn.v_proj."},
-        {"attn_output.", "self_attn.o_proj."}, {"attn_q_norm.", "self_attn.q_norm."},
-        {"attn_k_norm.", "self_attn.k_norm."}, {"ffn_norm.", "post_attention_layernorm."},
-        {"ffn_gate.", "mlp.gate_proj."},       {"ffn_up.", "mlp.up_proj."},
-        {"ffn_down.", "mlp.down_proj."},
-    };
     int layer, end = 0;
     if (sscanf(key, "blk.%d.%n", &layer, &end) != 1 || !end) {
-        for (size_t i = 0; i < COUNT_OF(whole); i++)
-            if (starts(key, whole[i].from)) return replace_prefix(key, whole, COUNT_OF(whole));
+        for (size_t i = 0; i < COUNT_OF(gguf_whole); i++)
+            if (starts(key, gguf_whole[i].from)) return replace_prefix(key, gguf_whole, COUNT_OF(gguf_whole));
         return NULL;
     }
-    for (size_t i = 0; i < COUNT_OF(part); i++)
-        if (starts(key + end, part[i].from)) return mem_printf("llm.layers.%d.%s%s", layer, part[i].to, key + end + strlen(part[i].from));
+    for (size_t i = 0; i < COUNT_OF(gguf_part); i++)
+        if (starts(key + end, gguf_part[i].from))
+            return mem_printf("llm.layers.%d.%s%s", layer, gguf_part[i].to, key + end + strlen(gguf_part[i].from));
+    return NULL;
+}
+
+char *names_key_gguf(const char *name) {
+    int layer, end = 0;
+    if (sscanf(name, "llm.layers.%d.%n", &layer, &end) != 1 || !end) {
+        for (size_t i = 0; i < COUNT_OF(gguf_whole); i++)
+            if (starts(name, gguf_whole[i].to)) return mem_printf("%s%s", gguf_whole[i].from, name + strlen(gguf_whole[i].to));
+        return NULL;
+    }
+    for (size_t i = 0; i < COUNT_OF(gguf_part); i++)
+        if (starts(name + end, gguf_part[i].to))
+            return mem_printf("blk.%d.%s%s", layer, gguf_part[i].from, name + end + strlen(gguf_part[i].to));
     return NULL;
 }
 

@@ -45,6 +45,10 @@ typedef struct {
     int add_bos, add_eos, add_space_prefix; /* -1: the file does not say */
 } vocab_source;
 lmm_status tokenizer_new_vocab(tokenizer **out, const vocab_source *v, const char *name);
+/* The same as files of a folder: tokenizer.json (of "llama" with merges made from the scores) and tokenizer_config.json. */
+lmm_status tokenizer_json_vocab(tree **json, tree **config, const vocab_source *v, const char *name);
+/* The name GGUF files have for how a byte-level tokenizer.json cuts text ("llama-bpe"); NULL: none. */
+const char *tokenizer_vocab_cutting(const tree *json);
 void tokenizer_free(tokenizer *t);
 
 /* Appends the ids of text. `special`: the model's own begin/end tokens are added (post-processor), and special tokens spelled in the

@@ -183,26 +183,150 @@ static lmm_status describe(tree **out, const vocab_source *v, bool *scored, cons
     return st;
 }
 
+/* scored: with "scores" in the model, which our loader takes for the order of merges. */
+static lmm_status describe_all(tree **out, tree *config, const vocab_source *v, bool *scored, const char *name) {
+    lmm_status st = check_ids(v, name);
+    if (!st) st = describe(out, v, scored, name);
+    if (st) return st;
+    tree *model = (tree *)(uintptr_t)tree_get(*out, "model"), *added = tree_new(TREE_LIST);
+    tree_put(*out, "added_tokens", added);
+    if ((st = put_tokens(model, added, v, name))) return st;
+    if (*scored && v->unknown >= 0) {
+        char *s = spelling_of(v, v->unknown);
+        tree_put(model, "unk_token", tree_new_string(s));
+        free(s);
+    }
+    if (*scored) st = put_scores(model, v, name);
+    else put_merges(model, v);
+    put_config(config, v);
+    return st;
+}
+
 lmm_status tokenizer_new_vocab(tokenizer **out, const vocab_source *v, const char *name) {
     tree *json = NULL, *config = tree_new(TREE_MAP);
     bool scored = false;
-    lmm_status st = check_ids(v, name);
-    if (!st) st = describe(&json, v, &scored, name);
-    if (!st) {
-        tree *model = (tree *)(uintptr_t)tree_get(json, "model"), *added = tree_new(TREE_LIST);
-        tree_put(json, "added_tokens", added);
-        st = put_tokens(model, added, v, name);
-        if (!st && scored && v->unknown >= 0) {
-            char *s = spelling_of(v, v->unknown);
-            tree_put(model, "unk_token", tree_new_string(s));
-            free(s);
-        }
-        if (!st && scored) st = put_scores(model, v, name);
-        else if (!st) put_merges(model, v);
-    }
-    if (!st) put_config(config, v);
+    lmm_status st = describe_all(&json, config, v, &scored, name);
     if (!st) st = tokenizer_new(out, json, config, name);
     tree_free(json);
     tree_free(config);
     return st;
+}
+
+/* ---- the way back: a vocabulary as the files of a folder ---- */
+
+typedef struct {
+    int left, right, made; /* ids */
+    float score;
+} merge;
+
+/* Best score first; of one piece's pairs the one of the smaller ids, as transformers' converter of SentencePiece has them. */
+static int compare_merges(const void *a, const void *b) {
+    const merge *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    if (x->made != y->made) return x->made < y->made ? -1 : 1;
+    if (x->left != y->left) return x->left < y->left ? -1 : 1;
+    return x->right < y->right ? -1 : x->right > y->right;
+}
+
+/* Every way to make a piece of two others is a merge. */
+static tree *merges_of_scores(const vocab_source *v) {
+    strmap *ids = strmap_new();
+    VEC(merge) all = {0};
+    for (int i = 0; i < v->count; i++)
+        if (kind_of(v, i) == VOCAB_NORMAL) strmap_put(ids, v->tokens[i].at, v->tokens[i].size, i);
+    for (int i = 0; i < v->count; i++)
+        for (size_t cut = 1; kind_of(v, i) == VOCAB_NORMAL && cut < v->tokens[i].size; cut++) {
+            merge m = {.made = i, .score = v->scores[i]};
+            if (strmap_get(ids, v->tokens[i].at, cut, &m.left) && strmap_get(ids, v->tokens[i].at + cut, v->tokens[i].size - cut, &m.right))
+                VEC_PUSH(&all, m);
+        }
+    strmap_free(ids);
+    if (all.count) qsort(all.at, (size_t)all.count, sizeof *all.at, compare_merges);
+    tree *list = tree_new(TREE_LIST);
+    for (int i = 0; i < all.count; i++) {
+        tree *pair = tree_new(TREE_LIST);
+        tree_add(pair, tree_new_text(v->tokens[all.at[i].left].at, v->tokens[all.at[i].left].size));
+        tree_add(pair, tree_new_text(v->tokens[all.at[i].right].at, v->tokens[all.at[i].right].size));
+        tree_add(list, pair);
+    }
+    free(all.at);
+    return list;
+}
+
+/* A map without one of its keys. */
+static void drop(tree *map, const char *key) {
+    for (int i = 0; i < map->count; i++) {
+        if (strcmp(map->keys[i], key)) continue;
+        free(map->keys[i]);
+        tree_free(map->items[i]);
+        for (map->count--; i < map->count; i++) map->keys[i] = map->keys[i + 1], map->items[i] = map->items[i + 1];
+    }
+}
+
+/* Padding stands for rows no token has: a tokenizer.json leaves them out. */
+static tree *vocab_without_padding(const vocab_source *v) {
+    tree *map = tree_new(TREE_MAP);
+    for (int i = 0; i < v->count; i++) {
+        if (kind_of(v, i) == VOCAB_UNUSED) continue;
+        char *s = spelling_of(v, i);
+        tree_put(map, s, tree_new_int(i));
+        free(s);
+    }
+    return map;
+}
+
+lmm_status tokenizer_json_vocab(tree **json, tree **config, const vocab_source *v, const char *name) {
+    tree *j = NULL, *c = tree_new(TREE_MAP);
+    bool scored = false;
+    lmm_status st = describe_all(&j, c, v, &scored, name);
+    if (st) return tree_free(j), tree_free(c), st;
+    tree *model = (tree *)(uintptr_t)tree_get(j, "model");
+    tree_put(model, "vocab", vocab_without_padding(v));
+    if (scored) {
+        drop(model, "scores");
+        tree_put(model, "merges", merges_of_scores(v));
+    }
+    tree_put(j, "version", tree_new_string("1.0"));
+    tree_put(c, "tokenizer_class", tree_new_string("PreTrainedTokenizerFast"));
+    return *json = j, *config = c, LMM_OK;
+}
+
+/* ---- the name of a cutting ---- */
+
+/* What of a pre-tokenizer decides, in one line: "digits", "gpt2" and the patterns. */
+static void cutting_line(buf *out, const tree *t) {
+    const char *type = tree_str(t, "type", "");
+    const tree *parts = tree_get(t, "pretokenizers");
+    for (int i = 0; parts && i < parts->count; i++) cutting_line(out, parts->items[i]);
+    if (!strcmp(type, "Digits")) buf_puts(out, "digits\n");
+    if (!strcmp(type, "ByteLevel") && tree_bool(t, "use_regex", true)) buf_puts(out, "gpt2\n");
+    if (strcmp(type, "Split")) return;
+    static const char folded[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)", spelled[] = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
+    const char *regex = tree_str(tree_get(t, "pattern"), "Regex", "");
+    bool is_folded = !strncmp(regex, folded, sizeof folded - 1);
+    buf_printf(out, "%s%s\n", is_folded ? spelled : "", regex + (is_folded ? sizeof folded - 1 : 0));
+}
+
+static void table_line(buf *out, const cutting *c) {
+    if (c->digits) buf_puts(out, "digits\n");
+    for (int i = 0; i < PATTERNS_MAX && c->patterns[i]; i++) buf_printf(out, "%s\n", c->patterns[i]);
+    if (c->gpt2_words) buf_puts(out, "gpt2\n");
+}
+
+const char *tokenizer_vocab_cutting(const tree *json) {
+    bool ignore_merges = tree_bool(tree_get(json, "model"), "ignore_merges", false);
+    const char *found = NULL;
+    buf have = {0};
+    cutting_line(&have, tree_get(json, "pre_tokenizer"));
+    for (size_t i = 0; have.data && i < COUNT_OF(cuttings); i++) {
+        buf row = {0};
+        table_line(&row, &cuttings[i]);
+        bool same = !strcmp(row.data, have.data);
+        buf_free(&row);
+        if (!same || (found && cuttings[i].ignore_merges != ignore_merges)) continue;
+        found = cuttings[i].names[0];
+        if (cuttings[i].ignore_merges == ignore_merges) break;
+    }
+    buf_free(&have);
+    return found;
 }
