@@ -213,6 +213,22 @@ typedef struct {
 } lmm_eval_opts;
 /* *report: JSON of all results; free(). m may be NULL when `answers` is given. */
 lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *opts, char **report);
+/* The tasks in folders of task files as a JSON list of {name, kind, file, answer, dataset, metrics or tasks, tag, hash}. free() */
+lmm_status lmm_eval_tasks(const char *const *dirs, int count, char **json);
+/* A task file of lmms-eval in this program's words; fails naming the keys that are Python code. free() */
+lmm_status lmm_eval_import(const char *path, char **yaml);
+/* How many rows it takes to see a difference between two models on the same rows; with `rows`, what that many can show. */
+typedef struct {
+    double effect_size, alpha, power, correlation, std_a, std_b; /* 0: 0.03, 0.05, 0.8, 0, 0.5, 0.5 */
+    int64_t rows;
+} lmm_power_opts;
+lmm_status lmm_eval_power(const lmm_power_opts *opts, char **json);
+/* Video-MMMU's gain of knowledge between two files of samples, in all, by discipline and by subject. compat: judged as the benchmark's scripts do. */
+lmm_status lmm_eval_delta(const char *before, const char *after, bool compat, char **json);
+/* A finished run as one self-contained HTML page; `other`, a second results file, adds the comparison. free() */
+lmm_status lmm_eval_page(const char *results, const char *other, char **html);
+/* Two runs compared: every metric's values, and per task the paired test over the samples both have. free() */
+lmm_status lmm_eval_diff(const char *results, const char *other, char **json);
 
 #ifdef __cplusplus
 }

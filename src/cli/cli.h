@@ -55,6 +55,7 @@ lmm_status cmd_trace(int argc, char **argv);
 lmm_status cmd_tokenize(int argc, char **argv);
 lmm_status cmd_train(int argc, char **argv);
 lmm_status cmd_eval(int argc, char **argv);
+const command *eval_tool(const char *name); /* of `lmm eval NAME ...`, NULL: none */
 lmm_status cmd_info(int argc, char **argv);
 lmm_status cmd_data(int argc, char **argv);
 lmm_status cmd_ego(int argc, char **argv);

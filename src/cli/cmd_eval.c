@@ -104,6 +104,8 @@ static lmm_status run(eval_args *a) {
 }
 
 lmm_status cmd_eval(int argc, char **argv) {
+    const command *tool = argc ? eval_tool(argv[0]) : NULL;
+    if (tool) return tool->run(argc - 1, argv + 1);
     eval_args a = {.compat = "fixed"};
     const opt table[] = {
         MODEL_OPTS(&a.model),
@@ -130,7 +132,8 @@ lmm_status cmd_eval(int argc, char **argv) {
     };
     bool done;
     lmm_status st = cli_parse(table, argc, argv, NULL, "lmm eval -m MODEL --tasks A,B", "Measures a model on benchmark tasks.",
-                              "  lmm eval -m models/mini --tasks easyvqa\n  lmm eval -m DIR --tasks easyvqa --limit 100 --output_path out "
+                              "  lmm eval -m models/mini --tasks easyvqa\n  lmm eval tasks|power|report|diff|delta|rescore --help\n  lmm "
+                              "eval -m DIR --tasks easyvqa --limit 100 --output_path out "
                               "--log_samples\n",
                               &done);
     if (!st && !done) st = run(&a);

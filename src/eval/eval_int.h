@@ -255,7 +255,8 @@ lmm_status reasoning_tags_of(tree **out, const tree *task_says, const char *cli_
 
 bool videommmu_correct(scratch *mem, const tree *record);
 tree *videommmu_scores(scratch *mem, const tree *records); /* {"Overall-Art and Design": {num, acc}, subjects..., "Overall": ...} */
-/* Both lists hold records {id, ..., correct}; see docs of `lmm eval delta`. */
+const char *videommmu_discipline(const char *subject);     /* NULL when unknown */
+/* Both lists hold records {id, ..., correct}: accuracies, the gain with its interval, who changed. */
 tree *videommmu_delta(const tree *before, const tree *after);
 bool videommmu_script_correct(scratch *mem, const tree *record); /* the judgement of the benchmark's own delta scripts */
 
@@ -271,6 +272,13 @@ typedef struct {
 lmm_status score_row(eval_row *row, task_run *run, const tree *doc, const score_opts *o); /* row->response is there */
 /* The task's scores with their errors; predict_only: the number 999 for each, as lmms-eval says "not scored". */
 lmm_status score_task(tree **out, const task_run *r, const score_opts *o, bool predict_only);
+
+/* ---- finished runs (compare.c) ---- */
+
+lmm_status run_results(tree **out, const char *path);                       /* a results file */
+lmm_status run_samples(table *out, const char *results, const char *task);  /* the samples written beside it; count 0: none */
+double sample_score(const tree *sample);                                    /* one number for a sample, NaN when it has none */
+lmm_status run_compare(tree **out, const char *results, const char *other); /* {task: {metrics, samples}} */
 
 /* ---- sections of the results (report.c) ---- */
 

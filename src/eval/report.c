@@ -41,6 +41,21 @@ static void put_hashes(tree *t, const tree *doc) {
     buf_free(&text);
 }
 
+/* The picture file of the row, when it is one. */
+static void put_media(tree *t, const eval_task *task, const tree *vars, const lmm_eval_opts *o) {
+    const char *image = tree_str(task->config, "doc_to_visual", NULL);
+    char *name;
+    if (!image || template_render(&name, image, vars)) return;
+    char *path = o->data_dir ? path_join(o->data_dir, name) : mem_strdup(name);
+    if (strlen(name) < 1024 && file_exists(path)) {
+        tree *list = tree_new(TREE_LIST);
+        tree_add(list, tree_new_string(path));
+        tree_put(t, "input_media", list);
+    }
+    free(path);
+    free(name);
+}
+
 tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o) {
     const eval_row *row = &r->rows[i];
     const tree *doc = table_row(&r->data, r->first + i);
@@ -51,6 +66,7 @@ tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o) {
     tree_put(t, "filtered_resps", tree_new_string(row->filtered));
     tree_put(t, "token_counts", token_counts(row));
     put_hashes(t, doc);
+    put_media(t, r->task, vars, o);
     for (int k = 0; k < row->metrics->count; k++) tree_put(t, row->metrics->keys[k], tree_copy(row->metrics->items[k]));
     tree_put(t, "input", tree_new_string(row->input));
     tree_free(vars);

@@ -49,6 +49,13 @@ static const struct {
       "Mechanical_Engineering"}},
 };
 
+const char *videommmu_discipline(const char *subject) {
+    for (size_t d = 0; d < COUNT_OF(disciplines); d++)
+        for (int k = 0; k < 8 && disciplines[d].subjects[k]; k++)
+            if (!strcmp(disciplines[d].subjects[k], subject)) return disciplines[d].name;
+    return NULL;
+}
+
 typedef struct {
     double acc; /* rounded to five places, as it is shown */
     int count;

@@ -1,0 +1,137 @@
+/* tools.c - what one asks about tasks and finished runs: the list of tasks, how many questions a difference needs, the gain of knowledge. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/eval_int.h"
+
+static lmm_status give(char **out, tree *t) {
+    buf b = {0};
+    tree_write_json(&b, t, 2);
+    tree_free(t);
+    return *out = buf_take(&b), LMM_OK;
+}
+
+/* ---- tasks ---- */
+
+static tree *task_line(const eval_task *t) {
+    tree *m = tree_new(TREE_MAP);
+    const tree *tag = tree_get(t->config, "tag"), *list = tree_get(t->config, t->group ? "task" : "metric_list");
+    tree_put(m, "name", tree_new_string(t->name));
+    tree_put(m, "kind", tree_new_string(t->group ? "group" : "task"));
+    tree_put(m, "file", tree_new_string(t->path));
+    tree_put(m, "answer", tree_new_string(tree_str(tree_get(t->config, "answer"), "kind", "")));
+    tree_put(m, "dataset", tree_new_string(tree_str(t->config, "dataset_path", "")));
+    tree *parts = tree_new(TREE_LIST);
+    for (int i = 0; list && i < list->count; i++)
+        tree_add(parts, tree_new_string(t->group ? (list->items[i]->type == TREE_STRING ? list->items[i]->text : "")
+                                                 : tree_str(list->items[i], "metric", "")));
+    tree_put(m, t->group ? "tasks" : "metrics", parts);
+    if (tag) tree_put(m, "tag", tree_copy(tag));
+    tree_put(m, "hash", tree_new_string(t->hash));
+    return m;
+}
+
+lmm_status lmm_eval_tasks(const char *const *dirs, int count, char **json) {
+    task_set s;
+    lmm_status st = task_set_open(&s, dirs, count);
+    if (st) return st;
+    tree *list = tree_new(TREE_LIST);
+    for (int i = 0; i < s.all.count; i++) tree_add(list, task_line(&s.all.at[i]));
+    task_set_close(&s);
+    return give(json, list);
+}
+
+/* ---- power ---- */
+
+lmm_status lmm_eval_power(const lmm_power_opts *o, char **json) {
+    power_question q = {.effect = o->effect_size > 0 ? o->effect_size : 0.03,
+                        .alpha = o->alpha > 0 ? o->alpha : 0.05,
+                        .power = o->power > 0 ? o->power : 0.8,
+                        .correlation = o->correlation,
+                        .std_a = o->std_a > 0   ? o->std_a
+                                 : o->std_b > 0 ? o->std_b
+                                                : 0.5,
+                        .std_b = o->std_b > 0   ? o->std_b
+                                 : o->std_a > 0 ? o->std_a
+                                                : 0.5,
+                        .n = (double)o->rows};
+    if (q.alpha >= 1 || q.power >= 1 || q.correlation < -1 || q.correlation >= 1)
+        return LMM_FAIL(LMM_E_ARG, "alpha and power lie between 0 and 1, the correlation between -1 and 1");
+    power_result r = power_of(&q);
+    tree *t = tree_new(TREE_MAP);
+    const struct {
+        const char *key;
+        double x;
+    } rows[] = {{"effect_size", q.effect}, {"std_a", q.std_a}, {"std_b", q.std_b},
+                {"alpha", q.alpha},        {"power", q.power}, {"correlation", q.correlation}};
+    tree_put(t, "min_n", tree_new_int((int64_t)r.n));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) tree_put(t, rows[i].key, tree_new_real(rows[i].x));
+    if (o->rows > 0) {
+        tree_put(t, "current_n", tree_new_int(o->rows));
+        tree_put(t, "current_power", tree_new_real(r.power));
+        tree_put(t, "min_detectable_effect", tree_new_real(r.effect));
+    }
+    return give(json, t);
+}
+
+/* ---- the gain of knowledge ---- */
+
+/* The records of a file of samples with who was right; answers that are API errors count as none. */
+static lmm_status read_records(tree **out, const char *path, bool compat) {
+    table lines;
+    lmm_status st = table_open(&lines, path, NULL, 0);
+    if (st) return st;
+    tree *list = tree_new(TREE_LIST);
+    for (int i = 0; i < lines.count && !st; i++) {
+        scratch mem = {0};
+        const tree *acc = tree_get(table_row(&lines, i), "mmmu_acc");
+        const char *id = tree_str(acc, "id", tree_str(tree_get(table_row(&lines, i), "doc"), "id", NULL));
+        tree *r = tree_new(TREE_MAP);
+        if (!acc || !id) st = LMM_FAIL(LMM_E_FORMAT, "'%s' line %d: no sample of Video-MMMU (it has no mmmu_acc with an id)", path, i + 1);
+        tree_put(r, "id", tree_new_string(id ? id : ""));
+        tree_put(r, "subdomain", tree_new_string(tree_str(acc, "subdomain", "")));
+        tree_put(r, "correct", tree_new_bool(acc && (compat ? videommmu_script_correct(&mem, acc) : videommmu_correct(&mem, acc))));
+        tree_add(list, r);
+        scratch_free(&mem);
+    }
+    table_close(&lines);
+    if (st) return tree_free(list), st;
+    return *out = list, LMM_OK;
+}
+
+static tree *of_group(const tree *records, const char *name, bool discipline) {
+    tree *list = tree_new(TREE_LIST);
+    for (int i = 0; i < records->count; i++) {
+        const char *subject = tree_str(records->items[i], "subdomain", ""), *group = discipline ? videommmu_discipline(subject) : subject;
+        if (group && !strcmp(group, name)) tree_add(list, tree_copy(records->items[i]));
+    }
+    return list;
+}
+
+/* {name: gain} for every discipline, or every subject, that occurs. */
+static tree *gains_by(const tree *before, const tree *after, bool discipline) {
+    tree *out = tree_new(TREE_MAP);
+    for (int i = 0; i < after->count; i++) {
+        const char *subject = tree_str(after->items[i], "subdomain", ""), *name = discipline ? videommmu_discipline(subject) : subject;
+        if (!name || tree_get(out, name)) continue;
+        tree *b = of_group(before, name, discipline), *a = of_group(after, name, discipline);
+        tree_put(out, name, videommmu_delta(b, a));
+        tree_free(b);
+        tree_free(a);
+    }
+    return out;
+}
+
+lmm_status lmm_eval_delta(const char *before, const char *after, bool compat, char **json) {
+    tree *b, *a;
+    lmm_status st = read_records(&b, before, compat);
+    if (st) return st;
+    if ((st = read_records(&a, after, compat))) return tree_free(b), st;
+    tree *t = videommmu_delta(b, a);
+    tree_put(t, "by_discipline", gains_by(b, a, true));
+    tree_put(t, "by_subject", gains_by(b, a, false));
+    tree_free(a);
+    tree_free(b);
+    return give(json, t);
+}

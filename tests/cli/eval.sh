@@ -1,0 +1,59 @@
+#!/bin/sh
+# lmm eval and its tools on answers that exist: tables, files, pages, comparisons, and what they refuse.
+set -u
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+check() { # NAME CONDITION...
+    name=$1
+    shift
+    if "$@"; then echo "ok $name"; else echo "not ok $name"; fi
+}
+refuses() { # NAME WORD COMMAND...
+    name=$1 word=$2
+    shift 2
+    if "$@" >"$tmp/out" 2>&1; then echo "not ok $name: it should fail"
+    elif grep -q -- "$word" "$tmp/out"; then echo "ok $name"
+    else echo "not ok $name: $(cat "$tmp/out")"; fi
+}
+
+mkdir "$tmp/tasks"
+cat >"$tmp/tasks/tiny.yaml" <<'Y'
+task: tiny_choice
+dataset_path: rows.tsv
+doc_to_text: "{{ q }}"
+doc_to_target: "{{ a }}"
+answer: {kind: choice, letters: ABCD, gold: a}
+metric_list: [{metric: acc, aggregation: mean}]
+Y
+printf 'q\ta\none?\tA\ntwo?\tB\nthree <b>?\tC\n' >"$tmp/rows.tsv"
+printf '{"doc_id": 0, "response": "A"}\n{"doc_id": 1, "response": "The answer is B."}\n{"doc_id": 2, "response": "D"}\n' >"$tmp/first.jsonl"
+printf '{"doc_id": 0, "response": "B"}\n{"doc_id": 1, "response": "B"}\n{"doc_id": 2, "response": "C"}\n' >"$tmp/second.jsonl"
+run() { # ANSWERS OUT
+    "$LMM" eval --tasks tiny_choice --include_path "$tmp/tasks" --data "$tmp" --answers "$1" --output_path "$2" --log_samples
+}
+run "$tmp/first.jsonl" "$tmp/a" >"$tmp/table" && run "$tmp/second.jsonl" "$tmp/b" >/dev/null || echo "not ok runs: $(cat "$tmp/table")"
+check table grep -q '| tiny_choice .* 0.6667 |' "$tmp/table"
+first=$(ls "$tmp"/a/*_results.json) second=$(ls "$tmp"/b/*_results.json) samples=$(ls "$tmp"/a/*_samples_tiny_choice.jsonl)
+check sample_lines test "$(wc -l <"$samples")" = 3
+check sample_keys grep -q '"doc_id": 0, "target": "A", "filtered_resps": "A"' "$samples"
+
+"$LMM" eval rescore --tasks tiny_choice --include_path "$tmp/tasks" --data "$tmp" "$samples" >"$tmp/again"
+check rescore_gives_the_same grep -q '| tiny_choice .* 0.6667 |' "$tmp/again"
+"$LMM" eval diff "$first" "$second" >"$tmp/diff"
+check diff_counts grep -q '1 better, 1 worse' "$tmp/diff"
+"$LMM" eval report "$first" --against "$second" -o "$tmp/page.html" >/dev/null
+check page_is_whole sh -c "grep -q 'three &lt;b&gt;' '$tmp/page.html' && grep -q '1 better, 1 worse' '$tmp/page.html' && ! grep -q 'src=.http' '$tmp/page.html'"
+check power sh -c "'$LMM' eval power --effect-size 0.1 --alpha 0.1 --correlation 0.3 --std-a 0.4 --std-b 0.5 | grep -q '\"min_n\": 180'"
+check tasks_listed sh -c "'$LMM' eval tasks mmmu_val | grep -q '| mmmu_val'"
+
+printf 'task: x\ndataset_path: d\ntest_split: test\ndoc_to_text: question\ndoc_to_target: answers\nmetric_list:\n  - metric: anls\n    aggregation: mean\n    higher_is_better: true\nmetadata:\n  - version: 1.0\n' >"$tmp/theirs.yaml"
+"$LMM" eval tasks import "$tmp/theirs.yaml" -o "$tmp/tasks/x.yaml"
+check imported_task_is_read sh -c "'$LMM' eval tasks --include_path '$tmp/tasks' --json | grep -q '\"name\": \"x\"'"
+printf 'task: y\ndoc_to_text: !function utils.f\nprocess_results: !function utils.g\n' >"$tmp/code.yaml"
+refuses code_is_named "doc_to_text, process_results are Python code" "$LMM" eval tasks import "$tmp/code.yaml"
+refuses unknown_task "did you mean 'mmstar'" "$LMM" eval --tasks mmstr --answers "$tmp/first.jsonl"
+refuses missing_data "its data is not here" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --data "$tmp"
+refuses bad_compat "lmms-eval or fixed" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --compat both
+echo '{}' >"$tmp/empty.json"
+refuses no_results "no file of results" "$LMM" eval report "$tmp/empty.json"
