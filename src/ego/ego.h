@@ -230,7 +230,7 @@ typedef struct {
     const lmm_model *encoder;
     bool quiet;
 } ego_eval_opts;
-/* *report: JSON with micro and macro accuracy, per type, per certificate length, recall, latency, leak index; free(). */
+/* *report: JSON with micro and macro accuracy, per type, per certificate length, recall and latency; free(). */
 lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **report);
 
 #endif

@@ -104,7 +104,7 @@ lmm_status ego_vectors_open(ego *e) {
     lmm_status st = file_map_open(&e->vectors, path);
     if (!st && (count < 0 || count > INT32_MAX || (size_t)count > e->vectors.size / sizeof(ego_vector)))
         st = LMM_FAIL(LMM_E_FORMAT,
-                      "'%s' holds fewer vectors than the memory counts (%" PRId64 "); `lmm ego build --fresh` makes them again", path,
+                      "'%s' holds fewer vectors than the memory counts (%" PRId64 "); export the memory and import it into a new one", path,
                       count);
     const ego_vector *v = (const ego_vector *)(const void *)e->vectors.data;
     for (int i = 0; !st && i < (int)count; i++) {
