@@ -11,12 +11,6 @@ typedef struct {
     const char *text;
 } piece;
 
-/* Python's \s over str: Unicode white space. */
-static bool is_blank(uint32_t c) {
-    return (c >= 9 && c <= 13) || (c >= 28 && c <= 32) || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
 static void step_literal(bool *at, const char *s, size_t n, const char *text) {
     size_t size = strlen(text);
     for (size_t i = n + 1; i-- > 0;) at[i] = i >= size && at[i - size] && !memcmp(s + i - size, text, size);
@@ -27,7 +21,7 @@ static void step_run(bool *at, const char *s, size_t n, piece_kind kind) {
     for (size_t i = 0; i < n;) {
         uint32_t c;
         size_t size = (size_t)utf8_decode(s + i, n - i, &c);
-        bool goes_on = kind == ANYTHING || (kind == ANY_ON_LINE ? c != '\n' : is_blank(c));
+        bool goes_on = kind == ANYTHING || (kind == ANY_ON_LINE ? c != '\n' : utf8_is_space(c));
         if (at[i] && goes_on) at[i + size] = true;
         i += size;
     }

@@ -1,6 +1,8 @@
 /* utf8.c - strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 #include "base/base.h"
 
+#include <string.h>
+
 enum { REPLACEMENT = 0xFFFD };
 
 /* What the first byte promises: the length (0: it starts no character) and the range of the second byte, which
@@ -84,4 +86,15 @@ void utf8_repair(buf *out, const char *s, size_t n) {
         at += (size_t)have;
     }
     buf_put(out, s + kept, n - kept);
+}
+
+bool utf8_is_space(uint32_t c) {
+    if (c < 0x80) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
+    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+           c == 0x205F || c == 0x3000;
+}
+
+bool text_ends(const char *s, const char *end) {
+    size_t n = strlen(s), k = strlen(end);
+    return n >= k && !strcmp(s + n - k, end);
 }

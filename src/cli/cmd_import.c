@@ -5,12 +5,9 @@
 #include "cli/cli.h"
 #include "data/data.h"
 
-static bool ends(const char *s, const char *end) {
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && !strcmp(s + n - k, end);
+static bool is_weight_file(const char *name) {
+    return text_ends(name, ".safetensors") || text_ends(name, ".gguf") || text_ends(name, "/model.bin");
 }
-
-static bool is_weight_file(const char *name) { return ends(name, ".safetensors") || ends(name, ".gguf") || ends(name, "/model.bin"); }
 
 /* The folder of the first file that holds weights, with its slash; free(). */
 static char *model_folder(const zip *z) {
@@ -23,7 +20,7 @@ static char *model_folder(const zip *z) {
 
 /* Code is never taken along. */
 static bool wanted(const char *name, const char *folder) {
-    return !strncmp(name, folder, strlen(folder)) && !ends(name, "/") && !ends(name, ".py") && !ends(name, ".pyc");
+    return !strncmp(name, folder, strlen(folder)) && !text_ends(name, "/") && !text_ends(name, ".py") && !text_ends(name, ".pyc");
 }
 
 static lmm_status extract_all(const zip *z, const char *folder, const char *to) {

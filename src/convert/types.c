@@ -32,13 +32,8 @@ const number_type *number_type_of(dtype t) {
     return NULL;
 }
 
-static bool ends(const char *s, const char *end) {
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && !strcmp(s + n - k, end);
-}
-
 static bool is_matrix(const planned_tensor *p) {
-    return p->from.nd == 2 && dtype_is_weight(p->from.type) && ends(p->name, ".weight") && !strstr(p->name, "_norm") &&
+    return p->from.nd == 2 && dtype_is_weight(p->from.type) && text_ends(p->name, ".weight") && !strstr(p->name, "_norm") &&
            !strstr(p->name, "position_embd") && !strstr(p->name, "token_types");
 }
 

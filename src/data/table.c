@@ -4,11 +4,6 @@
 
 #include "data/data.h"
 
-static bool ends(const char *s, const char *end) {
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && !strcmp(s + n - k, end);
-}
-
 static lmm_status parse_lines(tree **out, const char *text, size_t size, const char *path) {
     tree *list = tree_new(TREE_LIST);
     int line = 1;
@@ -52,8 +47,9 @@ static lmm_status parse_text(tree **rows, const char *path) {
     size_t size;
     lmm_status st = file_read(&text, &size, path, (size_t)1 << 31);
     if (st) return st;
-    if (ends(path, ".jsonl")) st = parse_lines(rows, text, size, path);
-    else if (ends(path, ".tsv") || ends(path, ".csv")) st = tsv_parse(rows, text, size, ends(path, ".tsv") ? '\t' : ',', path);
+    if (text_ends(path, ".jsonl")) st = parse_lines(rows, text, size, path);
+    else if (text_ends(path, ".tsv") || text_ends(path, ".csv"))
+        st = tsv_parse(rows, text, size, text_ends(path, ".tsv") ? '\t' : ',', path);
     else st = tree_parse_json(rows, text, size, path);
     free(text);
     return st;
@@ -61,7 +57,7 @@ static lmm_status parse_text(tree **rows, const char *path) {
 
 lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit) {
     tree *rows = NULL;
-    lmm_status st = ends(path, ".parquet") ? parquet_read(&rows, path, limit, 0) : parse_text(&rows, path);
+    lmm_status st = text_ends(path, ".parquet") ? parquet_read(&rows, path, limit, 0) : parse_text(&rows, path);
     if (!st && columns && rows->type == TREE_LIST) st = name_columns(rows, columns, path);
     if (!st) st = check_maps(rows, path);
     if (st) return tree_free(rows), st;
@@ -79,7 +75,7 @@ typedef struct {
 static bool is_table(const char *name) {
     static const char *const kinds[] = {".parquet", ".jsonl", ".json", ".tsv", ".csv"};
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (ends(name, kinds[i])) return true;
+        if (text_ends(name, kinds[i])) return true;
     return false;
 }
 

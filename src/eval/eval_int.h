@@ -21,7 +21,6 @@ char *scratch_printf(scratch *s, const char *format, ...) __attribute__((format(
 
 /* ---- Python's str (py_text.c) ---- */
 
-bool py_is_space(uint32_t cp); /* str.isspace */
 bool py_is_alpha(uint32_t cp); /* str.isalpha */
 bool py_is_upper(uint32_t cp);
 char *py_strip(scratch *s, const char *text);                     /* white space, both ends */

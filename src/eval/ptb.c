@@ -281,7 +281,7 @@ char *ptb_tokenize(scratch *mem, const char *text) {
     while (*at) {
         uint32_t cp;
         size_t n = (size_t)utf8_decode(at, strlen(at), &cp);
-        at += py_is_space(cp) ? n : put_next(&b, at);
+        at += utf8_is_space(cp) ? n : put_next(&b, at);
     }
     char *out = scratch_cut(mem, b.size ? b.data : "", b.size);
     buf_free(&b);

@@ -60,12 +60,6 @@ static char *keep(scratch *s, buf *b) {
 
 /* ---- characters ---- */
 
-bool py_is_space(uint32_t cp) {
-    if (cp < 0x80) return (cp >= 9 && cp <= 13) || (cp >= 0x1c && cp <= 0x20);
-    return cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f ||
-           cp == 0x205f || cp == 0x3000;
-}
-
 bool py_is_alpha(uint32_t cp) {
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
     return c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO;
@@ -109,10 +103,10 @@ uint32_t *py_code_points(scratch *s, const char *text, int *count) {
 
 char *py_strip(scratch *s, const char *text) {
     int step;
-    while (*text && py_is_space(peek(text, &step))) text += step;
+    while (*text && utf8_is_space(peek(text, &step))) text += step;
     const char *end = text;
     for (const char *at = text; *at; at += step)
-        if (!py_is_space(peek(at, &step))) end = at + step;
+        if (!utf8_is_space(peek(at, &step))) end = at + step;
     return scratch_cut(s, text, (size_t)(end - text));
 }
 
@@ -235,9 +229,9 @@ char **py_split(scratch *s, const char *text, int *count) {
     char **out = scratch_get(s, (strlen(text) / 2 + 2) * sizeof *out);
     int n = 0, step;
     while (*text) {
-        while (*text && py_is_space(peek(text, &step))) text += step;
+        while (*text && utf8_is_space(peek(text, &step))) text += step;
         const char *start = text;
-        while (*text && !py_is_space(peek(text, &step))) text += step;
+        while (*text && !utf8_is_space(peek(text, &step))) text += step;
         if (text > start) out[n++] = scratch_cut(s, start, (size_t)(text - start));
     }
     *count = n;

@@ -53,12 +53,6 @@ static bool within(const range *r, size_t count, uint32_t c) {
 
 static utf8proc_category_t category(uint32_t c) { return utf8proc_category((utf8proc_int32_t)c); }
 
-bool char_is_space(uint32_t c) {
-    if (c < 0x80) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
-    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-           c == 0x205F || c == 0x3000;
-}
-
 /* Of splitlines. */
 bool char_is_line_end(uint32_t c) { return (c >= 10 && c <= 13) || (c >= 28 && c <= 30) || c == 0x85 || c == 0x2028 || c == 0x2029; }
 
@@ -207,7 +201,7 @@ static void put_folded(jx *x, uint32_t c) {
     for (int i = 0; i < n; i++) jx_put_char(x, (uint32_t)to[i], 1);
 }
 
-static bool splits_title(uint32_t c) { return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || char_is_space(c); }
+static bool splits_title(uint32_t c) { return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || utf8_is_space(c); }
 
 static jval change_case(jx *x, const jstr *s, case_mode mode) {
     size_t start = x->work.size;

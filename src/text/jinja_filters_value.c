@@ -20,7 +20,7 @@ static void skip_space(const jstr *s, size_t *first, size_t *last) {
     size_t kept = *first;
     for (size_t at = *first, n; at < *last; at += n) {
         n = (size_t)utf8_decode(s->at + at, *last - at, &c);
-        if (char_is_space(c)) {
+        if (utf8_is_space(c)) {
             if (kept == *first) *first = kept = at + n;
         } else {
             kept = at + n;

@@ -280,7 +280,6 @@ int64_t need_int(jx *x, jval v, const char *what);
 const jstr *need_str(jx *x, jval v, const char *what);
 
 /* characters (jinja_char.c) */
-bool char_is_space(uint32_t c);
 bool char_is_line_end(uint32_t c);
 bool char_is_printable(uint32_t c);
 bool char_is_word(uint32_t c); /* \w */

@@ -28,7 +28,7 @@ static size_t space_after(const lexer *l, size_t pos) {
     uint32_t c;
     for (int n; pos < l->size; pos += (size_t)n) {
         n = utf8_decode(l->at + pos, l->size - pos, &c);
-        if (!char_is_space(c)) break;
+        if (!utf8_is_space(c)) break;
     }
     return pos;
 }
@@ -57,7 +57,7 @@ static size_t trailing_space(const lexer *l, size_t first, size_t last) {
     uint32_t c;
     for (size_t at = first, n; at < last; at += n) {
         n = (size_t)utf8_decode(l->at + at, last - at, &c);
-        if (!char_is_space(c)) kept = at + n;
+        if (!utf8_is_space(c)) kept = at + n;
     }
     return kept;
 }
@@ -347,7 +347,7 @@ static void lex_tag(lexer *l, bool is_print) {
         uint32_t cp;
         (void)utf8_decode(l->at + l->pos, l->size - l->pos, &cp);
         char c = l->at[l->pos];
-        if (char_is_space(cp)) {
+        if (utf8_is_space(cp)) {
             advance(l, space_after(l, l->pos));
         } else if (is_digit(c)) {
             end = float_end(l);

@@ -35,7 +35,7 @@ static part part_of(jx *x, const jstr *s, jval start, jval end) {
 /* ---- strip ---- */
 
 static bool is_stripped(jx *x, uint32_t c, const jstr *chars) {
-    if (!chars) return char_is_space(c);
+    if (!chars) return utf8_is_space(c);
     jx_chars(x, chars->size);
     uint32_t d;
     for (size_t at = 0; at < chars->size;) {
@@ -103,14 +103,14 @@ static jval split_by_space(jx *x, const jstr *s, int64_t limit) {
     while (at < s->size) {
         size_t n = (size_t)utf8_decode(s->at + at, s->size - at, &c), first = at;
         at += n;
-        if (char_is_space(c)) continue;
+        if (utf8_is_space(c)) continue;
         if (limit >= 0 && parts.count >= limit) { /* the rest, with its blanks */
             JX_PUSH(x, &parts, j_part(x, s, first, s->size));
             break;
         }
         while (at < s->size) {
             n = (size_t)utf8_decode(s->at + at, s->size - at, &c);
-            if (char_is_space(c)) break;
+            if (utf8_is_space(c)) break;
             at += n;
         }
         JX_PUSH(x, &parts, j_part(x, s, first, at));
@@ -131,7 +131,7 @@ static jval split_by_space_backwards(jx *x, const jstr *s, int64_t limit) {
     jx_chars(x, s->size);
     for (size_t last = s->size; last > 0;) {
         size_t before = step_back(s, last, &c);
-        if (char_is_space(c)) {
+        if (utf8_is_space(c)) {
             last = before;
             continue;
         }
@@ -140,7 +140,7 @@ static jval split_by_space_backwards(jx *x, const jstr *s, int64_t limit) {
             break;
         }
         size_t first = before;
-        while (first > 0 && (before = step_back(s, first, &c), !char_is_space(c))) first = before;
+        while (first > 0 && (before = step_back(s, first, &c), !utf8_is_space(c))) first = before;
         JX_PUSH(x, &parts, j_part(x, s, first, last));
         last = first;
     }

@@ -123,7 +123,7 @@ static jval str_isdecimal(jx *x, jcall *c) { return all_are(x, c->self.s, is_dec
 static jval str_isdigit(jx *x, jcall *c) { return all_are(x, c->self.s, is_digit); }
 static jval str_isnumeric(jx *x, jcall *c) { return all_are(x, c->self.s, is_numeric); }
 static jval str_isalnum(jx *x, jcall *c) { return all_are(x, c->self.s, is_alnum); }
-static jval str_isspace(jx *x, jcall *c) { return all_are(x, c->self.s, char_is_space); }
+static jval str_isspace(jx *x, jcall *c) { return all_are(x, c->self.s, utf8_is_space); }
 static jval str_isascii(jx *x, jcall *c) { return c->self.s->size ? all_are(x, c->self.s, is_ascii) : j_bool(true); }
 static jval str_isprintable(jx *x, jcall *c) { return c->self.s->size ? all_are(x, c->self.s, char_is_printable) : j_bool(true); }
 
