@@ -17,24 +17,12 @@ const char *ego_system_name(ego_system s) {
     return names[s];
 }
 
-typedef struct {
-    int doc;
-    double score;
-} scored;
-typedef VEC(scored) ranking;
-
-static int best_then_latest(const void *a, const void *b) {
-    const scored *x = a, *y = b;
-    if (x->score > y->score || x->score < y->score) return x->score > y->score ? -1 : 1;
-    return (x->doc < y->doc) - (x->doc > y->doc);
-}
-
 /* The `most` heaviest visible rows of a text's words; taken[doc] marks them. */
 static lmm_status mark_rows(ego_view *v, const char *text, int most, bool all_words, bool *taken) {
     ego *e = ego_view_store(v);
     ego_terms t = {0};
     double mean, total = (double)ego_view_count(v, &mean), *score = mem_new((size_t)e->docs.count + 1, sizeof *score), sum = 0;
-    ranking r = {0};
+    ego_ranking r = {0};
     lmm_status st = LMM_OK;
     ego_terms_of(&t, text);
     for (int i = 0; !st && i < t.count; i++) {
@@ -46,8 +34,8 @@ static lmm_status mark_rows(ego_view *v, const char *text, int most, bool all_wo
         free(p.doc);
     }
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) VEC_PUSH(&r, ((scored){d, score[d]}));
-    if (r.count) qsort(r.at, (size_t)r.count, sizeof *r.at, best_then_latest);
+        if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) VEC_PUSH(&r, ((ego_scored){d, score[d]}));
+    ego_ranking_sort(&r);
     for (int i = 0; i < r.count && i < most; i++) taken[r.at[i].doc] = true;
     free(r.at), free(score);
     ego_terms_free(&t);

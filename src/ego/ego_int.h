@@ -84,4 +84,13 @@ int64_t ego_view_count(ego_view *v, double *length_mean);
 lmm_status ego_view_postings(ego_view *v, const char *term, ego_postings *out);
 lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out); /* reads the row's text */
 
+/* ---- rows by score (search.c) ---- */
+
+typedef struct {
+    int doc;
+    double score;
+} ego_scored;
+typedef VEC(ego_scored) ego_ranking;
+void ego_ranking_sort(ego_ranking *r); /* best first, of equals the later row */
+
 #endif

@@ -10,16 +10,15 @@
 
 enum { LIST_MAX = 50, RRF_K = 60 };
 
-typedef struct {
-    int doc;
-    double score;
-} scored;
-typedef VEC(scored) ranking;
-
+/* Of equal scores the later row first. */
 static int by_score(const void *a, const void *b) {
-    const scored *x = a, *y = b;
+    const ego_scored *x = a, *y = b;
     if (x->score > y->score || x->score < y->score) return x->score > y->score ? -1 : 1;
     return (x->doc < y->doc) - (x->doc > y->doc);
+}
+
+void ego_ranking_sort(ego_ranking *r) {
+    if (r->count) qsort(r->at, (size_t)r->count, sizeof *r->at, by_score);
 }
 
 static bool in_spans(const ego_doc *d, const ego_spans *spans) {
@@ -29,12 +28,12 @@ static bool in_spans(const ego_doc *d, const ego_spans *spans) {
     return false;
 }
 
-static void cut(ranking *r, int most) {
+static void cut(ego_ranking *r, int most) {
     if (r->count) qsort(r->at, (size_t)r->count, sizeof *r->at, by_score);
     r->count = min_int(r->count, most);
 }
 
-static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *spans, ranking *out) {
+static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *spans, ego_ranking *out) {
     ego *e = ego_view_store(v);
     ego_terms terms = {0};
     double mean, *score = mem_new((size_t)e->docs.count + 1, sizeof *score);
@@ -50,25 +49,25 @@ static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *span
         free(p.doc);
     }
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) VEC_PUSH(out, ((scored){d, score[d]}));
+        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) VEC_PUSH(out, ((ego_scored){d, score[d]}));
     free(score);
     ego_terms_free(&terms);
     return st;
 }
 
-static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opts *o, ranking *out) {
+static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opts *o, ego_ranking *out) {
     ego *e = ego_view_store(v);
     float x[EGO_WIDTH];
     lmm_status st = ego_embed(o->encoder, &text, 1, x);
     for (int d = 0; !st && d < e->docs.count; d++) {
         const ego_vector *q = ego_vector_at(e, d);
-        if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) VEC_PUSH(out, ((scored){d, (double)ego_vector_dot(q, x)}));
+        if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) VEC_PUSH(out, ((ego_scored){d, (double)ego_vector_dot(q, x)}));
     }
     return st;
 }
 
 /* Rows that a named person is in, best first by how many of the query's people they hold, then by neighbourhood: people seen with them count half. */
-static lmm_status rank_people(ego_view *v, const char *text, const ego_spans *spans, ranking *out) {
+static lmm_status rank_people(ego_view *v, const char *text, const ego_spans *spans, ego_ranking *out) {
     ego *e = ego_view_store(v);
     double *score = mem_new((size_t)e->docs.count + 1, sizeof *score);
     sqlite3_stmt *near = NULL, *rows = NULL;
@@ -96,24 +95,24 @@ static lmm_status rank_people(ego_view *v, const char *text, const ego_spans *sp
         }
     }
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) VEC_PUSH(out, ((scored){d, score[d]}));
+        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) VEC_PUSH(out, ((ego_scored){d, score[d]}));
     sqlite3_finalize(near), sqlite3_finalize(rows);
     buf_free(&spaced);
     free(score);
     return st;
 }
 
-static void fuse(double *total, ranking *r, double weight) {
+static void fuse(double *total, ego_ranking *r, double weight) {
     cut(r, LIST_MAX);
     for (int i = 0; i < r->count; i++) total[r->at[i].doc] += weight / (RRF_K + i + 1);
     free(r->at);
-    *r = (ranking){0};
+    *r = (ego_ranking){0};
 }
 
-static lmm_status fused(ego_view *v, const char *query, const ego_search_opts *o, ranking *out) {
+static lmm_status fused(ego_view *v, const char *query, const ego_search_opts *o, ego_ranking *out) {
     ego *e = ego_view_store(v);
     double *total = mem_new((size_t)e->docs.count + 1, sizeof *total);
-    ranking r = {0};
+    ego_ranking r = {0};
     lmm_status st = rank_bm25(v, query, o->spans, &r);
     fuse(total, &r, 1.0);
     if (!st) st = rank_dense(v, query, o, &r);
@@ -125,13 +124,13 @@ static lmm_status fused(ego_view *v, const char *query, const ego_search_opts *o
         fuse(total, &r, 0.5);
     }
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (total[d] > 0) VEC_PUSH(out, ((scored){d, total[d]}));
+        if (total[d] > 0) VEC_PUSH(out, ((ego_scored){d, total[d]}));
     free(total);
     return st;
 }
 
 lmm_status ego_search(ego_view *v, const char *query, const ego_search_opts *o, ego_hits *out) {
-    ranking r = {0};
+    ego_ranking r = {0};
     lmm_status st = o->rank == EGO_BM25    ? rank_bm25(v, query, o->spans, &r)
                     : o->rank == EGO_DENSE ? rank_dense(v, query, o, &r)
                                            : fused(v, query, o, &r);
