@@ -1,12 +1,8 @@
 /* dpo_llava.c - the preference loss of LLaVA-NeXT's trainer (its copy of an early trl): sequence sums, label smoothing inside sigmoid, kto_pair. Source: rl.md 8.2 to
  * 8.4. */
-#include "align/align.h"
+#include "align/align_int.h"
 
-#include <math.h>
 #include <string.h>
-
-static double log_sigmoid(double x) { return x >= 0 ? -log1p(exp(-x)) : x - log1p(exp(x)); }
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
 static double margin_loss(const llava_dpo_config *c, double x, double *slope) {
     const double b = c->beta, e = c->smoothing;

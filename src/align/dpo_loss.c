@@ -1,14 +1,10 @@
 /* dpo_loss.c - fifteen ways to prefer the chosen answer, as trl's DPOTrainer computes them, with their gradients.
  *
  * A loss sees of each pair the scores s = log pi(answer) - log ref(answer) and gives its derivatives by them. Source: trl 1.10 dpo_trainer.py (_compute_loss); rl.md 8.2. */
-#include "align/align.h"
+#include "align/align_int.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static double log_sigmoid(double x) { return x >= 0 ? -log1p(exp(-x)) : x - log1p(exp(x)); }
-static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
 /* One pair as the losses see it, and the derivatives they leave. */
 typedef struct {

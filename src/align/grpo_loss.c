@@ -2,9 +2,8 @@
  *
  * Each kind is a surrogate (a value for every token, or every row) and a reduction (how the values become one number). Order of the masks as in the
  * original: surrogate, dropped rows, entropy mask, rollout correction, and then the KL term, which none of them touches. Source: rl.md 5.4 to 5.10. */
-#include "align/align.h"
+#include "align/align_int.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +33,7 @@ static term cispo(const grpo_config *c, const point *p) {
 }
 
 static term sapo(const grpo_config *c, const point *p) {
-    double tau = p->advantage > 0 ? c->sapo_positive : c->sapo_negative, s = 1 / (1 + exp(-tau * (p->ratio - 1)));
+    double tau = p->advantage > 0 ? c->sapo_positive : c->sapo_negative, s = sigmoid(tau * (p->ratio - 1));
     return (term){-p->advantage * 4 / tau * s, -p->advantage * 4 * s * (1 - s) * p->ratio, 0};
 }
 

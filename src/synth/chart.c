@@ -103,10 +103,8 @@ static int text_scale(int side) { return max_int(1, side / 64); }
 
 static lmm_status render(synth_item *item, const chart *c, int side, rng *r) {
     static const draw_color ink = {30, 30, 30};
-    item->frames = mem_new(1, sizeof *item->frames);
-    lmm_status st = ground_new(&item->frames[0], side, r);
+    lmm_status st = picture_begin(item, side, r);
     if (st) return st;
-    item->frame_count = 1;
     image *im = &item->frames[0];
     const int scale = text_scale(side), line = (DRAW_TEXT_HEIGHT + 2) * scale, slot = side / c->count, base = side - line - scale;
     draw_rectangle(im, 0, base, side, scale, ink);

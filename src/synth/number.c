@@ -53,10 +53,8 @@ static lmm_status make(synth_item *out, const synth_options *o, int family, synt
     } while (p[0].value == p[1].value || p[0].color == p[1].color || p[0].color == 3 || p[1].color == 3); /* no yellow on pale */
     const int count = family == READ ? 1 : 2, up = coin(r);
     ask(out, p, family, coin(r));
-    out->frames = mem_new(1, sizeof *out->frames);
-    lmm_status st = ground_new(&out->frames[0], o->side, r);
+    lmm_status st = picture_begin(out, o->side, r);
     if (st) return st;
-    out->frame_count = 1;
     for (int i = 0; i < count; i++) print(&out->frames[0], &p[i], count == 1 ? 0 : (i + up) % 2, count, r);
     return LMM_OK;
 }

@@ -95,10 +95,8 @@ static void lay_out(scene *s, int family, synth_split split, rng *r) {
 }
 
 static lmm_status render(synth_item *item, const scene *s, int side, rng *r) {
-    item->frames = mem_new(1, sizeof *item->frames);
-    lmm_status st = ground_new(&item->frames[0], side, r);
+    lmm_status st = picture_begin(item, side, r);
     if (st) return st;
-    item->frame_count = 1;
     for (int i = 0; i < s->count; i++) {
         const thing *t = &s->things[i];
         draw_look(&item->frames[0], t->look, t->x * side, t->y * side, t->radius * side);

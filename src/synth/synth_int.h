@@ -28,6 +28,8 @@ bool look_equal(look a, look b);
 const char *article(const char *word); /* "a", "an" */
 void draw_look(image *im, look l, double x, double y, double radius);
 
+/* One frame of pale ground, the start of a picture. */
+lmm_status picture_begin(synth_item *item, int side, rng *r);
 /* A pale ground with a little noise. */
 lmm_status ground_new(image *out, int side, rng *r);
 

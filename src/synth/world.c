@@ -77,3 +77,10 @@ lmm_status ground_new(image *out, int side, rng *r) {
     *out = im;
     return LMM_OK;
 }
+
+lmm_status picture_begin(synth_item *item, int side, rng *r) {
+    item->frames = mem_new(1, sizeof *item->frames);
+    lmm_status st = ground_new(&item->frames[0], side, r);
+    if (!st) item->frame_count = 1;
+    return st;
+}
