@@ -133,26 +133,19 @@ static lmm_status prepare(trainer *t, bool fresh) {
 
 /* ---- the loss ---- */
 
-/* The pairs of a batch as grids of their answers' tokens. */
-typedef struct {
-    int pairs, width;
-    double *policy, *reference, *mask, *grad; /* (2 * pairs, width) each */
-    int *row;                                 /* (2 * pairs, width): the batch's row, -1 for none */
-} grid;
-
 /* Row of the grid for answer k of the batch: pair after pair there, chosen before rejected here. */
-static int grid_row(const grid *g, int k) { return k / 2 + k % 2 * g->pairs; }
+static int grid_row(const token_grid *g, int k) { return k / 2 + k % 2 * (g->rows / 2); }
 
-static void fill_grid(const trainer *t, grid *g, const batch *b, const float *logprob) {
+static void fill_grid(const trainer *t, token_grid *g, const batch *b, const float *logprob) {
     const dpo_state *s = t->own;
     int row = 0;
-    for (int k = 0; k < 2 * g->pairs; k++) {
+    for (int k = 0; k < g->rows; k++) {
         int number = b->items.at[k / 2] * 2 + k % 2, n = t->samples.list.at[number].label_count;
         for (int i = 0; i < n; row++) {
             if (b->label.at[row] < 0) continue;
             int at = grid_row(g, k) * g->width + i;
-            g->policy[at] = logprob[row];
-            g->reference[at] = s->reference[s->first[number] + i];
+            g->now[at] = logprob[row];
+            g->start[at] = s->reference[s->first[number] + i];
             g->mask[at] = 1;
             g->row[at] = row;
             i++;
@@ -160,33 +153,26 @@ static void fill_grid(const trainer *t, grid *g, const batch *b, const float *lo
     }
 }
 
-static void grid_open(const trainer *t, grid *g, const batch *b) {
-    g->pairs = b->items.count;
-    for (int k = 0; k < 2 * g->pairs; k++) g->width = max_int(g->width, t->samples.list.at[b->items.at[k / 2] * 2 + k % 2].label_count);
-    size_t n = (size_t)(2 * g->pairs * g->width);
-    g->policy = mem_new(4 * n + 1, sizeof *g->policy);
-    g->reference = g->policy + n, g->mask = g->policy + 2 * n, g->grad = g->policy + 3 * n;
-    g->row = mem_new(n + 1, sizeof *g->row);
-    for (size_t i = 0; i < n; i++) g->row[i] = -1;
+static int longest_answer(const trainer *t, const batch *b) {
+    int most = 0;
+    for (int k = 0; k < 2 * b->items.count; k++) most = max_int(most, t->samples.list.at[b->items.at[k / 2] * 2 + k % 2].label_count);
+    return most;
 }
 
 static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result *out) {
     const recipe_dpo *d = &t->r.dpo;
-    grid g = {0};
+    token_grid g;
     dpo_result r;
-    grid_open(t, &g, b);
+    token_grid_open(&g, 2 * b->items.count, longest_answer(t, b));
     fill_grid(t, &g, b, logprob);
     dpo_config c = {.kinds = {d->loss}, .weights = {1}, .beta = d->beta, .smoothing = d->smoothing};
     if (d->sft > 0) c.kinds[1] = "sft", c.weights[1] = d->sft;
     lmm_status st =
-        dpo_loss(&r, g.grad, &c, &(dpo_batch){g.pairs, g.width, g.policy, d->reference_free ? NULL : g.reference, g.mask, NULL});
-    for (int i = 0; i < b->rows; i++) b->weight.at[i] = 0;
-    for (int i = 0; i < 2 * g.pairs * g.width && !st; i++)
-        if (g.row[i] >= 0) b->weight.at[g.row[i]] = (float)(-g.grad[i] / t->r.accumulate);
+        dpo_loss(&r, g.grad, &c, &(dpo_batch){b->items.count, g.width, g.now, d->reference_free ? NULL : g.start, g.mask, NULL});
+    if (!st) token_grid_weigh(&g, b, t->r.accumulate);
     *out = (micro_result){r.loss / t->r.accumulate,
                           {r.reward_chosen, r.reward_rejected, r.accuracy, r.margin, r.logp_chosen, r.logp_rejected}};
-    free(g.row);
-    free(g.policy);
+    token_grid_close(&g);
     return st;
 }
 

@@ -247,14 +247,8 @@ static lmm_status make_batch(trainer *t, order *o, int64_t micro, batch *b) {
 
 /* ---- the loss ---- */
 
-typedef struct {
-    int rows, width;
-    double *logp, *old, *reference, *mask, *grad; /* (rows, width) each */
-    int *row;                                     /* the batch's row, -1: none */
-} grid;
-
 /* Labelled rows come in the order of the completions. */
-static void fill_grid(const trainer *t, grid *g, const batch *b, const float *logprob) {
+static void fill_grid(const trainer *t, token_grid *g, const batch *b, const float *logprob) {
     grpo_state *s = t->own;
     const completion *all = &s->all[b->items.at[0] * g->rows];
     int row = 0;
@@ -264,24 +258,20 @@ static void fill_grid(const trainer *t, grid *g, const batch *b, const float *lo
             int at = i * g->width + k;
             int kept = s->old_at[b->items.at[0] * g->rows + i] + k;
             if (isnan(s->old[kept])) s->old[kept] = (double)logprob[row];
-            g->logp[at] = (double)logprob[row];
+            g->now[at] = (double)logprob[row];
             g->old[at] = s->old[kept];
-            g->reference[at] = s->start ? s->kept[kept] : 0;
+            g->start[at] = s->start ? s->kept[kept] : 0;
             g->mask[at] = !t->r.grpo.mask_truncated || all[i].finished;
             g->row[at] = row;
             k++;
         }
 }
 
-static void grid_open(const trainer *t, grid *g, const batch *b) {
+static int longest_answer(const trainer *t, const batch *b) {
     const grpo_state *s = t->own;
-    g->rows = t->r.batch;
-    for (int i = 0; i < g->rows; i++) g->width = max_int(g->width, s->all[b->items.at[0] * g->rows + i].ids.count);
-    size_t n = (size_t)(g->rows * g->width);
-    g->logp = mem_new(5 * n + 1, sizeof *g->logp);
-    g->old = g->logp + n, g->reference = g->logp + 2 * n, g->mask = g->logp + 3 * n, g->grad = g->logp + 4 * n;
-    g->row = mem_new(n + 1, sizeof *g->row);
-    for (size_t i = 0; i < n; i++) g->row[i] = -1;
+    int most = 0;
+    for (int i = 0; i < t->r.batch; i++) most = max_int(most, s->all[b->items.at[0] * t->r.batch + i].ids.count);
+    return most;
 }
 
 static grpo_config config_of(const trainer *t) {
@@ -294,8 +284,8 @@ static grpo_config config_of(const trainer *t) {
 
 static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result *out) {
     const grpo_state *s = t->own;
-    grid g = {0};
-    grid_open(t, &g, b);
+    token_grid g;
+    token_grid_open(&g, t->r.batch, longest_answer(t, b));
     fill_grid(t, &g, b, logprob);
     double *advantage = mem_new((size_t)g.rows, sizeof *advantage);
     for (int i = 0; i < g.rows; i++) advantage[i] = s->all[b->items.at[0] * g.rows + i].advantage;
@@ -304,20 +294,17 @@ static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result
     lmm_status st = grpo_loss(&r, g.grad, NULL, &c,
                               &(grpo_batch){.rows = g.rows,
                                             .width = g.width,
-                                            .logp = g.logp,
+                                            .logp = g.now,
                                             .old = g.old,
-                                            .reference = g.reference,
+                                            .reference = g.start,
                                             .mask = g.mask,
                                             .advantage = advantage,
                                             .item_count = s->item_count});
-    for (int i = 0; i < b->rows; i++) b->weight.at[i] = 0;
-    for (int i = 0; i < g.rows * g.width && !st; i++)
-        if (g.row[i] >= 0) b->weight.at[g.row[i]] = (float)-g.grad[i];
+    if (!st) token_grid_weigh(&g, b, 1);
     *out = (micro_result){r.loss, {s->reward, s->deviation, s->zero_groups, r.kl, r.clip_region, s->length, s->cut}};
     for (int k = 0; k < t->r.grpo.reward_count && 7 + k < METRIC_MAX; k++) out->metric[7 + k] = s->each[k];
     free(advantage);
-    free(g.row);
-    free(g.logp);
+    token_grid_close(&g);
     return st;
 }
 

@@ -70,6 +70,17 @@ lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b);
 /* Log-probabilities of the batch's labelled rows under a network, without a tape. out: (rows). */
 lmm_status trainer_logprobs(trainer *t, const net *n, batch *b, float *out);
 
+/* token_grid.c: log-probabilities of answers, a row each: now, when they were sampled, and of the reference. (rows, width) each; all zero at first. */
+typedef struct {
+    int rows, width;
+    double *now, *old, *start, *mask, *grad;
+    int *row; /* the batch's row that predicts the token, -1: none */
+} token_grid;
+void token_grid_open(token_grid *g, int rows, int width);
+/* The batch's weights: the negative slopes over `divisor`, 0 for rows without a token. */
+void token_grid_weigh(const token_grid *g, batch *b, double divisor);
+void token_grid_close(token_grid *g);
+
 /* rewards.c: what a completion is worth; NAN where the reward has nothing to say. */
 typedef struct {
     const char *text, *gold;

@@ -343,14 +343,19 @@ static void trainer_close(trainer *t) {
     dist_close(t->world);
 }
 
-/* Every rank goes through the same steps and fails with the others. */
-static lmm_status prepare(trainer *t, const char *path, const char *const *overrides, int override_count, bool fresh) {
+/* Recipe, model, samples, and what learns. */
+static lmm_status set_up(trainer *t, const char *path, const char *const *overrides, int override_count) {
     lmm_status st = recipe_open(&t->r, path, overrides, override_count);
     t->cx = (cx){.mem = &t->mem, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
     if (!st) st = check_world(t);
     if (!st) st = open_model(t);
     if (!st) st = t->way->load(t);
-    if (!st) st = own_params(t);
+    return st ? st : own_params(t);
+}
+
+/* Every rank goes through the same steps and fails with the others. */
+static lmm_status prepare(trainer *t, const char *path, const char *const *overrides, int override_count, bool fresh) {
+    lmm_status st = set_up(t, path, overrides, override_count);
     if (!st && t->way->prepare) st = t->way->prepare(t, fresh);
     st = dist_agree(t->world, st);
     if (!st) st = dist_agree(t->world, resume(t, fresh));
@@ -431,10 +436,7 @@ lmm_status lmm_train_plan(lmm_runtime *runtime, const char *path, const char *co
     trainer t = {.runtime = runtime, .way = &algorithm_sft, .quiet = true};
     lmm_training_plan p = {0};
     lmm_cancel_reset();
-    lmm_status st = recipe_open(&t.r, path, overrides, override_count);
-    if (!st) st = open_model(&t);
-    if (!st) st = t.way->load(&t);
-    if (!st) st = own_params(&t);
+    lmm_status st = set_up(&t, path, overrides, override_count);
     if (!st) {
         plan_steps(&t);
         plan_params(&t, &p);
