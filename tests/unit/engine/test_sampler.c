@@ -32,6 +32,15 @@ static void a_penalty_moves_the_choice(void **state) {
     assert_int_equal(draw(&(lmm_gen_opts){.repetition_penalty = 1.5}, 0, said, 3), 3);
 }
 
+static void banned_ids_are_never_drawn(void **state) {
+    (void)state;
+    static const int banned[] = {1, 3, V + 5, -1}; /* numbers that are no ids do no harm */
+    double p[V];
+    assert_int_equal(draw(&(lmm_gen_opts){.banned = banned, .banned_count = 4}, 0, NULL, 0), 2);
+    shares(&(lmm_gen_opts){.temperature = 1.0, .banned = banned, .banned_count = 4}, p);
+    assert_true(p[1] == 0 && p[3] == 0 && p[2] > 0.5);
+}
+
 static void temperature_one_draws_the_softmax(void **state) {
     (void)state;
     double p[V], sum = 0;
@@ -55,6 +64,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greedy_takes_the_first_of_equal_maxima),
         cmocka_unit_test(a_penalty_moves_the_choice),
+        cmocka_unit_test(banned_ids_are_never_drawn),
         cmocka_unit_test(temperature_one_draws_the_softmax),
         cmocka_unit_test(top_k_and_top_p_and_min_p_cut_the_tail),
     };

@@ -1,36 +1,7 @@
 /* test_dpo.c - runs over pairs: the first step knows no difference, later ones prefer what was chosen, and a resumed run ends in the same bits. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "run_util.h"
 
-#include <cmocka.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "train/train.h"
-
-#define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-dpo-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
-
-static void write_text(const char *name, const char *text) {
-    char *path = path_join(folder, name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
 
 /* LLaVA's layout, trl's with messages, and one without a picture. */
 static const char pairs[] =
@@ -47,40 +18,7 @@ static lmm_status train(const char *run, const char *const *more, int count) {
                    "constant, warmup: 0}\nlog_every: 1\nsave_every: 2\nkeep: 9\n",
                    folder, run, LMM_SOURCE, folder, LMM_TESTS);
     write_text("pairs.json", pairs);
-    write_text("recipe.yaml", text);
-    free(text);
-    char *path = path_join(folder, "recipe.yaml");
-    lmm_runtime *r;
-    OK(lmm_runtime_open(&r, 2, NULL));
-    lmm_status st = lmm_train(r, path, more, count, &(lmm_train_opts){.algorithm = "dpo", .quiet = true});
-    lmm_runtime_close(r);
-    free(path);
-    return st;
-}
-
-/* Value of a metric in line `line` (0-based) of the run's metrics. */
-static double metric(const char *run, int line, const char *name) {
-    char *path = mem_printf("%s/%s/metrics.jsonl", folder, run), *text, *at;
-    OK(file_read(&text, NULL, path, 1 << 20));
-    at = text;
-    while (line-- > 0) at = strchr(at, '\n') + 1;
-    char *key = mem_printf("\"%s\": ", name), *found = strstr(at, key);
-    assert_non_null(found);
-    double value = strtod(found + strlen(key), NULL);
-    free(key);
-    free(text);
-    free(path);
-    return value;
-}
-
-static char *weights(const char *run) {
-    char *path = mem_printf("%s/%s/final/model.safetensors", folder, run), hex[65];
-    file_map map;
-    OK(file_map_open(&map, path));
-    sha256_hex(map.data, map.size, hex);
-    file_map_close(&map);
-    free(path);
-    return mem_strdup(hex);
+    return run_recipe(text, "dpo", 2, more, count);
 }
 
 static void chosen_answers_gain_on_rejected_ones(void **state) {
@@ -97,19 +35,13 @@ static void a_resumed_run_ends_in_the_same_bits(void **state) {
     (void)state;
     OK(train("whole", NULL, 0));
     OK(train("cut", NULL, 0));
-    static const char *const gone[] = {"final", "step-00000006", "step-00000004", "reference.safetensors"};
-    for (int i = 0; i < 4; i++) { /* the last one is computed anew from the model as it was opened */
-        char *path = mem_printf("%s/cut/%s", folder, gone[i]);
-        OK(dir_remove(path));
-        free(path);
-        if (i < 2) continue;
+    for (int with_reference = 1; with_reference >= 0; with_reference--) { /* without, it is computed anew from the model as it was opened */
+        take_away("cut/final");
+        take_away("cut/step-00000006");
+        take_away("cut/step-00000004");
+        if (!with_reference) take_away("cut/reference.safetensors");
         OK(train("cut", NULL, 0));
-        char *a = weights("whole"), *b = weights("cut");
-        assert_string_equal(a, b);
-        free(a), free(b);
-        path = mem_printf("%s/cut/final", folder);
-        OK(dir_remove(path));
-        free(path);
+        assert_same_weights("whole", "cut");
     }
 }
 

@@ -1,38 +1,9 @@
 /* test_grpo.c - runs from rewards: the first update after a rollout sees exactly the policy that sampled, the reward that is asked for rises, and a resumed run ends in the
  * same bits. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "run_util.h"
 
-#include <cmocka.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "align/align.h"
-#include "train/train.h"
-
-#define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-grpo-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
-
-static void write_text(const char *name, const char *text) {
-    char *path = path_join(folder, name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
 
 /* Prompts of both layouts; the mini model, heated, answers all sorts of things. */
 static lmm_status train(const char *run, const char *const *more, int count) {
@@ -46,29 +17,7 @@ static lmm_status train(const char *run, const char *const *more, int count) {
                    "6, temperature: 6, beta: 0.04, rewards: [{name: exact}, {name: repetition, weight: 0.5}, {name: finished, weight: "
                    "0.3}]}\noptimizer: {lr: 1.0e-4}\nschedule: {kind: constant, warmup: 0}\nlog_every: 1\nsave_every: 2\nkeep: 9\n",
                    folder, run, LMM_SOURCE, folder, LMM_TESTS);
-    write_text("recipe.yaml", text);
-    free(text);
-    char *path = path_join(folder, "recipe.yaml");
-    lmm_runtime *r;
-    OK(lmm_runtime_open(&r, 2, NULL));
-    lmm_status st = lmm_train(r, path, more, count, &(lmm_train_opts){.algorithm = "grpo", .quiet = true});
-    lmm_runtime_close(r);
-    free(path);
-    return st;
-}
-
-static double metric(const char *run, int line, const char *name) {
-    char *path = mem_printf("%s/%s/metrics.jsonl", folder, run), *text, *at;
-    OK(file_read(&text, NULL, path, 1 << 20));
-    at = text;
-    while (line-- > 0) at = strchr(at, '\n') + 1;
-    char *key = mem_printf("\"%s\": ", name), *found = strstr(at, key);
-    assert_non_null(found);
-    double value = strtod(found + strlen(key), NULL);
-    free(key);
-    free(text);
-    free(path);
-    return value;
+    return run_recipe(text, "grpo", 2, more, count);
 }
 
 static void the_first_update_is_on_the_policy_that_sampled(void **state) {
@@ -82,29 +31,14 @@ static void the_first_update_is_on_the_policy_that_sampled(void **state) {
     assert_true(metric("run", 0, "reward_std") > 0 && metric("run", 0, "completions/mean_length") > 1);
 }
 
-static void same_weights(const char *a, const char *b) {
-    char *pa = mem_printf("%s/%s/final/model.safetensors", folder, a), *pb = mem_printf("%s/%s/final/model.safetensors", folder, b);
-    file_map ma, mb;
-    OK(file_map_open(&ma, pa));
-    OK(file_map_open(&mb, pb));
-    assert_int_equal(ma.size, mb.size);
-    assert_memory_equal(ma.data, mb.data, ma.size);
-    file_map_close(&ma), file_map_close(&mb);
-    free(pa), free(pb);
-}
-
 static void a_resumed_run_samples_the_same_answers(void **state) {
     (void)state;
-    static const char *const gone[] = {"final", "step-00000006"};
     OK(train("whole", NULL, 0));
     OK(train("cut", NULL, 0));
-    for (size_t i = 0; i < COUNT_OF(gone); i++) {
-        char *path = mem_printf("%s/cut/%s", folder, gone[i]);
-        OK(dir_remove(path));
-        free(path);
-    }
+    take_away("cut/final");
+    take_away("cut/step-00000006");
     OK(train("cut", NULL, 0));
-    same_weights("whole", "cut");
+    assert_same_weights("whole", "cut");
 }
 
 static void wrong_recipes_teach(void **state) {

@@ -1,37 +1,5 @@
 /* test_lora.c - adapters learn while the base stays, are saved in PEFT's layout, resume, and merge into the same answers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "train/train.h"
-
-#define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-lora-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
-
-static char *in_folder(const char *name) { return path_join(folder, name); }
-
-static void write_text(const char *name, const char *text) {
-    char *path = in_folder(name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
+#include "run_util.h"
 
 static lmm_status train(const char *run) {
     write_text("data.json", "[{\"conversations\": [{\"from\": \"human\", \"value\": \"is there a shape?\"}, {\"from\": \"gpt\", \"value\": "
@@ -41,15 +9,7 @@ static lmm_status train(const char *run) {
                    "[q_proj, v_proj]}\nbatch: 1\nsteps: 8\noptimizer: {lr: 1.0e-2}\nschedule: {kind: constant, warmup: 0}\nsave_every: "
                    "2\nkeep: 9\n",
                    folder, run, LMM_SOURCE, folder);
-    write_text("recipe.yaml", text);
-    free(text);
-    char *path = in_folder("recipe.yaml");
-    lmm_runtime *r;
-    OK(lmm_runtime_open(&r, 1, NULL));
-    lmm_status st = lmm_train(r, path, NULL, 0, &(lmm_train_opts){.quiet = true});
-    lmm_runtime_close(r);
-    free(path);
-    return st;
+    return run_recipe(text, NULL, 1, NULL, 0);
 }
 
 /* How likely mini finds the trained answer, with an adapter (NULL: none). */
@@ -94,20 +54,11 @@ static void a_resumed_run_ends_in_the_same_adapter(void **state) {
     (void)state;
     OK(train("whole"));
     OK(train("cut"));
-    static const char *const gone[] = {"cut/final", "cut/step-00000008", "cut/step-00000006"};
-    for (size_t i = 0; i < COUNT_OF(gone); i++) {
-        char *path = in_folder(gone[i]);
-        OK(dir_remove(path));
-        free(path);
-    }
+    take_away("cut/final");
+    take_away("cut/step-00000008");
+    take_away("cut/step-00000006");
     OK(train("cut"));
-    char *a = in_folder("whole/final/adapter_model.safetensors"), *b = in_folder("cut/final/adapter_model.safetensors"), *x, *y;
-    size_t n, m;
-    OK(file_read(&x, &n, a, 1 << 24));
-    OK(file_read(&y, &m, b, 1 << 24));
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    free(x), free(y), free(a), free(b);
+    assert_same_file("whole", "cut", "adapter_model.safetensors");
 }
 
 static void broken_adapters_are_refused(void **state) {

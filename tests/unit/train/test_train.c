@@ -1,38 +1,9 @@
 /* test_train.c - whole small runs: they repeat themselves bit for bit, stop and resume, survive a full disk, and learn. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "run_util.h"
+
 #include <sys/resource.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#include "train/train.h"
-
-#define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-train-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
-
-static void write_text(const char *name, const char *text) {
-    char *path = path_join(folder, name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
 
 static void write_data(void) {
     write_text("data.json", "[{\"id\": \"a\", \"image\": \"rgb.png\", \"conversations\": [{\"from\": \"human\", \"value\": "
@@ -54,28 +25,7 @@ static lmm_status train(const char *run, int threads, const char *const *more, i
                                "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
                                folder, run, LMM_SOURCE, folder, LMM_TESTS);
     write_data();
-    write_text("recipe.yaml", recipe_);
-    free(recipe_);
-    char *path = path_join(folder, "recipe.yaml");
-    lmm_runtime *r;
-    OK(lmm_runtime_open(&r, threads, NULL));
-    lmm_status st = lmm_train(r, path, more, count, &(lmm_train_opts){.quiet = true});
-    lmm_runtime_close(r);
-    free(path);
-    return st;
-}
-
-static void assert_same_weights(const char *a, const char *b) {
-    char *pa = mem_printf("%s/%s/final/model.safetensors", folder, a), *pb = mem_printf("%s/%s/final/model.safetensors", folder, b);
-    file_map ma, mb;
-    OK(file_map_open(&ma, pa));
-    OK(file_map_open(&mb, pb));
-    assert_int_equal(ma.size, mb.size);
-    assert_memory_equal(ma.data, mb.data, ma.size);
-    file_map_close(&ma);
-    file_map_close(&mb);
-    free(pa);
-    free(pb);
+    return run_recipe(recipe_, NULL, threads, more, count);
 }
 
 static void training_repeats_itself_on_any_number_of_threads(void **state) {
