@@ -174,10 +174,10 @@ static bool trained(const tree *c) {
 
 /* clang-format off */
 const rl_check rl_lora_checks[] = {
-    {"lora", "lora", layer},
-    {"lora", "rslora", layer},
-    {"lora", "init_stats", initial},
-    {"lora", "train_mse_adamw", trained},
+    {"lora", "lora", layer, NULL},
+    {"lora", "rslora", layer, NULL},
+    {"lora", "init_stats", initial, NULL},
+    {"lora", "train_mse_adamw", trained, NULL},
     {0},
 };
 /* clang-format on */

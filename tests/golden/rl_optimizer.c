@@ -176,16 +176,16 @@ static bool sampling(const tree *c) {
 
 /* clang-format off */
 const rl_check rl_optimizer_checks[] = {
-    {"adamw", "torch_adamw", torch_adamw},
-    {"adamw", "hf_loop", hf_loop},
-    {"lr_schedules", "linear", schedule_curve},
-    {"lr_schedules", "cosine", schedule_curve},
-    {"lr_schedules", "cosine_with_min_lr", schedule_curve},
-    {"lr_schedules", "constant", schedule_curve},
-    {"lr_schedules", "constant_with_warmup", schedule_curve},
-    {"lr_schedules", "warmup_steps_from_ratio", warmup_from_ratio},
-    {"clip_grad_norm", "norm_2.0", clip_l2},
-    {"sampling", "warp", sampling},
+    {"adamw", "torch_adamw", torch_adamw, NULL},
+    {"adamw", "hf_loop", hf_loop, NULL},
+    {"lr_schedules", "linear", schedule_curve, NULL},
+    {"lr_schedules", "cosine", schedule_curve, NULL},
+    {"lr_schedules", "cosine_with_min_lr", schedule_curve, NULL},
+    {"lr_schedules", "constant", schedule_curve, NULL},
+    {"lr_schedules", "constant_with_warmup", schedule_curve, NULL},
+    {"lr_schedules", "warmup_steps_from_ratio", warmup_from_ratio, NULL},
+    {"clip_grad_norm", "norm_2.0", clip_l2, NULL},
+    {"sampling", "warp", sampling, NULL},
     {0},
 };
 /* clang-format on */
