@@ -60,6 +60,9 @@ typedef struct {
     size_t weight_bytes, kv_bytes_per_token;
 } lmm_model_info;
 void lmm_model_describe(const lmm_model *m, lmm_model_info *out);
+/* Lets a model go beyond the positions it was trained for, before a session of it is opened. scaling: "linear", "dynamic" or "yarn", or "none" (unscaled, to see what
+ * happens), each with ":FACTOR". Without a factor it follows from a video of `frames` frames as the original code computes it. */
+lmm_status lmm_model_rope_scaling(lmm_model *m, const char *scaling, int frames);
 /* Bytes of activations and KV cache for a session of `context` rows with prefill pieces of `batch` rows, measured without computing. */
 size_t lmm_model_memory(const lmm_model *m, int context, int batch);
 
@@ -71,13 +74,23 @@ lmm_status lmm_detokenize(const lmm_model *m, const int *ids, int count, bool sk
 /* ---- prompt ---- */
 
 typedef struct lmm_prompt lmm_prompt;
+/* Which frames of a video are taken. A video is a folder of pictures in the order of their names. */
+typedef struct {
+    int frames;          /* this many, evenly over the whole; 0 and no fps: 8 */
+    double fps;          /* > 0: so many a second, at most `frames` when that is given */
+    const double *rates; /* frames a second of each source, for sources that do not say; NULL or 0: 2 */
+    int rate_count;
+} lmm_video_opts;
 typedef struct {
     const char *media_root;    /* relative media paths start here; NULL: the working folder */
     const char *const *images; /* further picture files, put before the first user text (or over the <image> of a raw prompt) */
     int image_count;
+    const char *const *videos; /* further videos, behind the pictures */
+    int video_count;
+    lmm_video_opts video;
     bool add_generation_prompt; /* end with the assistant's opening */
 } lmm_prompt_opts;
-/* messages: OpenAI chat form as JSON, a list of {role, content: string or parts {type: text | image | image_url}}. */
+/* messages: OpenAI chat form as JSON, a list of {role, content: string or parts {type: text | image | image_url | video}}. */
 lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *messages_json, size_t size, const lmm_prompt_opts *opts);
 /* A prompt text as it is, special tokens recognised, begin token added as the tokenizer says, one placeholder (the model's image token) a picture. */
 lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *opts);
@@ -85,6 +98,8 @@ lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text
 lmm_status lmm_prompt_render(const lmm_model *m, const char *messages_json, size_t size, const char *template_text,
                              const lmm_prompt_opts *opts, char **text);
 void lmm_prompt_free(lmm_prompt *p);
+/* The frames a video would give, small and labelled with number and time, on one PNG. */
+lmm_status lmm_video_sheet(const char *video, const lmm_video_opts *opts, const char *png);
 int lmm_prompt_length(const lmm_prompt *p);
 const int *lmm_prompt_ids(const lmm_prompt *p);   /* placeholders expanded to one id a row; on loan */
 const char *lmm_prompt_text(const lmm_prompt *p); /* the rendered text; on loan */

@@ -16,7 +16,7 @@ typedef struct {
 
 /* Options every command that opens a model has. */
 typedef struct {
-    const char *model, *adapter, *kernels, *products;
+    const char *model, *adapter, *kernels, *products, *rope_scaling;
     int threads;
 } model_args;
 /* clang-format off */
@@ -26,7 +26,11 @@ typedef struct {
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
     {"--products", OPT_STRING, &(a)->products, 0, 0, "NAME", "of quantised weights: fine (default), fast (8-bit activations) or exact (as f32)"}
+#define SCALING_OPT(a) \
+    {"--rope-scaling", OPT_STRING, &(a)->rope_scaling, 0, 0, "KIND", "beyond the trained length: linear:F, dynamic:F, yarn:F or none:F; without :F from --frames"}
 /* clang-format on */
+/* Takes `frames` for a rope scaling without a factor. */
+lmm_status model_args_scale(lmm_model *model, const model_args *a, int frames);
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a);
 lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a); /* without weights */
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a);

@@ -8,8 +8,9 @@
 
 typedef struct {
     model_args model;
-    opt_list images, stop;
-    const char *system;
+    opt_list images, videos, stop;
+    const char *system, *show_frames;
+    lmm_video_opts video;
     lmm_gen_opts gen;
     int seed, context;
     bool json;
@@ -21,7 +22,8 @@ typedef struct {
     lmm_model *model;
     lmm_session *session;
     tree *messages;
-    VEC(char *) pending; /* pictures for the next question */
+    VEC(char *) pending;        /* pictures for the next question */
+    VEC(char *) pending_videos; /* and videos */
 } conversation;
 
 static tree *part(const char *type, const char *key, const char *value) {
@@ -31,14 +33,18 @@ static tree *part(const char *type, const char *key, const char *value) {
     return p;
 }
 
+static void clear_pending(conversation *c) {
+    for (int i = 0; i < c->pending.count; i++) free(c->pending.at[i]);
+    for (int i = 0; i < c->pending_videos.count; i++) free(c->pending_videos.at[i]);
+    c->pending.count = c->pending_videos.count = 0;
+}
+
 static void add_message(conversation *c, const char *role, const char *text) {
     tree *message = tree_new(TREE_MAP), *content = tree_new(TREE_LIST);
     tree_put(message, "role", tree_new_string(role));
-    for (int i = 0; i < c->pending.count; i++) {
-        tree_add(content, part("image", "image", c->pending.at[i]));
-        free(c->pending.at[i]);
-    }
-    c->pending.count = 0;
+    for (int i = 0; i < c->pending.count; i++) tree_add(content, part("image", "image", c->pending.at[i]));
+    for (int i = 0; i < c->pending_videos.count; i++) tree_add(content, part("video", "video", c->pending_videos.at[i]));
+    clear_pending(c);
     tree_add(content, part("text", "text", text));
     tree_put(message, "content", content);
     tree_add(c->messages, message);
@@ -70,7 +76,8 @@ static lmm_status answer(conversation *c, bool stream, lmm_answer *out) {
     buf json = {0};
     tree_write_json(&json, c->messages, 0);
     lmm_prompt *p = NULL;
-    lmm_status st = lmm_prompt_messages(&p, c->model, json.data, json.size, &(lmm_prompt_opts){.add_generation_prompt = true});
+    lmm_status st =
+        lmm_prompt_messages(&p, c->model, json.data, json.size, &(lmm_prompt_opts){.add_generation_prompt = true, .video = c->a->video});
     if (!st) st = lmm_session_sync(c->session, p, NULL);
     bool begun = false;
     if (!st) st = lmm_generate(&c->session, 1, &c->a->gen, stream ? print_piece : NULL, &begun, out);
@@ -120,13 +127,17 @@ static void slash(conversation *c, char *line, bool *quit) {
         char *path = line + 7 + strspn(line + 7, " ");
         if (file_exists(path)) VEC_PUSH(&c->pending, mem_strdup(path));
         else fprintf(stderr, "cannot read '%s': no such file\n", path);
+    } else if (!strncmp(line, "/video ", 7)) {
+        char *path = line + 7 + strspn(line + 7, " ");
+        if (file_exists(path) || file_is_dir(path)) VEC_PUSH(&c->pending_videos, mem_strdup(path));
+        else fprintf(stderr, "cannot read '%s': no such file or folder\n", path);
     } else if (!strcmp(line, "/new")) {
         tree_free(c->messages);
         c->messages = tree_new(TREE_LIST);
     } else if (!strcmp(line, "/quit") || !strcmp(line, "/exit")) {
         *quit = true;
     } else {
-        fprintf(stderr, "/image FILE adds a picture to the next question, /new starts over, /quit ends\n");
+        fprintf(stderr, "/image FILE and /video FOLDER add a picture or a video to the next question, /new starts over, /quit ends\n");
     }
 }
 
@@ -156,7 +167,8 @@ static lmm_status prompt_loop(conversation *c) {
     el_set(el, EL_PROMPT, prompt_text);
     el_set(el, EL_EDITOR, "emacs");
     el_set(el, EL_HIST, history, history_);
-    fprintf(stderr, "/image FILE adds a picture to the next question, /new starts over, /quit or Ctrl-D ends\n");
+    fprintf(stderr,
+            "/image FILE and /video FOLDER add a picture or a video to the next question, /new starts over, /quit or Ctrl-D ends\n");
     bool quit = false;
     int n;
     for (const char *line; !quit && (line = el_gets(el, &n)) && n > 0;) {
@@ -177,15 +189,21 @@ static lmm_status run(chat_args *a, const opt_list *words) {
     conversation c = {.a = a, .messages = tree_new(TREE_LIST)};
     lmm_status st = model_args_open(&runtime, &c.model, &a->model);
     if (st) return tree_free(c.messages), st;
-    st = lmm_session_open(&c.session, c.model, &(lmm_session_opts){.context = a->context});
+    st = model_args_scale(c.model, &a->model, a->video.frames);
+    if (!st && a->show_frames)
+        st = a->videos.count ? lmm_video_sheet(a->videos.at[0], &a->video, a->show_frames)
+                             : LMM_FAIL(LMM_E_ARG, "--show-frames needs a --video");
+    if (!st) st = lmm_session_open(&c.session, c.model, &(lmm_session_opts){.context = a->context});
     if (a->system) add_message(&c, "system", a->system);
     for (int i = 0; i < a->images.count; i++) VEC_PUSH(&c.pending, mem_strdup(a->images.at[i]));
+    for (int i = 0; i < a->videos.count; i++) VEC_PUSH(&c.pending_videos, mem_strdup(a->videos.at[i]));
     buf question = {0};
     for (int i = 0; i < words->count; i++) buf_printf(&question, "%s%s", i ? " " : "", words->at[i]);
     if (!st) st = question.size ? one_shot(&c, question.data) : prompt_loop(&c);
     buf_free(&question);
-    for (int i = 0; i < c.pending.count; i++) free(c.pending.at[i]);
+    clear_pending(&c);
     free(c.pending.at);
+    free(c.pending_videos.at);
     tree_free(c.messages);
     lmm_session_close(c.session);
     lmm_model_close(c.model);
@@ -199,6 +217,11 @@ lmm_status cmd_chat(int argc, char **argv) {
     const opt table[] = {
         MODEL_OPTS(&a.model),
         {"-i|--image", OPT_LIST, &a.images, 0, 0, "FILE", "a picture for the first question (may be repeated)"},
+        {"-v|--video", OPT_LIST, &a.videos, 0, 0, "FOLDER", "a video for the first question: a folder of frames (may be repeated)"},
+        {"--frames", OPT_INT, &a.video.frames, 1, 4096, "N", "take N frames of a video, evenly (default 8)"},
+        {"--fps", OPT_REAL, &a.video.fps, 0, 1000, "X", "take X frames a second, at most --frames when given"},
+        {"--show-frames", OPT_STRING, &a.show_frames, 0, 0, "PNG", "write the taken frames of the first video as one picture"},
+        SCALING_OPT(&a.model),
         {"--system", OPT_STRING, &a.system, 0, 0, "TEXT", "a system message"},
         {"-n|--max-tokens", OPT_INT, &a.gen.max_tokens, 1, 1 << 20, "N", "longest answer (default 256)"},
         {"--temperature", OPT_REAL, &a.gen.temperature, 0, 100, "X", "0 is greedy (default)"},
@@ -213,9 +236,11 @@ lmm_status cmd_chat(int argc, char **argv) {
         {0},
     };
     bool done;
-    lmm_status st =
-        cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [QUESTION]", "Answers one question, or opens a prompt.",
-                  "  lmm chat --image photo.png \"What is shown?\"\n  lmm chat -m ~/models/llava-1.5-7b-hf\n", &done);
+    lmm_status st = cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [--video FOLDER]... [QUESTION]",
+                              "Answers one question, or opens a prompt.",
+                              "  lmm chat --image photo.png \"What is shown?\"\n  lmm chat -m ~/models/llava-1.5-7b-hf\n  lmm chat --video "
+                              "frames/ --frames 16 \"What happens?\"\n",
+                              &done);
     a.gen.seed = (uint64_t)a.seed;
     a.gen.stop = a.stop.at, a.gen.stop_count = a.stop.count;
     if (!st && !done) st = run(&a, &words);

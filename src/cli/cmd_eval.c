@@ -67,6 +67,7 @@ static lmm_status run(eval_args *a) {
     if (a->samples && !a->out) return LMM_FAIL(LMM_E_ARG, "--log_samples needs a folder: --output_path DIR");
     lmm_status st = a->answers ? LMM_OK : model_args_open(&runtime, &m, &a->model);
     if (st) return st;
+    if ((st = model_args_scale(m, &a->model, 0))) return lmm_model_close(m), lmm_runtime_close(runtime), st;
     char *names = mem_strdup(a->tasks), *task_dir = installed_path("tasks"), *data = a->data ? mem_strdup(a->data) : installed_path("data");
     opt_list list = {0};
     split(names, &list);
@@ -109,6 +110,7 @@ lmm_status cmd_eval(int argc, char **argv) {
     eval_args a = {.compat = "fixed"};
     const opt table[] = {
         MODEL_OPTS(&a.model),
+        SCALING_OPT(&a.model),
         {"--tasks", OPT_STRING, &a.tasks, 0, 0, "A,B", "names of tasks (files in tasks/)"},
         {"--data", OPT_STRING, &a.data, 0, 0, "DIR", "where the data sets lie (default: data/)"},
         {"--include_path", OPT_STRING, &a.include, 0, 0, "DIR", "task files of your own, besides the published ones"},

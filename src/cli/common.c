@@ -98,6 +98,10 @@ static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const mode
     return st;
 }
 
+lmm_status model_args_scale(lmm_model *model, const model_args *a, int frames) {
+    return a->rope_scaling ? lmm_model_rope_scaling(model, a->rope_scaling, frames) : LMM_OK;
+}
+
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
     lmm_status st = open_with(runtime, model, a, lmm_model_open);
     if (st || !a->adapter) return st;

@@ -38,30 +38,41 @@ lmm_status gguf_text_json(tree **json, tree **config, const gguf *g);
 typedef struct {
     uint64_t hash; /* of the decoded picture */
     media_plan plan;
-    float *pixels; /* (tile_count, 3, S, S) */
+    bool video;
+    float *pixels; /* tiles as net_pixels says */
 } prompt_media;
+
+/* A picture or video a prompt names. */
+typedef struct {
+    char *path;
+    bool video;
+} media_ref;
+typedef VEC(media_ref) media_list;
+void media_list_free(media_list *s);
 
 struct lmm_prompt {
     const lmm_model *model;
     char *text;
     id_list ids;             /* placeholders expanded */
-    VEC(prompt_media) media; /* in order of appearance */
+    VEC(prompt_media) media; /* in order of their placeholders */
+    int *position;           /* of every row, net_axes each */
+    int position_ahead;      /* position of a row behind the last minus its number */
 };
 /* The road's first half, used by prompts and by training samples: text with placeholders and picture files to ids and media. */
-lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *image_paths,
-                        int image_count, bool add_special);
+lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const media_list *media,
+                        const lmm_video_opts *video, bool add_special);
 /* Text with placeholders to ids, one id a placeholder. flags: TOKENIZE_*. */
 lmm_status prompt_encode(const lmm_model *m, const char *text, size_t size, int flags, id_list *out);
-/* Renders messages with the model's template; image paths (owned strings) are appended to `images` in order. */
-typedef VEC(char *) path_list;
-lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);
-void path_list_free(path_list *s);
+/* Renders messages with the model's template; what they show is appended to `media` in order. */
+lmm_status messages_render(buf *text, media_list *media, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);
+/* video.c: the frames of a video that the options choose; number: which of the prompt's videos it is. */
+lmm_status video_load(video_frames *out, const char *path, const lmm_video_opts *o, int number);
 lmm_status picture_load(image *out, const lmm_model *m, const char *path);
 /* Whether the begin token must be added: not when the text spells it already. */
 bool prompt_adds_special(const lmm_model *m, const char *text);
 
 /* Identity of one row of a timeline: two rows with equal keys and equal prefixes have equal KV rows. */
-uint64_t row_key_text(int id);
+uint64_t row_key_text(int id, int ahead); /* ahead: its position minus its number */
 uint64_t row_key_media(uint64_t hash, int offset);
 
 struct lmm_session {
@@ -71,6 +82,7 @@ struct lmm_session {
     uint64_t version;
     VEC(uint64_t) keys; /* of every row in the cache */
     VEC(int) ids;
+    int position_ahead; /* of the next row */
     arena mem;
     cx cx;
     float *logits; /* (vocab), of the last row */

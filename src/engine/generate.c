@@ -70,6 +70,11 @@ static void finish(const generation *g, sequence *q, lmm_finish why) {
     q->done = true;
 }
 
+/* No room for another row: in the cache, or in what the model was trained for. */
+static bool is_full(const lmm_session *s) {
+    return s->keys.count + 1 >= s->context || s->keys.count + s->position_ahead + 1 >= s->model->net->dec.config.context;
+}
+
 /* Takes one sampled id into the answer; decides whether the sequence goes on. */
 static lmm_status accept(const generation *g, sequence *q, int id) {
     VEC_PUSH(&q->ids, id);
@@ -82,7 +87,7 @@ static lmm_status accept(const generation *g, sequence *q, int id) {
     size_t ready = stopped ? end : q->text.size - held_back(&q->text, g->o);
     if (!deliver(g, q, ready)) finish(g, q, LMM_FINISH_CANCELLED);
     else if (stopped) q->finish = LMM_FINISH_STOP, q->done = true;
-    else if (q->ids.count >= g->max_tokens || q->s->keys.count + 1 >= q->s->context) finish(g, q, LMM_FINISH_LENGTH);
+    else if (q->ids.count >= g->max_tokens || is_full(q->s)) finish(g, q, LMM_FINISH_LENGTH);
     return LMM_OK;
 }
 

@@ -1,17 +1,17 @@
-/* prompt.c - messages and pictures to ids with every placeholder expanded to the rows of its picture. */
+/* prompt.c - messages, pictures and videos to ids with every placeholder expanded to the rows of its picture. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "engine/engine.h"
 
-void path_list_free(path_list *s) {
-    for (int i = 0; i < s->count; i++) free(s->at[i]);
+void media_list_free(media_list *s) {
+    for (int i = 0; i < s->count; i++) free(s->at[i].path);
     free(s->at);
-    *s = (path_list){0};
+    *s = (media_list){0};
 }
 
-uint64_t row_key_text(int id) { return (uint64_t)(uint32_t)id; }
+uint64_t row_key_text(int id, int ahead) { return (uint64_t)(uint32_t)id | (uint64_t)((uint32_t)ahead & 0x7fffffffu) << 32; }
 uint64_t row_key_media(uint64_t hash, int offset) { return (hash + (uint64_t)offset * 0x9e3779b97f4a7c15u) | (uint64_t)1 << 63; }
 
 /* ---- pictures ---- */
@@ -22,27 +22,65 @@ lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
 }
 
 /* The same picture can be laid out in several ways; only rows of equal layout are equal. */
-static uint64_t media_hash(const image *im, const media_plan *plan, reference ref) {
-    size_t size = (size_t)im->width * (size_t)im->height * (size_t)im->channels;
-    int about[] = {im->width, im->height, plan->tile_count, plan->row_count, plan->width, (int)ref};
-    return hash_u64(im->data, size, hash_u64(about, sizeof about, 0));
+static uint64_t media_hash(const void *data, size_t size, const media_plan *plan, const net *n) {
+    int about[] = {plan->tile_count,  plan->row_count,  plan->width,
+                   plan->height,      plan->frames,     plan->grid.t,
+                   plan->grid.h,      plan->grid.w,     (int)(plan->grid_seconds * 1e6),
+                   (int)n->reference, (int)n->positions};
+    return hash_u64(data, size, hash_u64(about, sizeof about, 0));
 }
 
-static lmm_status media_add(lmm_prompt *p, const char *path, int pictures) {
-    const net *n = p->model->net;
-    if (!n->arch->media_plan) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' was given", p->model->path, path);
+static lmm_status add_picture(prompt_media *media, const lmm_model *m, const char *path, int pictures) {
+    const net *n = m->net;
     image im = {0};
-    lmm_status st = picture_load(&im, p->model, path);
-    if (st) return st;
-    prompt_media media = {0};
     int tiles = 0;
-    st = n->arch->media_plan(n, im.width, im.height, pictures, &media.plan);
-    if (!st) st = n->arch->media_pixels(n, &im, &media.plan, &media.pixels, &tiles);
-    if (!st) media.hash = media_hash(&im, &media.plan, n->reference);
+    lmm_status st = picture_load(&im, m, path);
+    if (st) return st;
+    st = n->arch->media_plan(n, im.width, im.height, pictures, &media->plan);
+    if (!st) st = n->arch->media_pixels(n, &im, &media->plan, &media->pixels, &tiles);
+    int size[] = {im.width, im.height};
+    if (!st) {
+        media->hash = media_hash(im.data, (size_t)im.width * (size_t)im.height * (size_t)im.channels, &media->plan, n);
+        media->hash = hash_u64(size, sizeof size, media->hash);
+    }
     image_free(&im);
-    if (st) return free(media.pixels), st;
-    VEC_PUSH(&p->media, media);
-    return LMM_OK;
+    return st;
+}
+
+static lmm_status add_video(prompt_media *media, const lmm_model *m, const char *path, const lmm_video_opts *o, int number) {
+    const net *n = m->net;
+    if (!n->arch->video_plan)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) sees no videos, but '%s' was given", m->path, n->arch->name, path);
+    video_frames v = {0};
+    int tiles = 0;
+    lmm_status st = video_load(&v, path, o, number);
+    if (st) return st;
+    media->video = true;
+    st = n->arch->video_plan(n, &v, &media->plan);
+    if (!st) st = n->arch->video_pixels(n, &v, &media->plan, &media->pixels, &tiles);
+    int size[] = {v.width, v.height};
+    if (!st) {
+        media->hash = media_hash(v.rgb, (size_t)v.count * (size_t)v.width * (size_t)v.height * 3, &media->plan, n);
+        media->hash = hash_u64(size, sizeof size, media->hash);
+    }
+    video_free(&v);
+    return st;
+}
+
+static lmm_status media_add(lmm_prompt *p, const media_list *list, const lmm_video_opts *o) {
+    int pictures = 0, videos = 0;
+    lmm_status st = LMM_OK;
+    if (list->count && !p->model->net->arch->media_plan)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' was given", p->model->path, list->at[0].path);
+    for (int i = 0; i < list->count; i++) pictures += !list->at[i].video;
+    for (int i = 0; i < list->count && !st; i++) {
+        prompt_media media = {0};
+        const media_ref *r = &list->at[i];
+        st = r->video ? add_video(&media, p->model, r->path, o, videos++) : add_picture(&media, p->model, r->path, pictures);
+        if (st) free(media.pixels);
+        else VEC_PUSH(&p->media, media);
+    }
+    return st;
 }
 
 /* ---- ids ---- */
@@ -76,90 +114,138 @@ lmm_status prompt_encode(const lmm_model *m, const char *text, size_t size, int 
     return m->net->image_text ? encode_pieces(m, text, size, flags, out) : tokenizer_encode(m->tok, text, size, flags, out);
 }
 
+/* Which medium stands at a placeholder: the next of its kind, or just the next where videos have none of their own. */
+static int medium_at(const lmm_prompt *p, int id, const bool *used) {
+    const net *n = p->model->net;
+    for (int i = 0; i < p->media.count; i++)
+        if (!used[i] && (n->video_token < 0 || p->media.at[i].video == (id == n->video_token))) return i;
+    return -1;
+}
+
+static lmm_status wrong_count(const lmm_prompt *p, const id_list *ids) {
+    const net *n = p->model->net;
+    int slots[2] = {0}, media[2] = {0};
+    for (int i = 0; i < ids->count; i++)
+        if (net_is_slot(n, ids->at[i])) slots[ids->at[i] == n->video_token]++;
+    for (int i = 0; i < p->media.count; i++) media[p->media.at[i].video && n->video_token >= 0]++;
+    bool video = slots[0] == media[0];
+    const char *text = video ? tokenizer_token(p->model->tok, n->video_token) : p->model->image_text;
+    return LMM_FAIL(LMM_E_ARG, "the prompt has %d %s placeholder%s ('%s') for %d %s%s", slots[video], video ? "video" : "picture",
+                    slots[video] == 1 ? "" : "s", text ? text : "none", media[video], video ? "video" : "picture",
+                    media[video] == 1 ? "" : "s");
+}
+
+/* Placeholders become the rows of their media, which are put in the order of the placeholders. */
 static lmm_status expand(lmm_prompt *p, const id_list *ids) {
-    int token = p->model->net->image_token, next = 0;
-    for (int i = 0; i < ids->count; i++) {
-        if (token < 0 || ids->at[i] != token) {
+    int n = p->media.count, found = 0;
+    bool *used = mem_new((size_t)n + 1, sizeof *used), ok = true;
+    prompt_media *ordered = mem_new((size_t)n + 1, sizeof *ordered);
+    for (int i = 0; i < ids->count && ok; i++) {
+        if (!net_is_slot(p->model->net, ids->at[i])) {
             VEC_PUSH(&p->ids, ids->at[i]);
             continue;
         }
-        if (next == p->media.count) break;
-        for (int r = p->media.at[next++].plan.row_count; r > 0; r--) VEC_PUSH(&p->ids, token);
+        int at = medium_at(p, ids->at[i], used);
+        ok = at >= 0;
+        if (!ok) break;
+        used[at] = true;
+        ordered[found++] = p->media.at[at];
+        for (int r = p->media.at[at].plan.row_count; r > 0; r--) VEC_PUSH(&p->ids, ids->at[i]);
     }
-    int slots = 0;
-    for (int i = 0; i < ids->count; i++) slots += token >= 0 && ids->at[i] == token;
-    if (slots != p->media.count)
-        return LMM_FAIL(LMM_E_ARG, "the prompt has %d picture placeholder%s ('%s') for %d picture%s", slots, slots == 1 ? "" : "s",
-                        p->model->image_text ? p->model->image_text : "none", p->media.count, p->media.count == 1 ? "" : "s");
-    return LMM_OK;
+    ok = ok && found == n;
+    if (ok && n) memcpy(p->media.at, ordered, (size_t)n * sizeof *ordered);
+    free(used);
+    free(ordered);
+    return ok ? LMM_OK : wrong_count(p, ids);
 }
 
-lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const char *const *paths, int count,
-                        bool add_special) {
+static void set_positions(lmm_prompt *p) {
+    const media_plan **plans = mem_new((size_t)p->media.count + 1, sizeof *plans);
+    for (int i = 0; i < p->media.count; i++) plans[i] = &p->media.at[i].plan;
+    p->position_ahead = net_positions(p->model->net, p->ids.at, p->ids.count, plans, &p->position);
+    free(plans);
+}
+
+lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const media_list *media,
+                        const lmm_video_opts *video, bool add_special) {
     if (!m->tok || !m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) takes no prompts", m->path, m->net->arch->name);
     lmm_prompt *p = mem_new(1, sizeof *p);
     *p = (lmm_prompt){.model = m, .text = mem_strndup(text, size)};
     id_list ids = {0};
-    lmm_status st = LMM_OK;
-    for (int i = 0; i < count && !st; i++) st = media_add(p, paths[i], count);
+    lmm_status st = media_add(p, media, video);
     if (!st) st = prompt_encode(m, text, size, TOKENIZE_PARSE_SPECIAL | (add_special ? TOKENIZE_ADD_SPECIAL : 0), &ids);
     if (!st) st = expand(p, &ids);
     if (!st && p->ids.count == 0) st = LMM_FAIL(LMM_E_ARG, "the prompt is empty");
+    if (!st) set_positions(p);
     free(ids.at);
     if (st) return lmm_prompt_free(p), st;
     return *out = p, LMM_OK;
 }
 
-lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *o) {
-    return prompt_build(out, m, text, size, o ? o->images : NULL, o ? o->image_count : 0, m->tok && prompt_adds_special(m, text));
+lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *opts) {
+    lmm_prompt_opts o = opts ? *opts : (lmm_prompt_opts){0};
+    media_list media = {0};
+    for (int i = 0; i < o.image_count; i++) VEC_PUSH(&media, ((media_ref){mem_strdup(o.images[i]), false}));
+    for (int i = 0; i < o.video_count; i++) VEC_PUSH(&media, ((media_ref){mem_strdup(o.videos[i]), true}));
+    lmm_status st = prompt_build(out, m, text, size, &media, &o.video, m->tok && prompt_adds_special(m, text));
+    media_list_free(&media);
+    return st;
 }
 
 /* ---- messages ---- */
 
-static const char *part_path(const tree *part) {
-    const tree *url = tree_get(part, "image_url");
+static const char *part_path(const tree *part, bool video) {
+    const tree *url = tree_get(part, video ? "video_url" : "image_url");
     if (url && url->type == TREE_MAP) return tree_str(url, "url", NULL);
     if (url && url->type == TREE_STRING) return url->text;
-    const char *path = tree_str(part, "image", NULL);
+    const char *path = tree_str(part, video ? "video" : "image", NULL);
     if (!path) path = tree_str(part, "path", NULL);
     return path ? path : tree_str(part, "url", NULL);
 }
 
-static bool is_picture(const tree *part) {
+static bool is_kind(const tree *part, const char *kind, const char *url) {
     const char *type = tree_str(part, "type", "");
-    return !strcmp(type, "image") || !strcmp(type, "image_url");
+    return !strcmp(type, kind) || !strcmp(type, url);
 }
 
-static lmm_status collect_pictures(path_list *images, const tree *messages, const char *root) {
+static lmm_status collect_media(media_list *media, const tree *messages, const char *root) {
     for (int i = 0; i < messages->count; i++) {
         const tree *content = tree_get(messages->items[i], "content");
         for (int k = 0; content && content->type == TREE_LIST && k < content->count; k++) {
             const tree *part = content->items[k];
-            if (!is_picture(part)) continue;
-            const char *path = part_path(part);
-            if (!path) return LMM_FAIL(LMM_E_ARG, "message %d: picture part %d names no file (image_url.url, image or path)", i + 1, k + 1);
+            bool video = is_kind(part, "video", "video_url");
+            if (!video && !is_kind(part, "image", "image_url")) continue;
+            const char *path = part_path(part, video), *kind = video ? "video" : "picture";
+            if (!path)
+                return LMM_FAIL(LMM_E_ARG, "message %d: %s part %d names no file (%s, %s or path)", i + 1, kind, k + 1,
+                                video ? "video_url.url" : "image_url.url", video ? "video" : "image");
             if (strstr(path, "://") && strncmp(path, "file://", 7))
                 return LMM_FAIL(LMM_E_UNSUPPORTED, "message %d: '%s' is remote; give a file", i + 1, path);
             if (!strncmp(path, "file://", 7)) path += 7;
-            VEC_PUSH(images, root ? path_join(root, path) : mem_strdup(path));
+            VEC_PUSH(media, ((media_ref){root ? path_join(root, path) : mem_strdup(path), video}));
         }
     }
     return LMM_OK;
 }
 
-/* A copy of the messages in which the first user message begins with `count` picture parts. */
-static tree *with_pictures(const tree *messages, const char *const *paths, int count) {
+static void add_parts(tree *parts, const char *kind, const char *const *paths, int count) {
+    for (int k = 0; k < count; k++) {
+        tree *part = tree_new(TREE_MAP);
+        tree_put(part, "type", tree_new_string(kind));
+        tree_put(part, kind, tree_new_string(paths[k]));
+        tree_add(parts, part);
+    }
+}
+
+/* A copy of the messages in which the first user message begins with the options' pictures and videos. */
+static tree *with_media(const tree *messages, const lmm_prompt_opts *o) {
     tree *copy = tree_copy(messages);
     for (int i = 0; i < copy->count; i++) {
         if (strcmp(tree_str(copy->items[i], "role", ""), "user")) continue;
         const tree *content = tree_get(copy->items[i], "content");
         tree *parts = tree_new(TREE_LIST);
-        for (int k = 0; k < count; k++) {
-            tree *part = tree_new(TREE_MAP);
-            tree_put(part, "type", tree_new_string("image"));
-            tree_put(part, "image", tree_new_string(paths[k]));
-            tree_add(parts, part);
-        }
+        add_parts(parts, "image", o->images, o->image_count);
+        add_parts(parts, "video", o->videos, o->video_count);
         if (content && content->type == TREE_LIST)
             for (int k = 0; k < content->count; k++) tree_add(parts, tree_copy(content->items[k]));
         else if (content) {
@@ -172,6 +258,15 @@ static tree *with_pictures(const tree *messages, const char *const *paths, int c
         break;
     }
     return copy;
+}
+
+/* A model whose tokens know no videos has its template write a picture's placeholder for one. */
+static void videos_as_pictures(tree *messages) {
+    for (int i = 0; i < messages->count; i++) {
+        const tree *content = tree_get(messages->items[i], "content");
+        for (int k = 0; content && content->type == TREE_LIST && k < content->count; k++)
+            if (is_kind(content->items[k], "video", "video_url")) tree_put(content->items[k], "type", tree_new_string("image"));
+    }
 }
 
 static lmm_status check_messages(const tree *messages) {
@@ -191,13 +286,14 @@ static chat_input input_of(const lmm_model *m, const tree *messages, bool open) 
     return in;
 }
 
-lmm_status messages_render(buf *text, path_list *images, const lmm_model *m, const tree *messages, const lmm_prompt_opts *o) {
+lmm_status messages_render(buf *text, media_list *media, const lmm_model *m, const tree *messages, const lmm_prompt_opts *o) {
     if (!m->chat_template) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no chat template; use a raw prompt", m->path);
     lmm_status st = check_messages(messages);
     if (st) return st;
-    tree *full = with_pictures(messages, o->images, o->image_count);
+    tree *full = with_media(messages, o);
     chat_input in = input_of(m, full, o->add_generation_prompt);
-    st = collect_pictures(images, full, o->media_root);
+    st = collect_media(media, full, o->media_root);
+    if (m->net->video_token < 0) videos_as_pictures(full);
     if (!st) st = chat_render(m->chat_template, &in, text, NULL);
     tree_free(full);
     return st;
@@ -236,11 +332,10 @@ lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char 
     lmm_status st = tree_parse_json(&messages, json, size, "messages");
     if (st) return st;
     buf text = {0};
-    path_list images = {0};
-    st = messages_render(&text, &images, m, messages, &o);
-    if (!st)
-        st = prompt_build(out, m, text.data, text.size, (const char *const *)images.at, images.count, prompt_adds_special(m, text.data));
-    path_list_free(&images);
+    media_list media = {0};
+    st = messages_render(&text, &media, m, messages, &o);
+    if (!st) st = prompt_build(out, m, text.data, text.size, &media, &o.video, prompt_adds_special(m, text.data));
+    media_list_free(&media);
     buf_free(&text);
     tree_free(messages);
     return st;
@@ -250,6 +345,7 @@ void lmm_prompt_free(lmm_prompt *p) {
     if (!p) return;
     for (int i = 0; i < p->media.count; i++) free(p->media.at[i].pixels);
     free(p->media.at);
+    free(p->position);
     free(p->ids.at);
     free(p->text);
     free(p);

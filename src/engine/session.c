@@ -19,7 +19,7 @@ size_t measure_decoder(const lmm_model *m, int sequences, int rows, int context)
     int64_t ne[2] = {context, (int64_t)d->config.kv_head_count * d->config.head_dim};
     cache.k = cache.v = slab_alloc(&c.meta, (size_t)d->config.layer_count * sizeof(tensor));
     for (int i = 0; i < d->config.layer_count; i++) cache.k[i] = tensor_make(DT_F32, 2, ne, NULL);
-    int *position = slab_alloc(&c.meta, (size_t)n * sizeof *position);
+    int *position = slab_alloc(&c.meta, (size_t)n * (size_t)net_axes(m->net) * sizeof *position);
     attn_seg *segs = slab_alloc(&c.meta, (size_t)sequences * sizeof *segs);
     kv_cache **caches = slab_alloc(&c.meta, (size_t)sequences * sizeof *caches);
     for (int i = 0; i < sequences; i++) {
@@ -39,9 +39,8 @@ size_t measure_picture(const lmm_model *m, const media_plan *plan) {
     const net *n = m->net;
     arena count = {0};
     cx c = measure_cx(m, &count);
-    int S = n->tower.config.image_size;
     tensor *pixels = slab_alloc(&c.meta, sizeof *pixels);
-    *pixels = tensor_make(DT_F32, 4, (int64_t[]){plan->tile_count, 3, S, S}, NULL);
+    *pixels = net_pixels(n, plan->tile_count, NULL);
     n->arch->media_embed(&c, n, pixels, plan, 1);
     cx_free(&c);
     return count.peak;
@@ -109,6 +108,7 @@ lmm_status lmm_session_fork(lmm_session **out, const lmm_session *s) {
     }
     memcpy(f->logits, s->logits, (size_t)s->model->net->dec.config.vocab * sizeof(float));
     f->logits_valid = s->logits_valid;
+    f->position_ahead = s->position_ahead;
     f->version = s->version;
     return *out = f, LMM_OK;
 }
@@ -131,10 +131,10 @@ static int common_prefix(const lmm_session *s, const uint64_t *keys, int n) {
 
 static uint64_t *prompt_keys(const lmm_prompt *p) {
     uint64_t *keys = mem_new((size_t)p->ids.count, sizeof *keys);
-    int token = p->model->net->image_token, media = 0, offset = 0;
+    int axes = net_axes(p->model->net), media = 0, offset = 0;
     for (int i = 0; i < p->ids.count; i++) {
-        if (token < 0 || p->ids.at[i] != token) {
-            keys[i] = row_key_text(p->ids.at[i]);
+        if (!net_is_slot(p->model->net, p->ids.at[i])) {
+            keys[i] = row_key_text(p->ids.at[i], p->position[axes * i] - i);
             continue;
         }
         const prompt_media *pm = &p->media.at[media];
@@ -168,9 +168,8 @@ static lmm_status embed_pictures(lmm_session *s, const lmm_prompt *p, int first,
         const prompt_media *m = &p->media.at[i];
         if ((st = arena_fit(s, measure_picture(s->model, &m->plan)))) break;
         cx_mark mark = cx_here(&s->cx);
-        int S = n->tower.config.image_size;
         tensor *pixels = slab_alloc(&s->cx.meta, sizeof *pixels);
-        *pixels = tensor_make(DT_F32, 4, (int64_t[]){m->plan.tile_count, 3, S, S}, m->pixels);
+        *pixels = net_pixels(n, m->plan.tile_count, m->pixels);
         tensor *y = n->arch->media_embed(&s->cx, n, pixels, &m->plan, 1);
         memcpy((float *)data + at, y->data, tensor_size(y));
         at += (size_t)tensor_count(y);
@@ -187,12 +186,13 @@ static lmm_status prefill_piece(lmm_session *s, const lmm_prompt *p, int first, 
     cx *c = &s->cx;
     cx_mark mark = cx_here(c);
     const int *ids = p->ids.at + first;
-    int slots = 0, *position = slab_alloc(&c->meta, (size_t)n * sizeof *position);
-    for (int i = 0; i < n; i++) position[i] = first + i, slots += ids[i] == net_->image_token;
+    int slots = 0;
+    for (int i = 0; i < n; i++) slots += net_is_slot(net_, ids[i]);
     tensor *rows = slots ? cx_wrap(c, media, slots, net_->dec.config.hidden) : NULL;
     attn_seg seg = {.q_count = n, .key_count = first + n};
     kv_cache *caches[1] = {&s->cache};
-    decoder_rows r = {.n = n, .position = position, .segs = &seg, .seg_count = 1, .caches = caches, .length = p->ids.count};
+    decoder_rows r =
+        {.n = n, .position = p->position + first * net_axes(net_), .segs = &seg, .seg_count = 1, .caches = caches, .length = p->ids.count};
     tensor *h = decoder_forward(c, &net_->dec, net_embed(c, net_, ids, n, rows), &r);
     if (last) {
         tensor *logits = decoder_logits(c, &net_->dec, cx_wrap(c, tensor_f32(h) + (int64_t)(n - 1) * tensor_cols(h), 1, tensor_cols(h)));
@@ -204,17 +204,18 @@ static lmm_status prefill_piece(lmm_session *s, const lmm_prompt *p, int first, 
 }
 
 static lmm_status prefill(lmm_session *s, const lmm_prompt *p, const uint64_t *keys, int from) {
-    int token = p->model->net->image_token, D = p->model->net->dec.config.hidden, media_first = 0, offset = 0;
+    const net *net_ = p->model->net;
+    int D = net_->dec.config.hidden, media_first = 0, offset = 0;
     float *media = NULL;
     for (int i = 0; i < from; i++) /* pictures wholly in the prefix are not computed again */
-        if (token >= 0 && p->ids.at[i] == token && ++offset == p->media.at[media_first].plan.row_count) media_first++, offset = 0;
+        if (net_is_slot(net_, p->ids.at[i]) && ++offset == p->media.at[media_first].plan.row_count) media_first++, offset = 0;
     lmm_status st = media_first < p->media.count ? embed_pictures(s, p, media_first, &media) : LMM_OK;
     int64_t next = (int64_t)offset * D;
     for (int at = from, n; at < p->ids.count && !st; at += n) {
         n = min_int(s->batch, p->ids.count - at);
         st = prefill_piece(s, p, at, n, media ? media + next : NULL, at + n == p->ids.count);
         for (int i = at; i < at + n && !st; i++) {
-            if (token >= 0 && p->ids.at[i] == token) next += D;
+            if (net_is_slot(net_, p->ids.at[i])) next += D;
             VEC_PUSH(&s->keys, keys[i]);
             VEC_PUSH(&s->ids, p->ids.at[i]);
         }
@@ -229,6 +230,13 @@ lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused) {
         return LMM_FAIL(LMM_E_LIMIT,
                         "the prompt has %d tokens, the context holds %d and needs room for an answer: shorten it or open a larger context",
                         p->ids.count, s->context);
+    int trained = s->model->net->dec.config.context;
+    if (p->ids.count + p->position_ahead >= trained)
+        return LMM_FAIL(LMM_E_LIMIT,
+                        "the prompt has %d positions, the model was trained for %d and needs room for an answer: shorten it, take fewer "
+                        "frames, or stretch the model "
+                        "(--rope-scaling linear:2)",
+                        p->ids.count + p->position_ahead, trained);
     if (s->version != s->model->version) {
         truncate_to(s, 0);
         s->version = s->model->version;
@@ -243,6 +251,7 @@ lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused) {
         truncate_to(s, from);
         st = prefill(s, p, keys, from);
     }
+    s->position_ahead = p->position_ahead;
     free(keys);
     if (reused) *reused = from;
     return st;
@@ -267,12 +276,12 @@ lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n) {
     const net *net_ = s0->model->net;
     cx *c = &s0->cx;
     cx_mark mark = cx_here(c);
-    int *position = slab_alloc(&c->meta, (size_t)n * sizeof *position);
+    int axes = net_axes(net_), *position = slab_alloc(&c->meta, (size_t)(n * axes) * sizeof *position);
     attn_seg *segs = slab_alloc(&c->meta, (size_t)n * sizeof *segs);
     kv_cache **caches = slab_alloc(&c->meta, (size_t)n * sizeof *caches);
     for (int i = 0; i < n; i++) {
-        position[i] = sessions[i]->keys.count;
-        segs[i] = (attn_seg){.q_first = i, .q_count = 1, .key_count = position[i] + 1};
+        for (int a = 0; a < axes; a++) position[axes * i + a] = sessions[i]->keys.count + sessions[i]->position_ahead;
+        segs[i] = (attn_seg){.q_first = i, .q_count = 1, .key_count = sessions[i]->keys.count + 1};
         caches[i] = &sessions[i]->cache;
     }
     decoder_rows r = {.n = n, .position = position, .segs = segs, .seg_count = n, .caches = caches};
@@ -281,7 +290,7 @@ lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n) {
     for (int i = 0; i < n; i++) {
         memcpy(sessions[i]->logits, tensor_f32(logits) + (int64_t)i * tensor_cols(logits), (size_t)tensor_cols(logits) * sizeof(float));
         sessions[i]->logits_valid = true;
-        VEC_PUSH(&sessions[i]->keys, row_key_text(ids[i]));
+        VEC_PUSH(&sessions[i]->keys, row_key_text(ids[i], sessions[i]->position_ahead));
         VEC_PUSH(&sessions[i]->ids, ids[i]);
     }
     cx_release(c, mark);

@@ -8,7 +8,10 @@ typedef struct {
     VEC(named_tensor) list;
 } collection;
 
+/* Of a name that pictures and videos share, the pictures' tensor is kept. */
 static void keep(collection *t, const char *name, const tensor *from) {
+    for (int i = 0; i < t->list.count; i++)
+        if (!strcmp(t->list.at[i].name, name)) return;
     tensor copy = *from;
     copy.grad = NULL;
     copy.data = mem_new(1, tensor_size(from) + 1);
@@ -34,62 +37,93 @@ static void keep_ids(collection *t, const char *name, const int *ids, int n) {
     free(wide);
 }
 
-/* All pixels of the prompt as one (tiles,3,S,S), or NULL. */
-static float *all_pixels(const lmm_prompt *p, int *tiles, media_plan *plans) {
-    *tiles = 0;
-    for (int i = 0; i < p->media.count; i++) plans[i] = p->media.at[i].plan, *tiles += plans[i].tile_count;
-    if (!*tiles) return NULL;
-    size_t S = (size_t)p->model->net->tower.config.image_size, one = 3 * S * S, at = 0;
-    float *pixels = mem_new((size_t)*tiles * one, sizeof *pixels);
+static void keep_positions(collection *t, const lmm_prompt *p) {
+    int T = p->ids.count, *turned = mem_new(3 * (size_t)T, sizeof *turned);
+    for (int i = 0; i < 3 * T; i++) turned[i] = p->position[i % T * 3 + i / T];
+    keep_ids(t, "position_ids", turned, 3 * T);
+    free(turned);
+}
+
+/* The pictures of the prompt as one batch, and the videos. */
+typedef struct {
+    media_plan *plans;
+    int count, tiles;
+    float *pixels;
+} media_batch;
+
+static media_batch batch_of(const lmm_prompt *p, bool video) {
+    media_batch b = {.plans = mem_new((size_t)p->media.count + 1, sizeof *b.plans)};
+    tensor tile = net_pixels(p->model->net, 1, NULL);
+    size_t one = (size_t)tensor_count(&tile), at = 0;
+    for (int i = 0; i < p->media.count; i++)
+        if (p->media.at[i].video == video) b.plans[b.count++] = p->media.at[i].plan, b.tiles += p->media.at[i].plan.tile_count;
+    b.pixels = mem_new((size_t)b.tiles * one + 1, sizeof *b.pixels);
     for (int i = 0; i < p->media.count; i++) {
-        memcpy(pixels + at, p->media.at[i].pixels, (size_t)plans[i].tile_count * one * sizeof *pixels);
-        at += (size_t)plans[i].tile_count * one;
+        const prompt_media *m = &p->media.at[i];
+        if (m->video != video) continue;
+        memcpy(b.pixels + at, m->pixels, (size_t)m->plan.tile_count * one * sizeof *b.pixels);
+        at += (size_t)m->plan.tile_count * one;
     }
-    return pixels;
+    return b;
+}
+
+static void batch_done(media_batch *b) {
+    free(b->plans);
+    free(b->pixels);
+}
+
+static tensor *embed_batch(cx *c, const net *n, const media_batch *b, const char *name) {
+    if (!b->tiles) return NULL;
+    tensor *x = slab_alloc(&c->meta, sizeof *x);
+    *x = net_pixels(n, b->tiles, b->pixels);
+    cx_trace(c, x, "%s", name);
+    return n->arch->media_embed(c, n, x, b->plans, b->count);
+}
+
+/* Rows of pictures and videos in the order of the prompt's media. */
+static tensor *in_order(cx *c, const lmm_prompt *p, tensor *pictures, tensor *videos) {
+    if (!pictures || !videos) return pictures ? pictures : videos;
+    int rows = (int)(tensor_rows(pictures) + tensor_rows(videos)), at = 0, picture = 0, video = 0;
+    int *index = mem_new((size_t)rows, sizeof *index);
+    for (int i = 0; i < p->media.count; i++)
+        for (int k = 0; k < p->media.at[i].plan.row_count; k++) index[at++] = p->media.at[i].video ? -1 - video++ : picture++;
+    tensor *x = op_rows_join(c, pictures, videos, index, rows);
+    free(index);
+    return x;
 }
 
 /* The whole road in one pass without a cache; MEASURE and RUN call it alike. */
-static void forward(cx *c, const lmm_prompt *p, float *pixels, int tiles, const media_plan *plans) {
+static void forward(cx *c, const lmm_prompt *p, const media_batch *pictures, const media_batch *videos) {
     const net *n = p->model->net;
-    int T = p->ids.count, S = n->tower.config.image_size;
-    tensor *media = NULL;
-    if (tiles) {
-        tensor *x = slab_alloc(&c->meta, sizeof *x);
-        *x = tensor_make(DT_F32, 4, (int64_t[]){tiles, 3, S, S}, pixels);
-        cx_trace(c, x, "pixel_values");
-        media = n->arch->media_embed(c, n, x, plans, p->media.count);
-    }
-    tensor *x = net_embed(c, n, p->ids.at, T, media);
+    int T = p->ids.count;
+    tensor *shown = embed_batch(c, n, pictures, "pixel_values"), *played = embed_batch(c, n, videos, "pixel_values_videos");
+    tensor *x = net_embed(c, n, p->ids.at, T, in_order(c, p, shown, played));
     cx_trace(c, x, n->arch->media_embed ? "inputs_embeds" : "hs.embed");
-    int *position = slab_alloc(&c->meta, (size_t)T * sizeof *position);
-    for (int i = 0; i < T; i++) position[i] = i;
     attn_seg seg = {.q_count = T, .key_count = T};
-    decoder_rows r = {.n = T, .position = position, .segs = &seg, .seg_count = 1};
+    decoder_rows r = {.n = T, .position = p->position, .segs = &seg, .seg_count = 1};
     cx_trace(c, decoder_logits(c, &n->dec, decoder_forward(c, &n->dec, x, &r)), "logits");
 }
 
 static void ignore(void *arg, const char *name, const tensor *t) { (void)arg, (void)name, (void)t; }
 
 static lmm_status trace_forward(collection *t, const lmm_prompt *p) {
-    media_plan *plans = mem_new((size_t)p->media.count + 1, sizeof *plans);
-    int tiles;
-    float *pixels = all_pixels(p, &tiles, plans);
+    media_batch pictures = batch_of(p, false), videos = batch_of(p, true);
     arena mem = {0};
     const lmm_model *m = p->model;
     cx c = {.mode = CX_MEASURE, .mem = &mem, .k = m->runtime->k, .pool = m->runtime->pool, .digits = model_digits(m), .trace = ignore};
-    forward(&c, p, pixels, tiles, plans);
+    forward(&c, p, &pictures, &videos);
     size_t need = mem.peak;
     cx_free(&c);
     lmm_status st = arena_open(&mem, need, "the traced pass");
     if (!st) {
         c = (cx){.mem = &mem, .k = c.k, .pool = c.pool, .digits = c.digits, .trace = on_tensor, .trace_arg = t};
-        forward(&c, p, pixels, tiles, plans);
+        forward(&c, p, &pictures, &videos);
         st = c.status;
         cx_free(&c);
         arena_close(&mem);
     }
-    free(pixels);
-    free(plans);
+    batch_done(&pictures);
+    batch_done(&videos);
     return st;
 }
 
@@ -113,6 +147,7 @@ static lmm_status trace_answer(collection *t, const lmm_model *m, const lmm_prom
 lmm_status lmm_trace(const lmm_model *m, const lmm_prompt *p, int generate, const char *path) {
     collection t = {0};
     keep_ids(&t, "input_ids", p->ids.at, p->ids.count);
+    if (net_axes(m->net) == 3) keep_positions(&t, p);
     lmm_status st = trace_forward(&t, p);
     if (!st && generate > 0) st = trace_answer(&t, m, p, generate);
     if (!st) st = safetensors_save(path, t.list.at, t.list.count, NULL);

@@ -134,10 +134,19 @@ typedef struct {
     double rescale_factor;
     double mean[3], std[3];
     tile_grid grid; /* empty: one picture, one result */
+    /* Qwen-VL: a picture keeps its shape, sides are multiples of patch * merge, and its pixels lie between the limits; 0: not this kind. */
+    int64_t pixels_min, pixels_max;
+    int patch, merge, temporal;
 } preprocess_spec;
 lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const char *name);
 /* From a checkpoint folder; LMM_E_IO when it has neither file. */
 lmm_status preprocess_open(preprocess_spec *out, const char *dir);
+/* The frames' processor: processor_config.json's "video_processor", video_preprocessor_config.json, or else the pictures' one. */
+lmm_status preprocess_open_video(preprocess_spec *out, const char *dir, const preprocess_spec *pictures);
+/* Size a picture gets where the processor has pixel limits (Qwen's smart_resize, llava.md 2.8). */
+lmm_status preprocess_smart_size(const preprocess_spec *s, int width, int height, int *out_width, int *out_height);
+/* `temporal` planar frames (3, height, width) as patches: rows block by block of merge x merge, columns (channel, frame, y, x). */
+void preprocess_patches(float *to, const float *const *frames, int width, int height, const preprocess_spec *s);
 /* The u8 stage (pad, resize, crop) of one picture, then the float stage: f64 multiply, round to f32, subtract f32 mean, divide by f32 std.
  * pixels: (3, out.height, out.width) f32, planar, free(). */
 lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s);

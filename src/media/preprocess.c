@@ -24,6 +24,7 @@ static int floor_half(int x) { return x >= 0 ? x / 2 : -((1 - x) / 2); }
 /* HF's get_resize_output_image_size: the long edge is rounded towards zero. */
 static lmm_status resized_size(size2 *out, size2 in, const preprocess_spec *s) {
     *out = in;
+    if (s->pixels_max) return preprocess_smart_size(s, in.width, in.height, &out->width, &out->height);
     if (!s->do_resize) return LMM_OK;
     *out = (size2){s->width, s->height};
     if (s->shortest_edge <= 0) return LMM_OK;

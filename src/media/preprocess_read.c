@@ -22,6 +22,7 @@ typedef struct {
 #define CLIP_COLOURS .mean = {0.48145466, 0.4578275, 0.40821073}, .std = {0.26862954, 0.26130258, 0.27577711}
 #define CLIP COMMON, CLIP_COLOURS, .do_center_crop = true, .shortest_edge = 224, .crop_width = 224, .crop_height = 224
 #define SIGLIP COMMON, .width = 224, .height = 224, .mean = {0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5}
+#define BLOCKS .patch = 14, .merge = 2, .temporal = 2
 #define GRID_NEXT .grid = {5, {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}}}
 /* one to six tiles each way, width fastest */
 #define ROW(h) {h, 384}, {h, 768}, {h, 1152}, {h, 1536}, {h, 1920}, {h, 2304}
@@ -33,6 +34,10 @@ static const processor_row rows[] = {
     {"SiglipImageProcessor", false, {SIGLIP}},
     {"LlavaNextImageProcessor", false, {CLIP, GRID_NEXT}},
     {"LlavaOnevisionImageProcessor", false, {COMMON, CLIP_COLOURS, .width = 384, .height = 384, GRID_ONEVISION}},
+    {"LlavaNextVideoVideoProcessor", false, {CLIP}},
+    {"LlavaOnevisionVideoProcessor", false, {COMMON, CLIP_COLOURS, .width = 384, .height = 384}},
+    {"Qwen2VLImageProcessor", false, {COMMON, CLIP_COLOURS, BLOCKS, .pixels_min = 56 * 56, .pixels_max = 28 * 28 * 1280}},
+    {"Qwen2VLVideoProcessor", false, {COMMON, CLIP_COLOURS, BLOCKS, .pixels_min = 128 * 28 * 28, .pixels_max = 768 * 28 * 28}},
 };
 /* clang-format on */
 
@@ -160,11 +165,41 @@ static lmm_status unknown_type(const char *type, const char *name) {
     return st;
 }
 
+/* Pixel counts: min_pixels and max_pixels, or "size" with edges that are none (transformers 5). */
+static lmm_status read_pixels(preprocess_spec *s, const tree *t, const char *name) {
+    const tree *size = given(t, "size");
+    bool edges = size && size->type == TREE_MAP && given(size, "shortest_edge") && given(size, "longest_edge");
+    struct {
+        const tree *in;
+        const char *key;
+        int64_t low, high, value;
+    } row[] = {
+        {edges ? size : t, edges ? "shortest_edge" : "min_pixels", 1, INT32_MAX, s->pixels_min},
+        {edges ? size : t, edges ? "longest_edge" : "max_pixels", 1, INT32_MAX, s->pixels_max},
+        {t, "patch_size", 1, 256, s->patch},
+        {t, "merge_size", 1, 16, s->merge},
+        {t, "temporal_patch_size", 1, 16, s->temporal},
+    };
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        lmm_status st =
+            given(row[i].in, row[i].key) ? tree_need_int(row[i].in, row[i].key, row[i].low, row[i].high, &row[i].value, name) : LMM_OK;
+        if (st) return st;
+    }
+    s->pixels_min = row[0].value, s->pixels_max = row[1].value;
+    s->patch = (int)row[2].value, s->merge = (int)row[3].value, s->temporal = (int)row[4].value;
+    return s->pixels_min <= s->pixels_max ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "%s: the least pixels of a picture exceed the most", name);
+}
+
+static lmm_status read_options(preprocess_spec *out, const tree *t, const char *type, const char *name);
+
 lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const char *name) {
     const tree *nested = given(processor, "image_processor");
     const tree *t = nested ? nested : processor;
     if (!t || t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: an image processor's options are expected here", name);
-    const char *type = tree_str(t, "image_processor_type", tree_str(t, "feature_extractor_type", rows[0].type));
+    return read_options(out, t, tree_str(t, "image_processor_type", tree_str(t, "feature_extractor_type", rows[0].type)), name);
+}
+
+static lmm_status read_options(preprocess_spec *out, const tree *t, const char *type, const char *name) {
     const processor_row *row = find_row(type);
     if (!row) return unknown_type(type, name);
     preprocess_spec s = row->defaults;
@@ -174,7 +209,7 @@ lmm_status preprocess_read(preprocess_spec *out, const tree *processor, const ch
     s.do_rescale = flag(t, "do_rescale", s.do_rescale);
     s.do_normalize = flag(t, "do_normalize", s.do_normalize);
     s.do_pad = row->pads && flag(t, "do_pad", false);
-    lmm_status st = read_sizes(&s, t, name);
+    lmm_status st = s.pixels_max ? read_pixels(&s, t, name) : read_sizes(&s, t, name);
     if (!st) st = read_numbers(&s, t, name);
     if (!st && s.grid.count && given(t, "image_grid_pinpoints")) st = tile_grid_read(&s.grid, given(t, "image_grid_pinpoints"), name);
     if (!st) *out = s;
@@ -201,5 +236,28 @@ lmm_status preprocess_open(preprocess_spec *out, const char *dir) {
     if (!st && !found) st = read_file(out, &found, dir, "preprocessor_config.json", false);
     if (!st && !found)
         st = LMM_FAIL(LMM_E_IO, "'%s' has no preprocessor_config.json and no image_processor in a processor_config.json", dir);
+    return st;
+}
+
+static lmm_status read_video_file(preprocess_spec *out, bool *found, const char *dir, const char *file, const char *key) {
+    char *path = path_join(dir, file);
+    tree *t = NULL;
+    lmm_status st = *found || !file_exists(path) ? LMM_OK : tree_load(&t, path);
+    const tree *own = key ? given(t, key) : t;
+    if (!st && own && own->type == TREE_MAP) {
+        *found = true;
+        st = read_options(out, own, tree_str(own, "video_processor_type", tree_str(own, "image_processor_type", out->type)), path);
+    }
+    tree_free(t);
+    free(path);
+    return st;
+}
+
+lmm_status preprocess_open_video(preprocess_spec *out, const char *dir, const preprocess_spec *pictures) {
+    preprocess_spec s = *pictures;
+    bool found = false;
+    lmm_status st = read_video_file(&s, &found, dir, "processor_config.json", "video_processor");
+    if (!st) st = read_video_file(&s, &found, dir, "video_preprocessor_config.json", NULL);
+    if (!st) *out = s;
     return st;
 }

@@ -149,6 +149,19 @@ static row_blend resampled(const anyres_layout *l, int side, int first, tap y, t
 
 static row_blend copied(int index) { return (row_blend){.count = 1, .index = {index}, .weight = {1.0f}}; }
 
+row_blend *map_resample(row_blend *to, int first, int side, int out) {
+    for (int y = 0; y < out; y++)
+        for (int x = 0; x < out; x++) {
+            tap v = tap_of(y, side, out), u = tap_of(x, side, out);
+            *to++ =
+                (row_blend){.count = 4,
+                            .index = {first + v.low * side + u.low, first + v.low * side + u.high, first + v.high * side + u.low,
+                                      first + v.high * side + u.high},
+                            .weight = {(1 - v.share) * (1 - u.share), (1 - v.share) * u.share, v.share * (1 - u.share), v.share * u.share}};
+        }
+    return to;
+}
+
 row_blend *anyres_overview(row_blend *to, const anyres_spec *s, int first) {
     for (int i = 0; i < s->side * s->side; i++) *to++ = copied(first + i);
     return to;

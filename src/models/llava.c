@@ -72,6 +72,14 @@ lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_d
     n->image_token = (int)tree_int(config, "image_token_index", tree_int(config, "image_token_id", def->image_token));
     if (n->image_token < 0 || n->image_token >= d.vocab)
         return LMM_FAIL(LMM_E_FORMAT, "config.json: image_token_index %d lies outside the vocabulary of %d", n->image_token, d.vocab);
+    n->pool = (video_pool){.mode = POOL_AVERAGE,
+                           .stride = 2,
+                           .before_projector = true}; /* what a model of pictures is shown videos with (llava.md 5.6) */
+    /* The family's own token counts only where the vocabulary has it. */
+    int usual = def->video_token && def->video_token < d.vocab ? def->video_token : -1;
+    n->video_token = (int)tree_int(config, "video_token_index", tree_int(config, "video_token_id", usual));
+    if (n->video_token >= d.vocab || n->video_token == n->image_token)
+        return LMM_FAIL(LMM_E_FORMAT, "config.json: video_token_index %d is no token of its own", n->video_token);
     n->has_tower = n->has_projector = n->has_decoder = true;
     return LMM_OK;
 }
@@ -107,14 +115,18 @@ static tensor *drop_first_rows(cx *c, tensor *x, int tiles, int tokens) {
     return x;
 }
 
-static tensor *tower_and_projector(cx *c, const net *n, tensor *pixels) {
+tensor *llava_tower_rows(cx *c, const net *n, tensor *pixels) {
     int tiles = (int)pixels->ne[0];
     tensor **state = slab_alloc(&c->meta, (size_t)(n->vision_layer_count + 1) * sizeof *state);
     vit_states(c, &n->tower, pixels, n->vision_layer_count, state);
     tensor *x = state[n->vision_state[0]];
     for (int i = 1; i < n->vision_state_count; i++) x = op_cols_join(c, x, state[n->vision_state[i]]);
-    if (n->drop_class_row) x = drop_first_rows(c, x, tiles, vit_tokens(&n->tower.config));
-    x = projector_forward(c, &n->proj, x);
+    return n->drop_class_row ? drop_first_rows(c, x, tiles, vit_tokens(&n->tower.config)) : x;
+}
+
+static tensor *tower_and_projector(cx *c, const net *n, tensor *pixels) {
+    int tiles = (int)pixels->ne[0];
+    tensor *x = projector_forward(c, &n->proj, llava_tower_rows(c, n, pixels));
     if (c->trace) cx_trace(c, cx_view(c, x, 3, (int64_t[]){tiles, tensor_rows(x) / tiles, tensor_cols(x)}), "projector_out");
     return x;
 }
@@ -129,18 +141,22 @@ static tensor *some_tiles(cx *c, const tensor *pixels, int first, int count) {
 
 /* A picture of many tiles would hold the tower's activations of all of them; without a tape they go through in groups of about GROUP_ROWS rows,
  * and only the projector's rows are kept. The rows are the same. A tracer wants to see all tiles as one. */
-tensor *llava_tile_features(cx *c, const net *n, tensor *pixels) {
+tensor *llava_in_groups(cx *c, const net *n, tensor *pixels, int each, tensor *(*fn)(cx *c, const net *n, tensor *pixels)) {
     enum { GROUP_ROWS = 1024 };
-    int tiles = (int)pixels->ne[0], each = llava_tile_rows(n), group = max_int(GROUP_ROWS / each, 1);
-    if (c->tape || c->trace || tiles <= group) return tower_and_projector(c, n, pixels);
+    int tiles = (int)pixels->ne[0], group = max_int(GROUP_ROWS / llava_tile_rows(n), 1);
+    if (c->tape || c->trace || tiles <= group) return fn(c, n, pixels);
     tensor *out = cx_new2(c, (int64_t)tiles * each, n->dec.config.hidden);
     for (int first = 0; first < tiles; first += group) {
         cx_mark mark = cx_here(c);
-        tensor *part = tower_and_projector(c, n, some_tiles(c, pixels, first, min_int(group, tiles - first)));
+        tensor *part = fn(c, n, some_tiles(c, pixels, first, min_int(group, tiles - first)));
         if (c->mode == CX_RUN) memcpy(tensor_f32(out) + (int64_t)first * each * tensor_cols(out), part->data, tensor_size(part));
         cx_release(c, mark);
     }
     return out;
+}
+
+tensor *llava_tile_features(cx *c, const net *n, tensor *pixels) {
+    return llava_in_groups(c, n, pixels, llava_tile_rows(n), tower_and_projector);
 }
 
 /* ---- LLaVA-1.5 ---- */
@@ -168,7 +184,7 @@ static lmm_status llava_pixels(const net *n, const image *im, const media_plan *
 }
 
 static tensor *llava_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count) {
-    (void)plan, (void)count;
+    if (count && plan->frames) return video_embed(c, n, pixels, plan, count);
     tensor *x = llava_tile_features(c, n, pixels);
     cx_trace(c, x, "image_features");
     return x;
@@ -185,4 +201,6 @@ const lmm_arch arch_llava = {
     .media_largest = llava_largest,
     .media_pixels = llava_pixels,
     .media_embed = llava_embed,
+    .video_plan = video_plan_frames,
+    .video_pixels = video_frame_pixels,
 };

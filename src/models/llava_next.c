@@ -127,6 +127,7 @@ static row_blend *many_tiles(row_blend *to, const anyres_spec *s, const media_pl
 }
 
 tensor *anyres_media_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count) {
+    if (count && plan->frames) return video_embed(c, n, pixels, plan, count);
     anyres_spec s = spec_of(n);
     size_t rows = 0;
     for (int i = 0; i < count; i++) rows += (size_t)plan[i].row_count;
@@ -151,4 +152,6 @@ const lmm_arch arch_llava_next = {
     .media_largest = anyres_media_largest,
     .media_pixels = anyres_media_pixels,
     .media_embed = anyres_media_embed,
+    .video_plan = video_plan_frames,
+    .video_pixels = video_frame_pixels,
 };

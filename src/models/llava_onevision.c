@@ -1,7 +1,6 @@
-/* llava_onevision.c - LLaVA-OneVision, pictures: AnyRes over SigLIP with up to six tiles each way; large maps are shrunk to about N tiles
+/* llava_onevision.c - LLaVA-OneVision: AnyRes over SigLIP with up to six tiles each way; large maps are shrunk to about N tiles
  * (anyres_max_N); several pictures in one prompt are one padded tile each.
- *
- * Video is not supported yet. Source: llava.md 2.5, 2.6; transformers modeling_llava_onevision. */
+ * A video is frames of one tile, halved both ways behind the projector, and one newline. Source: llava.md 2.5, 2.6; transformers modeling_llava_onevision. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +23,7 @@ static lmm_status aspect_read(net *n, const tree *config) {
 
 static const llava_defaults defaults = {
     .image_token = 151646,
+    .video_token = 151647,
     .feature_layer = -1,
     .strategy = "full",
     .vision = "{\"model_type\": \"siglip_vision_model\", \"hidden_size\": 1152, \"intermediate_size\": 4304, \"num_hidden_layers\": 26,"
@@ -33,6 +33,7 @@ static const llava_defaults defaults = {
 static lmm_status onevision_bind(net *n, const tree *config, binder *b) {
     lmm_status st = aspect_read(n, config);
     if (!st) st = llava_bind_parts(n, config, b, &defaults);
+    n->pool = (video_pool){.mode = POOL_BILINEAR, .stride = 2, .newline = NEWLINE_END};
     return st ? st : anyres_bind(n, config, b);
 }
 
@@ -52,4 +53,6 @@ const lmm_arch arch_llava_onevision = {
     .media_largest = anyres_media_largest,
     .media_pixels = anyres_media_pixels,
     .media_embed = anyres_media_embed,
+    .video_plan = video_plan_frames,
+    .video_pixels = video_frame_pixels,
 };

@@ -196,6 +196,33 @@ static lmm_status pictures_bind(net *n, const tree *config) {
     return st ? st : aspect_use(n, config);
 }
 
+/* ---- videos ---- */
+
+/* spatial_pool stands before the projector and takes the config's stride; later code pools behind it, always by 2 (llava.md 5.3). */
+static lmm_status pool_read(net *n, const tree *config) {
+    static const struct {
+        const char *name;
+        newline_rule rule;
+    } place[] = {{"grid", NEWLINE_GRID}, {"frame", NEWLINE_FRAME}, {"one_token", NEWLINE_END}, {"no_token", NEWLINE_NONE}};
+    bool before = !strcmp(tree_str(config, "mm_resampler_type", ""), "spatial_pool");
+    const char *mode = tree_str(config, "mm_spatial_pool_mode", before ? "average" : "bilinear"),
+               *at = tree_str(config, "mm_newline_position", "one_token");
+    int64_t stride = 2;
+    if (strcmp(mode, "average") && strcmp(mode, "bilinear"))
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: mm_spatial_pool_mode '%s' is not known (average, bilinear are)", mode);
+    lmm_status st = before && tree_get(config, "mm_spatial_pool_stride")
+                        ? tree_need_int(config, "mm_spatial_pool_stride", 1, 64, &stride, "config.json")
+                        : LMM_OK;
+    n->pool =
+        (video_pool){.mode = strcmp(mode, "average") ? POOL_BILINEAR : POOL_AVERAGE, .stride = (int)stride, .before_projector = before};
+    if (before) return st;
+    size_t i = 0;
+    while (i < COUNT_OF(place) && strcmp(at, place[i].name)) i++;
+    if (i == COUNT_OF(place))
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "config.json: mm_newline_position '%s' is not known (grid, frame, one_token, no_token are)", at);
+    return n->pool.newline = place[i].rule, st;
+}
+
 /* ---- the family ---- */
 
 static lmm_status original_bind(net *n, const tree *config, binder *b) {
@@ -217,6 +244,7 @@ static lmm_status original_bind(net *n, const tree *config, binder *b) {
     n->has_tower = n->has_projector = n->has_decoder = true;
     if (n->merge == MERGE_UNPAD) anyres_bind_newline(n, b);
     if (!(st = b->status)) st = select_read(n, config);
+    if (!st) st = pool_read(n, config);
     return st ? st : pictures_bind(n, config);
 }
 
@@ -241,5 +269,7 @@ const lmm_arch arch_llava_original = {
     .media_largest = original_largest,
     .media_pixels = anyres_media_pixels,
     .media_embed = anyres_media_embed,
+    .video_plan = video_plan_frames,
+    .video_pixels = video_frame_pixels,
     .makes_processor = true,
 };

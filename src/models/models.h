@@ -16,8 +16,30 @@ typedef struct net net;
 /* What a picture becomes, known before any weight is touched. */
 typedef struct {
     int tile_count, row_count;
-    int width, height; /* of the picture, where its tiles are laid out by them; 0: one tile shows it all */
+    int width, height;   /* of the picture, where its tiles are laid out by them; 0: one tile shows it all */
+    int frames;          /* of a video; 0: a picture */
+    patch_grid grid;     /* families with a patch tower, where a tile is one patch */
+    double grid_seconds; /* between two steps of grid.t */
 } media_plan;
+
+/* How the rows of a video's frames become fewer (llava.md 5.3, 5.4). */
+typedef enum { POOL_NONE, POOL_AVERAGE, POOL_BILINEAR } pool_mode;
+typedef enum {
+    NEWLINE_NONE,
+    NEWLINE_END,
+    NEWLINE_FRAME,
+    NEWLINE_GRID
+} newline_rule; /* after the clip, every frame, every line of a frame */
+typedef struct {
+    pool_mode mode;
+    int stride;
+    bool before_projector;
+    newline_rule newline;
+} video_pool;
+
+/* Where text goes on behind a picture or video with positions of three axes: behind its largest position (published models, transformers 4), or behind its larger side
+ * alone (transformers 5.23, which lets text overlap a video's times). */
+typedef enum { POSITIONS_MAX, POSITIONS_SIDE } position_rule;
 
 typedef struct lmm_arch {
     const char *name;         /* "llava" */
@@ -35,6 +57,9 @@ typedef struct lmm_arch {
     lmm_status (*media_pixels)(const net *n, const image *im, const media_plan *plan, float **pixels, int *tile_count);
     /* pixels (tiles,3,S,S) of several pictures, tiles of picture i counted in plan[i] -> all their rows, in order. */
     tensor *(*media_embed)(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
+    /* The same for the frames of a video (all NULL: it sees none); media_embed is given pictures only or videos only. */
+    lmm_status (*video_plan)(const net *n, const video_frames *v, media_plan *out);
+    lmm_status (*video_pixels)(const net *n, const video_frames *v, const media_plan *plan, float **pixels, int *tile_count);
     bool makes_processor; /* a folder may lack the picture processor: bind fills net.pre */
     /* Reads further files of the checkpoint's folder; may be NULL. */
     lmm_status (*finish)(net *n, const char *dir);
@@ -103,7 +128,14 @@ struct net {
     tile_merge merge;    /* AnyRes */
     int tiles_shown_max; /* AnyRes: N of anyres_max_N */
     reference reference; /* may be changed between prompts */
-    int image_token;     /* placeholder id, -1 when the family sees no pictures */
+    int video_token;     /* placeholder id of a video, -1: a video stands at the picture's */
+    video_pool pool;
+    preprocess_spec video_pre;
+    patch_tower patches; /* Qwen-VL */
+    bool has_patches;
+    double tokens_per_second; /* M-RoPE: steps of time positions a second; 0: one a step of the grid */
+    position_rule positions;  /* may be changed between prompts */
+    int image_token;          /* placeholder id, -1 when the family sees no pictures */
     const char
         *image_text; /* how texts spell the placeholder when no token of the tokenizer stands for it; its id is then vocab, NULL: a token */
     preprocess_spec pre;
@@ -133,10 +165,19 @@ lmm_status net_save(const net *n, const char *dir);
 /* llama.cpp's name of a decoder's tensor, "blk.7.attn_q.weight"; NULL when it has none. free(). */
 char *names_key_gguf(const char *canonical);
 
-/* Embeddings of a prompt: text rows, with media rows put over the slots (rows whose id is the image token). media NULL: text only. */
+/* A batch of tiles as the family's media_embed takes it: (count,3,S,S), or (count, values of a patch). data NULL: the shape alone. */
+tensor net_pixels(const net *n, int count, float *data);
+bool net_is_slot(const net *n, int id);
+/* Position of every row of a prompt, placeholders expanded, plans in order of appearance: (count), or (count, 3) for a decoder with rope sections. free(*position).
+ * Returns what a row behind the last adds to its number to get its position. */
+int net_positions(const net *n, const int *ids, int count, const media_plan *const *plans, int **position);
+int net_axes(const net *n); /* 1 or 3 */
+
+/* Embeddings of a prompt: text rows, with media rows put over the slots (rows whose id is the image or video token). media NULL: text only. */
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media);
 
-extern const lmm_arch arch_llm, arch_llava, arch_llava_next, arch_llava_onevision, arch_llava_original, arch_vit, arch_clip, arch_bert;
+extern const lmm_arch arch_llm, arch_llava, arch_llava_next, arch_llava_next_video, arch_llava_onevision, arch_qwen2_vl,
+    arch_llava_original, arch_vit, arch_clip, arch_bert;
 
 /* CLIP's two halves (clip.c): pixels (B,3,S,S) and ids (B x T, padded) -> unit embeddings (B, E). Text is pooled at the first end token. */
 tensor *clip_image_embed(cx *c, const net *n, tensor *pixels);

@@ -25,7 +25,7 @@ extern const lmm_arch arch_vocabulary;
 
 /* What a family's class implies when config.json does not say (llava.md 1.4). */
 typedef struct {
-    int image_token, feature_layer;
+    int image_token, feature_layer, video_token; /* video_token 0: none */
     const char *strategy;
     const char *vision; /* JSON */
 } llava_defaults;
@@ -37,6 +37,19 @@ typedef struct {
 lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_defaults *d);
 int llava_tile_rows(const net *n);                                                         /* rows of one tile */
 lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *tile_count); /* the float stage of one tile, appended */
+/* Tiles through tower, projector and what fn makes of them, a few at a time: `each` rows of the decoder a tile. */
+tensor *llava_in_groups(cx *c, const net *n, tensor *pixels, int each, tensor *(*fn)(cx *c, const net *n, tensor *pixels));
+tensor *llava_tower_rows(cx *c, const net *n, tensor *pixels); /* the selected states */
+
+/* A square map of rows, row `first` its first, as one of `out` each way: torch's bilinear (anyres.c). */
+row_blend *map_resample(row_blend *to, int first, int side, int out);
+
+/* ---- videos as frames of one tile each (llava_video.c) ---- */
+
+int video_frame_rows(const net *n); /* of one frame, newlines not counted */
+lmm_status video_plan_frames(const net *n, const video_frames *v, media_plan *out);
+lmm_status video_frame_pixels(const net *n, const video_frames *v, const media_plan *plan, float **pixels, int *tile_count);
+tensor *video_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
 tensor *llava_tile_features(cx *c, const net *n, tensor *pixels); /* (tiles,3,S,S) through tower and projector -> (tiles * tile rows, D) */
 
 /* ---- the families that cut pictures to tiles (llava_next.c) ---- */

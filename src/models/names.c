@@ -45,7 +45,8 @@ char *names_canonical(const char *key) {
         {"vision_tower.", "vision_tower."},
         {"model.", "llm."},
     };
-    static const char *const owned[] = {"vision_tower", "multi_modal_projector", "mm_projector", "image_newline", "language_model"};
+    static const char *const owned[] = {"vision_tower",  "multi_modal_projector", "mm_projector",
+                                        "image_newline", "language_model",        "visual"};
     if (is_leftover(key)) return NULL;
     if (starts(key, "model."))
         for (size_t i = 0; i < COUNT_OF(owned); i++)

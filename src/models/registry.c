@@ -4,8 +4,9 @@
 
 #include "models/models_int.h"
 
-static const lmm_arch *const archs[] = {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_onevision, &arch_llava_original,
-                                        &arch_vit, &arch_clip,  &arch_bert};
+static const lmm_arch *const archs[] =
+    {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_next_video, &arch_llava_onevision, &arch_qwen2_vl, &arch_llava_original,
+     &arch_vit, &arch_clip,  &arch_bert};
 
 static bool listed(const char *const *list, const char *name) {
     for (; *list; list++)
@@ -57,7 +58,7 @@ static lmm_status start(net **out, tree *config, const char *name) {
     const lmm_arch *arch = arch_find(config, name);
     if (!arch) return LMM_E_UNSUPPORTED;
     *out = mem_new(1, sizeof **out);
-    **out = (net){.arch = arch, .config = config, .image_token = -1};
+    **out = (net){.arch = arch, .config = config, .image_token = -1, .video_token = -1};
     return LMM_OK;
 }
 
@@ -81,7 +82,7 @@ static lmm_status open_gguf(net **out, const char *path) {
     lmm_status st = checkpoint_open(&file, path);
     if (st) return st;
     net *n = mem_new(1, sizeof *n);
-    *n = (net){.file = file, .image_token = -1};
+    *n = (net){.file = file, .image_token = -1, .video_token = -1};
     st = bind_gguf(n, checkpoint_gguf(file));
     if (!st) return *out = n, LMM_OK;
     net_free(n);
@@ -100,7 +101,10 @@ lmm_status net_open(net **out, const char *dir) {
         n->has_pre = !st;
         if (st == LMM_E_IO && n->arch->makes_processor) st = LMM_OK;
     }
+    if (!st && n->has_pre && n->arch->video_plan) st = preprocess_open_video(&n->video_pre, dir, &n->pre);
+    bool own = n && n->video_pre.type[0];
     if (!st) st = bind_all(n, 0, false);
+    if (!st && !own) n->video_pre = n->pre;
     if (!st && n->arch->finish) st = n->arch->finish(n, dir);
     if (!st) return *out = n, LMM_OK;
     if (!n) tree_free(config);
@@ -119,7 +123,7 @@ lmm_status net_open_text(net **out, const char *path) {
     net *n = mem_new(1, sizeof *n);
     n->arch = &text_only;
     n->config = config;
-    n->image_token = -1;
+    n->image_token = n->video_token = -1;
     return *out = n, LMM_OK;
 }
 
@@ -128,7 +132,7 @@ lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, ui
     tree *copy = tree_copy(config);
     lmm_status st = start(&n, copy, name);
     if (st) return tree_free(copy), st;
-    if (pre) n->pre = *pre, n->has_pre = true;
+    if (pre) n->pre = n->video_pre = *pre, n->has_pre = true;
     if ((st = bind_all(n, seed, fan_in))) return net_free(n), LMM_CONTEXT(st, "making a model from '%s'", name);
     return *out = n, LMM_OK;
 }
@@ -137,6 +141,7 @@ void net_free(net *n) {
     if (!n) return;
     decoder_free(&n->dec);
     vit_free(&n->tower);
+    patch_tower_free(&n->patches);
     encoder_free(&n->text);
     bert_free(&n->bert);
     param_set_free(&n->params);
@@ -168,13 +173,19 @@ lmm_status net_save(const net *n, const char *dir) {
     return st;
 }
 
+tensor net_pixels(const net *n, int count, float *data) {
+    if (n->has_patches) return tensor_make(DT_F32, 2, (int64_t[]){count, patch_size(&n->patches.config)}, data);
+    int64_t S = n->tower.config.image_size;
+    return tensor_make(DT_F32, 4, (int64_t[]){count, 3, S, S}, data);
+}
+
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media) {
     if (!media) return op_rows_get(c, n->dec.embed, ids, count);
     int *index = mem_new((size_t)count, sizeof *index), slot = 0;
     /* A placeholder that is no token has no row; whatever stands there is put over. */
     for (int i = 0; i < count; i++) index[i] = min_int(ids[i], n->dec.config.vocab - 1);
     tensor *x = op_rows_get(c, n->dec.embed, index, count);
-    for (int i = 0; i < count; i++) index[i] = ids[i] == n->image_token ? -1 - slot++ : i;
+    for (int i = 0; i < count; i++) index[i] = net_is_slot(n, ids[i]) ? -1 - slot++ : i;
     LMM_ASSERT(slot == tensor_rows(media), "%d slots for %" PRId64 " media rows", slot, tensor_rows(media));
     x = op_rows_join(c, x, media, index, count);
     free(index);

@@ -15,12 +15,13 @@ typedef struct {
     const char *type;
     bool qkv_bias, qk_norm;
     int mlp, vocab, context, kv_head_count, head_dim, window;
+    double eps; /* 0: 1e-6 */
 } family;
 static const family families[] = {
-    {"llama", false, false, 11008, 32000, 2048, 0, 0, 0},
-    {"mistral", false, false, 14336, 32000, 131072, 8, 0, 4096},
-    {"qwen2", true, false, 22016, 151936, 32768, 32, 0, 0},
-    {"qwen3", false, true, 22016, 151936, 32768, 32, 128, 0},
+    {"llama", false, false, 11008, 32000, 2048, 0, 0, 0, 0},          {"mistral", false, false, 14336, 32000, 131072, 8, 0, 4096, 0},
+    {"qwen2", true, false, 22016, 151936, 32768, 32, 0, 0, 0},        {"qwen3", false, true, 22016, 151936, 32768, 32, 128, 0, 0},
+    {"qwen2_vl", true, false, 29568, 152064, 32768, 8, 0, 0, 1e-5},   {"qwen2_vl_text", true, false, 29568, 152064, 32768, 8, 0, 0, 1e-5},
+    {"qwen2_5_vl", true, false, 29568, 152064, 32768, 8, 0, 0, 1e-5}, {"qwen2_5_vl_text", true, false, 29568, 152064, 32768, 8, 0, 0, 1e-5},
 };
 
 static lmm_status family_find(const family **out, const char *type, const char *name) {
@@ -85,7 +86,7 @@ lmm_status decoder_config_read(decoder_config *out, const tree *t, const char *n
     if ((st = head_dim_read(&c, t, f, name))) return st;
     c.context = (int)tree_int(t, "max_position_embeddings", f->context);
     if (c.context < 1 || c.context > 1 << 24) return LMM_FAIL(LMM_E_FORMAT, "%s: max_position_embeddings is %d", name, c.context);
-    c.eps = (float)tree_real(t, "rms_norm_eps", 1e-6);
+    c.eps = (float)tree_real(t, "rms_norm_eps", f->eps > 0 ? f->eps : 1e-6);
     c.init_std = (float)tree_real(t, "initializer_range", 0.02);
     bool attention_bias = tree_bool(t, "attention_bias", false);
     c.qkv_bias = f->qkv_bias || attention_bias;
@@ -98,6 +99,10 @@ lmm_status decoder_config_read(decoder_config *out, const tree *t, const char *n
     window_read(&c, t, f);
     if ((st = rope_read(&c.rope, t, name))) return st;
     if (!is_set(t, "max_position_embeddings")) c.rope.context = c.context;
+    const int *s = c.rope.section;
+    if (s[0] && s[0] + s[1] + s[2] != c.head_dim / 2)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: mrope_section [%d, %d, %d] does not add up to the %d frequencies of a head", name, s[0], s[1],
+                        s[2], c.head_dim / 2);
     *out = c;
     return LMM_OK;
 }
@@ -224,10 +229,14 @@ static tensor *block(cx *c, void *arg, tensor *x) {
 }
 
 static tensor *make_rope(cx *c, const decoder_config *f, const decoder_rows *r) {
-    int length = r->length;
-    for (int i = 0; i < r->n; i++) length = max_int(length, r->position[i] + 1);
+    int length = r->length, axes = f->rope.section[0] ? 3 : 1;
+    for (int i = 0; i < r->n * axes; i++) length = max_int(length, r->position[i] + 1);
     float inv_freq[512], factor;
     rope_freqs(&f->rope, f->head_dim, length, inv_freq, &factor);
+    unsigned char axis[512];
+    for (int i = 0; axes == 3 && i < f->head_dim / 2; i++)
+        axis[i] = (unsigned char)((i >= f->rope.section[0]) + (i >= f->rope.section[0] + f->rope.section[1]));
+    if (axes == 3) return rope_table_axes(c, r->position, 3, r->n, axis, inv_freq, f->head_dim, factor);
     return rope_table(c, r->position, r->n, inv_freq, f->head_dim, factor);
 }
 

@@ -64,6 +64,7 @@ typedef struct {
 } linear;
 linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const char *format, ...) __attribute__((format(printf, 6, 7)));
 tensor *nn_linear(cx *c, const linear *l, tensor *x);
+linear linear_part(cx *c, const linear *l, int first, int count); /* rows [first, first + count) of a stacked, biased projection */
 
 typedef struct {
     tensor *w, *b;
@@ -104,7 +105,8 @@ typedef struct {
     double low_freq_factor, high_freq_factor;      /* llama3 */
     double beta_fast, beta_slow, attention_factor; /* yarn; attention_factor 0: from factor */
     int context_original;
-    int context;          /* max_position_embeddings */
+    int context;    /* max_position_embeddings */
+    int section[3]; /* M-RoPE: frequencies that turn with the time, line and column of a row, in this order; all 0: one position a row */
     const float *factors; /* (head_dim / 2) the frequencies are divided by these too; borrowed, NULL: none (GGUF files of Llama 3.1) */
 } rope_spec;
 /* Reads rope_parameters (transformers 5) or rope_theta + rope_scaling (4) of a text config. */
@@ -152,7 +154,7 @@ void kv_cache_close(kv_cache *c);
  * its key range [key_first, key_first + key_count), which numbers rows of that cache. */
 typedef struct {
     int n;
-    const int *position; /* (n) */
+    const int *position; /* (n), or (n, 3) of a decoder with rope sections */
     const attn_seg *segs;
     int seg_count;
     kv_cache *const *caches; /* (seg_count); NULL in training */
@@ -210,6 +212,41 @@ tensor *vit_states(cx *c, const vit *v, tensor *pixels, int layer_count, tensor 
 tensor *vit_post_norm(cx *c, const vit *v, tensor *x);  /* (B T, D) -> post norm of every row */
 tensor *vit_class_rows(cx *c, const vit *v, tensor *x); /* row 0 of every picture */
 tensor *vit_pool(cx *c, const vit *v, tensor *x);       /* SigLIP head: (B T, D) after post norm -> (B, D) */
+
+/* ---- the patch tower (patch_tower.c): Qwen2-VL and Qwen2.5-VL, pictures of any size as patches, no position table ---- */
+
+enum { TOWER_DEPTH_MAX = 256 };
+typedef struct {
+    int hidden, depth, head_count, mlp, patch, temporal, merge, out;
+    bool gated;                 /* RMSNorm and a gated MLP (2.5) instead of LayerNorm and two linears */
+    int window;                 /* merged cells along a window; 0: every block sees its whole frame */
+    bool full[TOWER_DEPTH_MAX]; /* with a window: blocks that see the whole frame all the same */
+    activation act;
+    double theta;
+} patch_tower_config;
+typedef struct {
+    norm norm1, norm2;
+    linear qkv, proj, gate, up, down; /* gate.w NULL when not gated */
+} patch_tower_block;
+typedef struct {
+    patch_tower_config config;
+    linear patch; /* (D, 3 temporal p p), flat */
+    patch_tower_block *blocks;
+    norm merge_norm;
+    linear merge1, merge2;
+} patch_tower;
+/* Patches of one picture or video: frames (in groups of `temporal`), lines and columns; the latter two are multiples of merge. */
+typedef struct {
+    int t, h, w;
+} patch_grid;
+lmm_status patch_tower_config_read(patch_tower_config *out, const tree *config, int hidden, const char *name);
+lmm_status patch_tower_bind(patch_tower *out, const patch_tower_config *config, binder *b, const char *prefix);
+void patch_tower_free(patch_tower *t);
+int patch_size(const patch_tower_config *c); /* values of one patch */
+/* patches (n, patch_size), block by block of merge x merge (llava.md 2.8), of `count` grids -> (n / merge^2, out). */
+tensor *patch_tower_forward(cx *c, const patch_tower *t, tensor *patches, const patch_grid *grid, int count);
+/* The order in which a windowed tower sees the merged cells of a grid, and the cells of each window; both free(). */
+void patch_windows(const patch_tower_config *c, const patch_grid *g, int **order, int **lengths, int *windows);
 
 /* ---- BERT (bert.c): norms after the residuals, learned positions, every sequence its own segment: no padding ---- */
 

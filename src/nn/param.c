@@ -102,7 +102,7 @@ static lmm_status take(binder *b, param *p, init_rule init) {
                         tensor_shape_text(need, &p->t));
     p->t = found->t;
     /* Only op_linear and op_rows_get read f16, bf16 and blocks; the small rest is widened once. */
-    bool is_matrix = (p->t.nd == 2 || p->t.nd == 4) && !strstr(p->name, "position_embedding");
+    bool is_matrix = (p->t.nd == 2 || p->t.nd >= 4) && !strstr(p->name, "position_embedding");
     return is_matrix || p->t.type == DT_F32 ? LMM_OK : param_own(p, false);
 }
 
@@ -154,6 +154,17 @@ linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const 
     if (bias) l.b = param_bind(b, (init_rule){INIT_ZEROS, 0}, 1, (int64_t[]){out}, "%s.bias", base);
     free(base);
     return l;
+}
+
+linear linear_part(cx *c, const linear *l, int first, int count) {
+    linear part = {.w = slab_alloc(&c->meta, sizeof *part.w), .b = slab_alloc(&c->meta, sizeof *part.b)};
+    *part.w = *l->w, *part.b = *l->b;
+    part.w->ne[0] = part.b->ne[0] = count;
+    part.w->data = (char *)l->w->data + dtype_bytes(l->w->type, first * l->w->ne[1]);
+    part.b->data = (char *)l->b->data + (size_t)first * dtype_size(l->b->type);
+    if (l->w->grad) part.w->grad += (int64_t)first * l->w->ne[1];
+    if (l->b->grad) part.b->grad += first;
+    return part;
 }
 
 tensor *nn_linear(cx *c, const linear *l, tensor *x) {

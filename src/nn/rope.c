@@ -10,7 +10,8 @@ static const struct {
     const char *name;
     rope_type type;
 } type_row[] = {
-    {"default", ROPE_DEFAULT}, {"linear", ROPE_LINEAR}, {"dynamic", ROPE_DYNAMIC}, {"llama3", ROPE_LLAMA3}, {"yarn", ROPE_YARN},
+    {"default", ROPE_DEFAULT}, {"mrope", ROPE_DEFAULT}, {"linear", ROPE_LINEAR},
+    {"dynamic", ROPE_DYNAMIC}, {"llama3", ROPE_LLAMA3}, {"yarn", ROPE_YARN},
 };
 
 static lmm_status type_find(rope_type *out, const char *name, const char *file) {
@@ -22,6 +23,17 @@ static lmm_status type_find(rope_type *out, const char *name, const char *file) 
 static double number(const tree *p, const char *key, double fallback) {
     const tree *t = tree_get(p, key);
     return !t || t->type == TREE_NULL ? fallback : tree_real(p, key, fallback);
+}
+
+static lmm_status sections_read(rope_spec *s, const tree *p, const char *name) {
+    const tree *list = tree_get(p, "mrope_section");
+    if (!list || list->type == TREE_NULL) return LMM_OK;
+    bool three = list->type == TREE_LIST && list->count == 3;
+    for (int i = 0; three && i < 3; i++) {
+        if (list->items[i]->type != TREE_INT || list->items[i]->i < 1 || list->items[i]->i > 512) three = false;
+        else s->section[i] = (int)list->items[i]->i;
+    }
+    return three ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "%s: 'mrope_section' needs three numbers of frequencies", name);
 }
 
 lmm_status rope_read(rope_spec *out, const tree *config, const char *name) {
@@ -38,6 +50,7 @@ lmm_status rope_read(rope_spec *out, const tree *config, const char *name) {
     s.context_original = (int)fmin(number(p, "original_max_position_embeddings", s.context), 1 << 30);
     const char *type = tree_str(p, "rope_type", tree_str(p, "type", "default"));
     lmm_status st = type_find(&s.type, type, name);
+    if (!st) st = sections_read(&s, p, name);
     if (st) return st;
     if (!(s.theta > 1) || !(s.factor > 0) || !isfinite(s.theta) || !isfinite(s.factor) || s.context_original < 1)
         return LMM_FAIL(LMM_E_FORMAT, "%s: rope theta must be above 1 and the factor above 0", name);

@@ -166,22 +166,10 @@ tensor *vit_class_rows(cx *c, const vit *v, tensor *x) {
     return x;
 }
 
-/* Rows [first, first + count) of a stacked projection. */
-static linear part_of(cx *c, const linear *l, int first, int count) {
-    tensor *w = slab_alloc(&c->meta, sizeof *w), *b = slab_alloc(&c->meta, sizeof *b);
-    *w = *l->w, *b = *l->b;
-    w->ne[0] = b->ne[0] = count;
-    w->data = (char *)w->data + dtype_bytes(w->type, first * w->ne[1]);
-    b->data = (char *)b->data + (size_t)first * dtype_size(b->type);
-    if (w->grad) w->grad += (int64_t)first * w->ne[1];
-    if (b->grad) b->grad += first;
-    return (linear){.w = w, .b = b};
-}
-
 tensor *vit_pool(cx *c, const vit *v, tensor *x) {
     LMM_ASSERT(v->probe, "%s", "this tower has no pooling head");
     int T = vit_tokens(&v->config), D = v->config.enc.hidden, H = v->config.enc.head_count, pictures = (int)(tensor_rows(x) / T);
-    linear lq = part_of(c, &v->head_qkv, 0, D), lk = part_of(c, &v->head_qkv, D, D), lv = part_of(c, &v->head_qkv, 2 * D, D);
+    linear lq = linear_part(c, &v->head_qkv, 0, D), lk = linear_part(c, &v->head_qkv, D, D), lv = linear_part(c, &v->head_qkv, 2 * D, D);
     int *index = mem_new((size_t)pictures, sizeof *index);
     tensor *q = nn_linear(c, &lq, op_rows_get(c, v->probe, index, pictures));
     free(index);

@@ -9,9 +9,10 @@
 
 typedef struct {
     float *table;
-    const int *position;
+    const int *position;       /* (n, axes) */
+    const unsigned char *axis; /* of every frequency; NULL: all 0 */
     const float *inv_freq;
-    int half;
+    int half, axes;
     float factor;
 } table_job;
 
@@ -21,17 +22,23 @@ static void table_rows(void *arg, int64_t first, int64_t last, int thread) {
     for (int64_t r = first; r < last; r++) {
         float *co = j->table + r * 2 * j->half, *si = co + j->half;
         for (int i = 0; i < j->half; i++) {
-            float angle = (float)j->position[r] * j->inv_freq[i];
+            float angle = (float)j->position[r * j->axes + (j->axis ? j->axis[i] : 0)] * j->inv_freq[i];
             co[i] = cosf(angle) * j->factor;
             si[i] = sinf(angle) * j->factor;
         }
     }
 }
 
-tensor *rope_table(cx *c, const int *position, int n, const float *inv_freq, int head_dim, float factor) {
+tensor *rope_table_axes(cx *c, const int *position, int axes, int n, const unsigned char *axis, const float *inv_freq, int head_dim,
+                        float factor) {
     tensor *t = cx_new2(c, n, head_dim);
-    if (c->mode == CX_RUN) parallel_for(c->pool, n, 64, table_rows, &(table_job){t->data, position, inv_freq, head_dim / 2, factor});
+    if (c->mode == CX_RUN)
+        parallel_for(c->pool, n, 64, table_rows, &(table_job){t->data, position, axis, inv_freq, head_dim / 2, axes, factor});
     return t;
+}
+
+tensor *rope_table(cx *c, const int *position, int n, const float *inv_freq, int head_dim, float factor) {
+    return rope_table_axes(c, position, 1, n, NULL, inv_freq, head_dim, factor);
 }
 
 typedef struct {

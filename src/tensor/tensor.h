@@ -186,6 +186,9 @@ tensor *op_patches(cx *c, tensor *pixels, int patch);
 
 /* cos and sin for n positions: (n, head_dim) = [cos half | sin half]; angle = position * inv_freq in f32, both times `factor` (YaRN). */
 tensor *rope_table(cx *c, const int *position, int n, const float *inv_freq, int head_dim, float factor);
+/* Positions of several axes, (n, axes): frequency i turns with the position on axis[i] (head_dim / 2 of them, each below axes). */
+tensor *rope_table_axes(cx *c, const int *position, int axes, int n, const unsigned char *axis, const float *inv_freq, int head_dim,
+                        float factor);
 /* Rotates pairs (i, i + head_dim/2) of every head, as rotate_half in transformers. */
 tensor *op_rope(cx *c, tensor *x, tensor *table);
 

@@ -59,6 +59,10 @@ static void add_seg(batch *b, int first, int prefix_first, int prefix_count) {
 }
 
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r) {
+    if (net_axes(m->net) > 1)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "training of '%s' is not supported: its positions have three axes", m->net->arch->name);
+    for (int i = 0; i < s->ids.count; i++)
+        if (s->ids.at[i] == m->net->video_token) return LMM_FAIL(LMM_E_UNSUPPORTED, "training on videos is not supported");
     int picture = b->plans.count, start = b->rows, tiles = b->tile_count;
     for (int i = 0; i < s->images.count; i++) {
         lmm_status st = add_picture(b, m, s->images.at[i], s->images.count, augment, &r);

@@ -80,8 +80,8 @@ static int64_t prompt_place(const trainer *t, int64_t rollout, int micro, int gr
 }
 
 static lmm_status prompt_of(lmm_prompt **out, const trainer *t, const sample *s) {
-    return prompt_build(out, t->model, s->text, strlen(s->text), (const char *const *)s->images.at, s->images.count,
-                        prompt_adds_special(t->model, s->text));
+    return lmm_prompt_raw(out, t->model, s->text, strlen(s->text),
+                          &(lmm_prompt_opts){.images = (const char *const *)s->images.at, .image_count = s->images.count});
 }
 
 /* G answers to one prompt: one prefill, G - 1 forks. */

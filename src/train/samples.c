@@ -100,11 +100,11 @@ static lmm_status render_ids(id_list *out, const source *src, const tree *messag
     tree *part = tree_new(TREE_LIST);
     for (int i = 0; i < count; i++) tree_add(part, tree_copy(messages->items[i]));
     buf text = {0};
-    path_list images = {0};
+    media_list images = {0};
     lmm_status st = messages_render(&text, &images, src->m, part, &(lmm_prompt_opts){.add_generation_prompt = open});
     int flags = TOKENIZE_PARSE_SPECIAL | (!st && prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0);
     if (!st) st = prompt_encode(src->m, text.data, text.size, flags, out);
-    path_list_free(&images);
+    media_list_free(&images);
     buf_free(&text);
     tree_free(part);
     return st;
@@ -383,13 +383,13 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src
     tree *messages = tree_new(TREE_LIST);
     tree_add(messages, turn_message("user", marked.data, &pictures));
     buf text = {0};
-    path_list images = {0};
+    media_list images = {0};
     lmm_status st = messages_render(&text, &images, src->m, messages, &(lmm_prompt_opts){.add_generation_prompt = true});
     if (!st)
         st = prompt_encode(src->m, text.data, text.size,
                            TOKENIZE_PARSE_SPECIAL | (prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0), &s.ids);
     if (!st && pictures != s.images.count) st = LMM_FAIL(LMM_E_FORMAT, "its question has <image> marks of its own");
-    path_list_free(&images);
+    media_list_free(&images);
     tree_free(messages);
     free(asked);
     buf_free(&marked);

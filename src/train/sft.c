@@ -4,9 +4,8 @@
 tensor *batch_loss(cx *c, const net *n, const batch *b, float *logprob) {
     tensor *media = NULL;
     if (b->tile_count) {
-        int S = n->tower.config.image_size;
         tensor *pixels = slab_alloc(&c->meta, sizeof *pixels);
-        *pixels = tensor_make(DT_F32, 4, (int64_t[]){b->tile_count, 3, S, S}, b->pixels);
+        *pixels = net_pixels(n, b->tile_count, b->pixels);
         media = n->arch->media_embed(c, n, pixels, b->plans.at, b->plans.count);
     }
     tensor *x = net_embed(c, n, b->ids.at, b->rows, media);

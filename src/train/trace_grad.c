@@ -23,12 +23,15 @@ static int64_t at(const tensor *t, int64_t i) {
 }
 
 static lmm_status check(const tensor *ids, const tensor *labels, const tensor *mask, const net *n, const char *path) {
+    if (net_axes(n) > 1)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "gradients of '%s' are not supported: its positions have three axes", n->arch->name);
     if (!ids || !labels || ids->type != DT_I64 || labels->type != DT_I64 || ids->nd != 2 || !tensor_same_shape(ids, labels))
         return LMM_FAIL(LMM_E_FORMAT, "'%s' needs I64 tensors input_ids and labels of one shape (B,T)", path);
     if (mask && (mask->type != DT_I64 || !tensor_same_shape(mask, ids)))
         return LMM_FAIL(LMM_E_SHAPE, "'%s': attention_mask must be I64 like input_ids", path);
     for (int64_t i = 0; i < tensor_count(ids); i++)
-        if (at(ids, i) < 0 || (at(ids, i) >= n->dec.config.vocab && at(ids, i) != n->image_token) || at(labels, i) >= n->dec.config.vocab)
+        if (at(ids, i) < 0 || (at(ids, i) >= n->dec.config.vocab && at(ids, i) != n->image_token) || at(ids, i) == n->video_token ||
+            at(labels, i) >= n->dec.config.vocab)
             return LMM_FAIL(LMM_E_FORMAT, "'%s': id %" PRId64 " lies outside the vocabulary of %d", path, at(ids, i), n->dec.config.vocab);
     return LMM_OK;
 }

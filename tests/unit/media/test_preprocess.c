@@ -120,7 +120,7 @@ static void bad_options_are_refused_by_name(void **state) {
         lmm_status status;
         const char *json, *part;
     } rows[] = {
-        {LMM_E_UNSUPPORTED, "{\"image_processor_type\": \"Qwen2VLImageProcessor\"}", "'Qwen2VLImageProcessor' is not supported"},
+        {LMM_E_UNSUPPORTED, "{\"image_processor_type\": \"MllamaImageProcessor\"}", "'MllamaImageProcessor' is not supported"},
         {LMM_E_UNSUPPORTED, "{\"size\": {\"shortest_edge\": 3136, \"longest_edge\": 12544}}", "'size' needs"},
         {LMM_E_UNSUPPORTED, "{\"size\": \"large\"}", "'size' needs"},
         {LMM_E_UNSUPPORTED, "{\"size\": [0, 5]}", "'size' needs"},
