@@ -5,15 +5,6 @@
 
 #include "golden.h"
 
-static const char *const supported[] = {"CLIPImageProcessor", "LlavaImageProcessor", "SiglipImageProcessor", "LlavaNextImageProcessor",
-                                        "LlavaOnevisionImageProcessor"};
-
-static bool is_supported(const char *type) {
-    for (size_t i = 0; i < COUNT_OF(supported); i++)
-        if (!strcmp(type, supported[i])) return true;
-    return false;
-}
-
 /* ---- one picture ---- */
 
 /* All results of one picture, planar one after another. */
@@ -69,6 +60,34 @@ static lmm_status run_whole(results *r, const image *im, const preprocess_spec *
     return st;
 }
 
+/* Qwen's rows of patches; a picture is a pair of equal frames. */
+static lmm_status run_patches(results *r, const image *im, const preprocess_spec *spec) {
+    image u8 = {0};
+    results whole = {0};
+    lmm_status st = preprocess_u8(&u8, im, spec);
+    if (!st) st = results_add(&whole, &u8, spec);
+    if (!st) {
+        r->count = (size_t)spec->temporal * whole.count;
+        r->u8 = mem_new(r->count, 1);
+        r->pixels = mem_new(r->count, sizeof *r->pixels);
+        float *levels = mem_new(whole.count, sizeof *levels), *rows = mem_new(r->count, sizeof *rows);
+        for (size_t i = 0; i < whole.count; i++) levels[i] = whole.u8[i];
+        preprocess_patches(r->pixels, (const float *const[]){whole.pixels, whole.pixels}, u8.width, u8.height, spec);
+        preprocess_patches(rows, (const float *const[]){levels, levels}, u8.width, u8.height, spec);
+        for (size_t i = 0; i < r->count; i++) r->u8[i] = (unsigned char)rows[i];
+        free(rows);
+        free(levels);
+    }
+    results_free(&whole);
+    image_free(&u8);
+    return st;
+}
+
+static lmm_status run_one(results *r, const image *im, const preprocess_spec *spec) {
+    if (spec->pixels_max) return run_patches(r, im, spec);
+    return spec->grid.count ? run_tiles(r, im, spec) : run_whole(r, im, spec);
+}
+
 /* ---- comparison ---- */
 
 /* A fingerprint's hash, or its probes within `limit`. */
@@ -103,7 +122,7 @@ static void run_item(golden *g, const char *dir, const tree *item, const preproc
     image im = {0};
     results r = {0};
     lmm_status st = image_load(&im, path, IMAGE_EXIF, NULL);
-    if (!st) st = spec->grid.count ? run_tiles(&r, &im, spec) : run_whole(&r, &im, spec);
+    if (!st) st = run_one(&r, &im, spec);
     if (st) golden_fail(g, "%s %s: %s", config, file, lmm_message());
     else {
         golden_check(g, matches(r.u8, r.count, tree_get(item, "uint8"), NULL, r.u8, jpeg ? 4 : 0), "%s %s: u8 pixels differ", config, file);
@@ -133,28 +152,45 @@ static void check_layout(golden *g, const tree *c, const anyres_spec *s, const c
     golden_check(g, tree_int(c, tokens, -1) == l.row_count, "geometry %d x %d: %s is not %d", width, height, tokens, l.row_count);
 }
 
-/* LLaVA-NeXT with 24 x 24 patches a tile, OneVision with 27 x 27, on the class defaults of their processors. */
+/* A picture has a row for each block of merge x merge patches; the reference refuses some shapes. */
+static void check_smart(golden *g, const tree *c, const preprocess_spec *s) {
+    const tree *hw = tree_get(c, "hw"), *want = tree_get(c, "qwen2vl_default_hw");
+    int height = (int)hw->items[0]->i, width = (int)hw->items[1]->i, w = 0, h = 0, block = s->patch * s->merge;
+    lmm_status st = preprocess_smart_size(s, width, height, &w, &h);
+    if (!want || want->type != TREE_LIST) {
+        golden_check(g, st != LMM_OK, "geometry %d x %d: Qwen2-VL refuses it, we do not", width, height);
+        return;
+    }
+    golden_check(g, !st && is_pair(want, h, w), "geometry %d x %d: qwen2vl_default_hw is not (%d, %d)", width, height, h, w);
+    golden_check(g, tree_int(c, "qwen2vl_tokens", -1) == w / block * (h / block), "geometry %d x %d: qwen2vl_tokens is not %d", width,
+                 height, w / block * (h / block));
+}
+
+static lmm_status class_defaults(preprocess_spec *out, const char *type) {
+    tree *t = tree_new(TREE_MAP);
+    tree_put(t, "image_processor_type", tree_new_string(type));
+    lmm_status st = preprocess_read(out, t, type);
+    tree_free(t);
+    return st;
+}
+
+/* LLaVA-NeXT with 24 x 24 patches a tile, OneVision with 27 x 27, Qwen2-VL with patches of 14, on the class defaults of their processors. */
 static void geometry(golden *g, const char *dir) {
     char *path = path_join(dir, "geometry.json");
-    tree *about = NULL, *next = tree_new(TREE_MAP), *onevision = tree_new(TREE_MAP);
-    preprocess_spec a, b;
-    tree_put(next, "image_processor_type", tree_new_string("LlavaNextImageProcessor"));
-    tree_put(onevision, "image_processor_type", tree_new_string("LlavaOnevisionImageProcessor"));
-    lmm_status st = preprocess_read(&a, next, "LLaVA-NeXT");
-    if (!st) st = preprocess_read(&b, onevision, "OneVision");
+    tree *about = NULL;
+    preprocess_spec next, onevision, qwen;
+    lmm_status st = class_defaults(&next, "LlavaNextImageProcessor");
+    if (!st) st = class_defaults(&onevision, "LlavaOnevisionImageProcessor");
+    if (!st) st = class_defaults(&qwen, "Qwen2VLImageProcessor");
     if (!st && file_exists(path)) st = tree_load(&about, path);
     if (st) golden_fail(g, "%s", lmm_message());
     const tree *cases = tree_get(about, "cases");
-    anyres_spec sa = grid_spec(&a.grid, 336, 24, 0), sb = grid_spec(&b.grid, 384, 27, 9);
-    int qwen = 0;
+    anyres_spec sn = grid_spec(&next.grid, 336, 24, 0), so = grid_spec(&onevision.grid, 384, 27, 9);
     for (int i = 0; !st && cases && i < cases->count; i++) {
-        check_layout(g, cases->items[i], &sa, "llava_next_336_best", "llava_next_tokens");
-        check_layout(g, cases->items[i], &sb, "onevision_384_best", "onevision_tokens");
-        qwen += tree_get(cases->items[i], "qwen2vl_tokens") != NULL;
+        check_layout(g, cases->items[i], &sn, "llava_next_336_best", "llava_next_tokens");
+        check_layout(g, cases->items[i], &so, "onevision_384_best", "onevision_tokens");
+        check_smart(g, cases->items[i], &qwen);
     }
-    if (qwen) golden_skip(g, qwen, "geometry.json: sizes of Qwen-VL are not supported yet");
-    tree_free(onevision);
-    tree_free(next);
     tree_free(about);
     free(path);
 }
@@ -163,18 +199,15 @@ void golden_processors(golden *g, const char *dir) {
     char *json = path_join(dir, "image_processing.json"), *file = path_join(dir, "image_processing.safetensors");
     tree *about = NULL;
     safetensors *full = NULL;
-    int skipped = 0;
     if (tree_load(&about, json)) golden_fail(g, "%s", lmm_message());
     if (file_exists(file) && safetensors_open(&full, file)) golden_fail(g, "%s", lmm_message());
     const tree *items = tree_get(about, "items"), *configs = tree_get(about, "configs");
     for (int i = 0; items && i < items->count; i++) {
         const tree *config = tree_get(configs, tree_str(items->items[i], "config", ""));
         preprocess_spec spec;
-        if (!is_supported(tree_str(config, "image_processor_type", ""))) skipped++;
-        else if (preprocess_read(&spec, config, "image_processing.json")) golden_fail(g, "%s", lmm_message());
+        if (preprocess_read(&spec, config, "image_processing.json")) golden_fail(g, "%s", lmm_message());
         else run_item(g, dir, items->items[i], &spec, full);
     }
-    if (skipped) golden_skip(g, skipped, "image processors of Qwen-VL are not supported yet");
     geometry(g, dir);
     safetensors_close(full);
     tree_free(about);
