@@ -34,7 +34,7 @@ static lmm_status mark_rows(ego_view *v, const char *text, int most, bool all_wo
         free(p.doc);
     }
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) VEC_PUSH(&r, ((ego_scored){d, score[d]}));
+        if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) ego_ranking_add(&r, e, d, score[d]);
     ego_ranking_sort(&r);
     for (int i = 0; i < r.count && i < most; i++) taken[r.at[i].doc] = true;
     free(r.at), free(score);

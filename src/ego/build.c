@@ -1,7 +1,7 @@
-/* build.c - everything derived from rows: full text, vectors, segments of five lengths, people and things named, facts and tasks.
+/* build.c - everything derived from rows: full text, vectors, segments of four lengths, people and things named, facts and tasks.
  *
- * Work goes in batches; a batch is one transaction that also moves the mark of what is done, so a killed build repeats at most one batch. Derived
- * rows carry known_t of what they came from. */
+ * Work goes in batches; a batch is one transaction that also moves the mark of what is done, so a killed build repeats at most one batch; the time
+ * from which segments are stale is kept the same way. Derived rows carry known_t of what they came from. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,14 +78,11 @@ static lmm_status embed_batch(ego *e, int kind, const items *b, const lmm_model 
 /* ---- people and things: capitalised words inside a sentence, and who spoke ---- */
 
 typedef struct {
-    sqlite3_stmt *entity, *alias, *obs, *edge, *fact, *task;
+    sqlite3_stmt *entity, *obs, *edge, *fact, *task;
 } writers;
 
 static lmm_status writers_open(ego *e, writers *w) {
-    lmm_status st = ego_prepare(e, &w->entity, "INSERT OR IGNORE INTO entity(kind, name, known_t) VALUES('person', ?1, ?2)");
-    if (!st)
-        st = ego_prepare(e, &w->alias,
-                         "INSERT OR IGNORE INTO alias SELECT id, lower(?1), ?2 FROM entity WHERE kind = 'person' AND name = ?1");
+    lmm_status st = ego_prepare(e, &w->entity, "INSERT OR IGNORE INTO entity(kind, name) VALUES('person', ?1)");
     if (!st)
         st = ego_prepare(e, &w->obs,
                          "INSERT INTO obs(entity_id, doc, t0, known_t) SELECT id, ?2, ?3, ?4 FROM entity WHERE kind = 'person' AND name = "
@@ -100,7 +97,7 @@ static lmm_status writers_open(ego *e, writers *w) {
 }
 
 static void writers_close(writers *w) {
-    sqlite3_stmt *const all[] = {w->entity, w->alias, w->obs, w->edge, w->fact, w->task};
+    sqlite3_stmt *const all[] = {w->entity, w->obs, w->edge, w->fact, w->task};
     for (size_t i = 0; i < COUNT_OF(all); i++) sqlite3_finalize(all[i]);
 }
 
@@ -123,13 +120,8 @@ static void names_of(const char *text, ego_terms *out) {
 }
 
 static lmm_status add_person(ego *e, const writers *w, const char *name, int64_t doc, const item *it) {
-    sqlite3_stmt *const steps[] = {w->entity, w->alias};
-    lmm_status st = LMM_OK;
-    for (size_t i = 0; !st && i < COUNT_OF(steps); i++) {
-        sqlite3_bind_text(steps[i], 1, name, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(steps[i], 2, it->known);
-        st = ego_step(e, steps[i]);
-    }
+    sqlite3_bind_text(w->entity, 1, name, -1, SQLITE_STATIC);
+    lmm_status st = ego_step(e, w->entity);
     if (st) return st;
     sqlite3_bind_text(w->obs, 1, name, -1, SQLITE_STATIC);
     sqlite3_bind_int64(w->obs, 2, doc);
@@ -204,7 +196,12 @@ static lmm_status batch(ego *e, int kind, const ego_build_opts *o, const writers
     if (!st) st = read_batch(e, kind, ego_meta(e, marks[kind], 0), &b);
     if (!st) st = index_batch(e, kind, &b);
     if (!st && b.count) st = embed_batch(e, kind, &b, o->encoder);
-    for (int i = 0; !st && i < b.count; i++) st = graph_row(e, w, kind, &b.at[i]);
+    int64_t stale = ego_meta(e, "stale_from", INT64_MAX);
+    for (int i = 0; !st && i < b.count; i++) {
+        st = graph_row(e, w, kind, &b.at[i]);
+        stale = min_i64(stale, b.at[i].t0);
+    }
+    if (!st) st = ego_meta_set(e, "stale_from", stale);
     if (!st && b.count) st = ego_meta_set(e, marks[kind], b.at[b.count - 1].id);
     if (!st) st = ego_commit(e);
     else if (e->pending) ego_rollback(e);
@@ -213,12 +210,12 @@ static lmm_status batch(ego *e, int kind, const ego_build_opts *o, const writers
     return st;
 }
 
-/* ---- segments: the most telling sentences of 30 s, 3 min, 10 min, an hour, a day ---- */
+/* ---- segments: the most telling sentences of 3 min, 10 min, an hour, a day ---- */
 
 static const int levels[] = {180, 600, 3600, 86400};
 
 typedef struct {
-    int64_t slot, t0, t1, known;
+    int64_t slot;
     int stream, count;
     VEC(char *) texts;
 } segment;
@@ -263,7 +260,7 @@ static lmm_status flush(ego *e, segment *s, int level, int64_t *made) {
             for (int i = 0; i < 4; i++) sqlite3_bind_int64(q, i + 1, value[i]);
             sqlite3_bind_text(q, 5, text.data, -1, SQLITE_STATIC);
             sqlite3_bind_int(q, 6, s->count);
-            sqlite3_bind_int64(q, 7, s->known > value[3] ? s->known : value[3]);
+            sqlite3_bind_int64(q, 7, value[3]);
             st = ego_step(e, q);
             ++*made;
         }
@@ -272,26 +269,29 @@ static lmm_status flush(ego *e, segment *s, int level, int64_t *made) {
     }
     for (int i = 0; i < s->texts.count; i++) free(s->texts.at[i]);
     s->texts.count = s->count = 0;
-    s->known = 0;
     return st;
 }
 
-/* A long stretch is digested from an even sample of its rows. */
-static lmm_status segments_of(ego *e, int stream, int level, int64_t *made) {
+/* A long stretch is digested from an even sample of its rows. A segment is known when it ends and holds what was known by then, so that a row learnt
+ * later changes nothing that was visible before. */
+static lmm_status segments_of(ego *e, int stream, int level, int64_t from, int64_t *made) {
+    const int64_t length = (int64_t)level * EGO_SECOND;
     sqlite3_stmt *q;
     segment s = {.stream = stream, .slot = -1};
     int stride = max_int(1, level / 1800);
     lmm_status st = ego_prepare(e, &q,
-                                "SELECT t0, known_t, text FROM caption WHERE stream_id = ?1 UNION ALL"
-                                " SELECT t0, known_t, coalesce(speaker || ': ', '') || text FROM utter WHERE stream_id = ?1 ORDER BY 1");
+                                "SELECT t0, text FROM caption WHERE stream_id = ?1 AND t0 >= ?2 AND known_t <= (t0 / ?3 + 1) * ?3 UNION ALL"
+                                " SELECT t0, coalesce(speaker || ': ', '') || text FROM utter WHERE stream_id = ?1 AND t0 >= ?2 AND"
+                                " known_t <= (t0 / ?3 + 1) * ?3 ORDER BY 1");
     if (st) return st;
     sqlite3_bind_int(q, 1, stream);
+    sqlite3_bind_int64(q, 2, from / length * length);
+    sqlite3_bind_int64(q, 3, length);
     while (!st && sqlite3_step(q) == SQLITE_ROW) {
-        int64_t slot = sqlite3_column_int64(q, 0) / ((int64_t)level * EGO_SECOND), known = sqlite3_column_int64(q, 1);
+        int64_t slot = sqlite3_column_int64(q, 0) / length;
         if (slot != s.slot) st = flush(e, &s, level, made);
         s.slot = slot;
-        if (known > s.known) s.known = known;
-        if (s.count++ % stride == 0) VEC_PUSH(&s.texts, mem_strdup((const char *)sqlite3_column_text(q, 2)));
+        if (s.count++ % stride == 0) VEC_PUSH(&s.texts, mem_strdup((const char *)sqlite3_column_text(q, 1)));
     }
     if (!st) st = flush(e, &s, level, made);
     for (int i = 0; i < s.texts.count; i++) free(s.texts.at[i]);
@@ -301,9 +301,12 @@ static lmm_status segments_of(ego *e, int stream, int level, int64_t *made) {
 }
 
 lmm_status ego_resegment(ego *e, int64_t *made) {
+    int64_t from = ego_meta(e, "stale_from", INT64_MAX);
+    if (from == INT64_MAX) return LMM_OK;
     lmm_status st = ego_begin(e);
     for (int i = 0; !st && i < e->stream_count; i++)
-        for (size_t l = 0; !st && e->stream_name[i] && l < COUNT_OF(levels); l++) st = segments_of(e, i, levels[l], made);
+        for (size_t l = 0; !st && e->stream_name[i] && l < COUNT_OF(levels); l++) st = segments_of(e, i, levels[l], from, made);
+    if (!st) st = ego_meta_set(e, "stale_from", INT64_MAX);
     if (!st) return ego_commit(e);
     if (e->pending) ego_rollback(e);
     return st;
@@ -332,7 +335,7 @@ lmm_status ego_build(ego *e, const ego_build_opts *o, ego_build_report *r) {
             if (bar) progress_set(bar, r->rows, NULL);
         }
     writers_close(&w);
-    if (!st && r->rows) st = ego_resegment(e, &r->segments);
+    if (!st) st = ego_resegment(e, &r->segments);
     progress_free(bar);
     r->vectors = ego_meta(e, "vectors", 0);
     r->facts = count_rows(e, "fact");

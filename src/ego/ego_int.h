@@ -72,7 +72,7 @@ const ego_vector *ego_vector_at(const ego *e, int doc); /* NULL: none */
 /* forget.c: what a killed forget left undone. */
 lmm_status ego_forget_finish(ego *e);
 
-/* build.c: all segments of all streams again, in one transaction. */
+/* build.c: the segments of all streams from meta "stale_from" on, in one transaction. */
 lmm_status ego_resegment(ego *e, int64_t *made);
 
 /* view.c: the only door between stored rows and whoever answers. */
@@ -89,8 +89,10 @@ lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out); /* r
 typedef struct {
     int doc;
     double score;
+    int64_t t0;
 } ego_scored;
 typedef VEC(ego_scored) ego_ranking;
+void ego_ranking_add(ego_ranking *r, const ego *e, int doc, double score);
 void ego_ranking_sort(ego_ranking *r); /* best first, of equals the later row */
 
 #endif

@@ -39,9 +39,9 @@ static const erasure erasures[] = {
     {"DELETE FROM edge WHERE doc NOT IN (SELECT rowid FROM doc)", true},
     {"DELETE FROM fact WHERE doc NOT IN (SELECT rowid FROM doc)", true},
     {"DELETE FROM task WHERE doc NOT IN (SELECT rowid FROM doc)", true},
-    {"DELETE FROM alias WHERE entity_id NOT IN (SELECT entity_id FROM obs)", true},
     {"DELETE FROM entity WHERE id NOT IN (SELECT entity_id FROM obs)", true},
     {"DELETE FROM seg", true},
+    {"UPDATE meta SET value = 0 WHERE key = 'stale_from'", true},
     {"DELETE FROM source WHERE name NOT IN (SELECT source FROM caption WHERE source NOT NULL UNION SELECT source FROM utter WHERE source NOT NULL)", true},
     {"INSERT INTO fts(fts) VALUES('rebuild')", true},
 };

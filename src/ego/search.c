@@ -1,6 +1,7 @@
 /* search.c - rows for a query: BM25 over words, cosine over vectors, people named in it; joined by reciprocal ranks (k = 60).
  *
- * BM25 with k1 1.2, b 0.75; document frequencies are those of the view. Ties go to the later row. */
+ * BM25 with k1 1.2, b 0.75. Every count (document frequencies, lengths, who is seen with whom) is taken over the rows of the view and nothing else, and
+ * ties are broken by what rows say of themselves, so a ranking is what it would be if the rest had never been stored. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,14 +9,16 @@
 
 #include "ego/ego_int.h"
 
-enum { LIST_MAX = 50, RRF_K = 60 };
+enum { LIST_MAX = 50, RRF_K = 60, COMPANIONS = 3 };
 
-/* Of equal scores the later row first. */
 static int by_score(const void *a, const void *b) {
     const ego_scored *x = a, *y = b;
     if (x->score > y->score || x->score < y->score) return x->score > y->score ? -1 : 1;
+    if (x->t0 != y->t0) return x->t0 > y->t0 ? -1 : 1;
     return (x->doc < y->doc) - (x->doc > y->doc);
 }
+
+void ego_ranking_add(ego_ranking *r, const ego *e, int doc, double score) { VEC_PUSH(r, ((ego_scored){doc, score, e->docs.at[doc].t0})); }
 
 void ego_ranking_sort(ego_ranking *r) {
     if (r->count) qsort(r->at, (size_t)r->count, sizeof *r->at, by_score);
@@ -29,7 +32,7 @@ static bool in_spans(const ego_doc *d, const ego_spans *spans) {
 }
 
 static void cut(ego_ranking *r, int most) {
-    if (r->count) qsort(r->at, (size_t)r->count, sizeof *r->at, by_score);
+    ego_ranking_sort(r);
     r->count = min_int(r->count, most);
 }
 
@@ -49,7 +52,7 @@ static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *span
         free(p.doc);
     }
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) VEC_PUSH(out, ((ego_scored){d, score[d]}));
+        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) ego_ranking_add(out, e, d, score[d]);
     free(score);
     ego_terms_free(&terms);
     return st;
@@ -61,42 +64,86 @@ static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opt
     lmm_status st = ego_embed(o->encoder, &text, 1, x);
     for (int d = 0; !st && d < e->docs.count; d++) {
         const ego_vector *q = ego_vector_at(e, d);
-        if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) VEC_PUSH(out, ((ego_scored){d, (double)ego_vector_dot(q, x)}));
+        if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) ego_ranking_add(out, e, d, (double)ego_vector_dot(q, x));
     }
     return st;
 }
 
-/* Rows that a named person is in, best first by how many of the query's people they hold, then by neighbourhood: people seen with them count half. */
+/* ---- people: rows they are in, and rows of those seen with them ---- */
+
+typedef struct {
+    int64_t id;
+    char *name;
+    int count;
+} companion;
+typedef VEC(companion) companions;
+
+static int by_company(const void *a, const void *b) {
+    const companion *x = a, *y = b;
+    return x->count != y->count ? (x->count < y->count) - (x->count > y->count) : strcmp(x->name, y->name);
+}
+
+/* Adds `weight` to the visible rows a person is in. */
+static lmm_status score_person(ego_view *v, int64_t person, double weight, double *score) {
+    ego *e = ego_view_store(v);
+    sqlite3_stmt *s;
+    lmm_status st = ego_prepare(e, &s, "SELECT doc FROM obs WHERE entity_id = ?1");
+    if (st) return st;
+    sqlite3_bind_int64(s, 1, person);
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        int d = ego_doc_find(e, sqlite3_column_int64(s, 0));
+        if (d >= 0 && ego_view_sees(v, d)) score[d] += weight;
+    }
+    sqlite3_finalize(s);
+    return LMM_OK;
+}
+
+/* Whom visible rows show with a person; free each name and .at. */
+static lmm_status companions_of(ego_view *v, int64_t person, companions *out) {
+    ego *e = ego_view_store(v);
+    sqlite3_stmt *s;
+    lmm_status st = ego_prepare(e, &s, "SELECT dst, name, doc FROM edge JOIN entity ON entity.id = dst WHERE src = ?1 ORDER BY dst");
+    if (st) return st;
+    sqlite3_bind_int64(s, 1, person);
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(s, 0);
+        int d = ego_doc_find(e, sqlite3_column_int64(s, 2));
+        if (d < 0 || !ego_view_sees(v, d)) continue;
+        if (!out->count || out->at[out->count - 1].id != id)
+            VEC_PUSH(out, ((companion){id, mem_strdup((const char *)sqlite3_column_text(s, 1)), 0}));
+        out->at[out->count - 1].count++;
+    }
+    sqlite3_finalize(s);
+    if (out->count) qsort(out->at, (size_t)out->count, sizeof *out->at, by_company);
+    return LMM_OK;
+}
+
+static lmm_status score_with_company(ego_view *v, int64_t person, double *score) {
+    companions c = {0};
+    lmm_status st = score_person(v, person, 1.0, score);
+    if (!st) st = companions_of(v, person, &c);
+    for (int i = 0; !st && i < c.count && i < COMPANIONS; i++)
+        st = score_person(v, c.at[i].id, 0.5 * c.at[i].count / (c.at[i].count + 20.0), score);
+    for (int i = 0; i < c.count; i++) free(c.at[i].name);
+    free(c.at);
+    return st;
+}
+
+/* Rows by how many of the people named in the text they hold; those most often seen with them count up to half. */
 static lmm_status rank_people(ego_view *v, const char *text, const ego_spans *spans, ego_ranking *out) {
     ego *e = ego_view_store(v);
     double *score = mem_new((size_t)e->docs.count + 1, sizeof *score);
-    sqlite3_stmt *near = NULL, *rows = NULL;
-    lmm_status st =
-        ego_prepare(e, &near,
-                    "SELECT id, 1.0 FROM entity WHERE instr(?1, ' ' || lower(name) || ' ') AND known_t <= ?2 UNION ALL SELECT * FROM"
-                    " (SELECT dst, 0.5 * count(*) / (count(*) + 20.0) FROM edge WHERE known_t <= ?2 AND src IN"
-                    " (SELECT id FROM entity WHERE instr(?1, ' ' || lower(name) || ' ')) GROUP BY dst ORDER BY 2 DESC, 1 LIMIT 3)");
-    if (!st) st = ego_prepare(e, &rows, "SELECT doc FROM obs WHERE entity_id = ?1 AND known_t <= ?2 ORDER BY t0 DESC LIMIT 4000");
+    sqlite3_stmt *named;
+    lmm_status st = ego_prepare(e, &named, "SELECT id FROM entity WHERE instr(?1, ' ' || lower(name) || ' ') ORDER BY name");
     buf spaced = {0};
     buf_putc(&spaced, ' ');
     for (const char *p = text; *p; p++) buf_putc(&spaced, isalnum((unsigned char)*p) || *p & 0x80 ? (char)tolower((unsigned char)*p) : ' ');
     buf_putc(&spaced, ' ');
-    if (!st) {
-        sqlite3_bind_text(near, 1, spaced.data, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(near, 2, ego_view_cut(v));
-        while (sqlite3_step(near) == SQLITE_ROW) {
-            sqlite3_bind_int64(rows, 1, sqlite3_column_int64(near, 0));
-            sqlite3_bind_int64(rows, 2, ego_view_cut(v));
-            while (sqlite3_step(rows) == SQLITE_ROW) {
-                int d = ego_doc_find(e, sqlite3_column_int64(rows, 0));
-                if (d >= 0 && ego_view_sees(v, d)) score[d] += sqlite3_column_double(near, 1);
-            }
-            sqlite3_reset(rows);
-        }
-    }
+    if (!st) sqlite3_bind_text(named, 1, spaced.data, -1, SQLITE_STATIC);
+    while (!st && sqlite3_step(named) == SQLITE_ROW) st = score_with_company(v, sqlite3_column_int64(named, 0), score);
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) VEC_PUSH(out, ((ego_scored){d, score[d]}));
-    sqlite3_finalize(near), sqlite3_finalize(rows);
+        if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) ego_ranking_add(out, e, d, score[d]);
+    sqlite3_finalize(named);
     buf_free(&spaced);
     free(score);
     return st;
@@ -124,7 +171,7 @@ static lmm_status fused(ego_view *v, const char *query, const ego_search_opts *o
         fuse(total, &r, 0.5);
     }
     for (int d = 0; !st && d < e->docs.count; d++)
-        if (total[d] > 0) VEC_PUSH(out, ((ego_scored){d, total[d]}));
+        if (total[d] > 0) ego_ranking_add(out, e, d, total[d]);
     free(total);
     return st;
 }
