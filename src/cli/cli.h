@@ -72,5 +72,6 @@ lmm_status cmd_convert(int argc, char **argv);
 lmm_status cmd_quantize(int argc, char **argv);
 lmm_status cmd_plot(int argc, char **argv);
 lmm_status cmd_merge(int argc, char **argv);
+lmm_status cmd_transcribe(int argc, char **argv);
 
 #endif

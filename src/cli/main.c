@@ -8,6 +8,7 @@
 /* clang-format off */
 static const command commands[] = {
     {"chat", "talk with a model about pictures", cmd_chat},
+    {"transcribe", "speech to text, subtitles", cmd_transcribe},
     {"train", "train a model from a recipe (sft, dpo, grpo)", cmd_train},
     {"merge", "add a LoRA adapter into its model", cmd_merge},
     {"plot", "draw the curves of training runs", cmd_plot},

@@ -107,6 +107,36 @@ void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const 
 /* The next id from logits (vocab); history counts for the repetition penalty; scratch (vocab) is overwritten. */
 int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *scratch);
 
+/* ---- listener.c: one window of sound, decoded id by id (Whisper) ---- */
+typedef struct {
+    const lmm_model *model;
+    kv_cache self, cross; /* of the ids said, and of the window */
+    arena mem;
+    cx cx;         /* a tracer may be set: then all rows of logits are shown */
+    float *logits; /* (vocab) after the last id; may be changed */
+    int length;    /* ids said; 0 begins again */
+} listener;
+lmm_status listener_open(listener *l, const lmm_model *m);
+void listener_close(listener *l);
+lmm_status listener_hear(listener *l, float *mel); /* (2 positions, bands) */
+lmm_status listener_say(listener *l, const int *ids, int n);
+
+/* ---- speech_rules.c ---- */
+typedef struct {
+    int vocab, end, start, translate, transcribe, no_speech, no_times;
+    int time_first;     /* id of 0.00; every further id is 20 ms later */
+    int time_begin_max; /* the first time said is at most this many ids after 0.00; below 0: any */
+    id_list never, not_first;
+    bool multilingual;
+} speech_rules;
+lmm_status speech_rules_read(speech_rules *r, const lmm_model *m);
+void speech_rules_free(speech_rules *r);
+int speech_language_id(const speech_rules *r, const lmm_model *m, const char *language); /* -1: not one of its */
+void speech_language_name(char out[16], const lmm_model *m, int id);
+/* Sets logits (vocab) of what must not follow the n ids said in this window to minus infinity. */
+void speech_rules_apply(const speech_rules *r, float *logits, const int *said, int n, bool times);
+double speech_log_probability(const float *logits, int vocab, int id);
+
 /* ---- cancel.c ---- */
 bool lmm_cancelled(void);
 void lmm_cancel_reset(void);

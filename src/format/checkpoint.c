@@ -1,5 +1,6 @@
 /* checkpoint.c - name -> tensor over a model folder (one safetensors file, or an index and its shards) or over one safetensors or GGUF file.
  *
+ * A folder with CTranslate2's model.bin alone is read too.
  * In a folder with shards the index decides: a tensor counts when the index names it, and then it must be in the shard it names. */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,9 @@ struct checkpoint {
     char *path;
     VEC(safetensors *) files;
     gguf *gguf;             /* or this one file */
+    ct2 *ct2;               /* or this one */
     VEC(named_tensor) list; /* names on loan from the files */
+    VEC(char *) names;      /* of parts of tensors */
     VEC(void *) copies;     /* of tensors that lie unaligned in their file, or in another order of rows */
     strmap *index;
 };
@@ -132,9 +135,25 @@ static lmm_status no_weights(const char *dir) {
                     has_old ? " (pytorch_model.bin must be converted to safetensors)" : "");
 }
 
+static lmm_status add_ct2(checkpoint *c, const char *path) {
+    lmm_status st = ct2_open(&c->ct2, path);
+    for (int i = 0; !st && i < ct2_count(c->ct2); i++) {
+        named_tensor n = *ct2_at(c->ct2, i);
+        if ((st = align(c, &n))) break;
+        strmap_put(c->index, n.name, strlen(n.name), i);
+        VEC_PUSH(&c->list, n);
+    }
+    return st;
+}
+
 static lmm_status add_folder(checkpoint *c) {
-    char *single = path_join(c->path, CHECKPOINT_FILE), *index = path_join(c->path, CHECKPOINT_INDEX);
-    lmm_status st = file_exists(single) ? add_file(c, single, NULL, 0) : file_exists(index) ? add_shards(c, index) : no_weights(c->path);
+    char *single = path_join(c->path, CHECKPOINT_FILE), *index = path_join(c->path, CHECKPOINT_INDEX),
+         *bin = path_join(c->path, CHECKPOINT_CT2);
+    lmm_status st = file_exists(single)  ? add_file(c, single, NULL, 0)
+                    : file_exists(index) ? add_shards(c, index)
+                    : file_exists(bin)   ? add_ct2(c, bin)
+                                         : no_weights(c->path);
+    free(bin);
     free(single);
     free(index);
     return st;
@@ -165,7 +184,10 @@ void checkpoint_close(checkpoint *c) {
     if (!c) return;
     for (int i = 0; i < c->copies.count; i++) free(c->copies.at[i]);
     for (int i = 0; i < c->files.count; i++) safetensors_close(c->files.at[i]);
+    for (int i = 0; i < c->names.count; i++) free(c->names.at[i]);
     gguf_close(c->gguf);
+    ct2_close(c->ct2);
+    free(c->names.at);
     free(c->copies.at);
     free(c->files.at);
     free(c->list.at);
@@ -189,6 +211,7 @@ const tensor *checkpoint_find(const checkpoint *c, const char *name) {
 const char *checkpoint_path(const checkpoint *c) { return c->path; }
 
 const gguf *checkpoint_gguf(const checkpoint *c) { return c->gguf; }
+const ct2 *checkpoint_ct2(const checkpoint *c) { return c->ct2; }
 
 lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from) {
     tensor *t = &c->list.at[i].t;
@@ -199,5 +222,22 @@ lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from) {
     for (int64_t r = 0; r < rows; r++) memcpy((char *)copy + r * size, (const char *)t->data + from[r] * size, (size_t)size);
     VEC_PUSH(&c->copies, copy);
     t->data = copy;
+    return LMM_OK;
+}
+
+lmm_status checkpoint_split_rows(checkpoint *c, int i, int parts) {
+    named_tensor whole = c->list.at[i];
+    if (whole.t.nd < 1 || whole.t.ne[0] % parts)
+        return LMM_FAIL(LMM_E_SHAPE, "tensor '%s': its rows are no %d equal parts", name_shown(whole.name).text, parts);
+    for (int p = 0; p < parts; p++) {
+        named_tensor n = {.t = whole.t};
+        n.t.ne[0] /= parts;
+        n.t.data = (char *)whole.t.data + (size_t)p * tensor_size(&n.t);
+        char *name = mem_printf("%s.%d", whole.name, p);
+        VEC_PUSH(&c->names, name);
+        n.name = name;
+        strmap_put(c->index, name, strlen(name), c->list.count);
+        VEC_PUSH(&c->list, n);
+    }
     return LMM_OK;
 }

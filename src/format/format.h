@@ -111,10 +111,23 @@ lmm_status gguf_writer_put(gguf_writer *w, const void *bytes, size_t size);
 lmm_status gguf_writer_commit(gguf_writer *w); /* frees w in every case */
 void gguf_writer_abort(gguf_writer *w);        /* NULL is fine */
 
+/* ---- ct2.c: CTranslate2's model.bin, versions 2 to 6 ---- */
+
+typedef struct ct2 ct2;
+lmm_status ct2_open(ct2 **out, const char *path);
+/* From memory (borrowed while open); name for messages. */
+lmm_status ct2_open_mem(ct2 **out, const void *bytes, size_t n, const char *name);
+void ct2_close(ct2 *c);
+const char *ct2_spec(const ct2 *c); /* what model it is: "WhisperSpec" */
+int ct2_count(const ct2 *c);
+const named_tensor *ct2_at(const ct2 *c,
+                           int i); /* in file order, aliases last; data may lie unaligned. Integers over a scale are F32 already */
+const tensor *ct2_find(const ct2 *c, const char *name);
+
 /* ---- checkpoint.c: name -> tensor over whatever the folder holds ---- */
 
 typedef struct checkpoint checkpoint;
-/* A folder (model.safetensors, or model.safetensors.index.json with its shards), one .safetensors file or one GGUF file. Tensors whose bytes are not aligned to
+/* A folder (model.safetensors, or model.safetensors.index.json with its shards), one .safetensors file or one GGUF file; a folder with model.bin and neither is CTranslate2's. Tensors whose bytes are not aligned to
  * their type are copied. Shard names in an index must be plain file names of that folder. */
 lmm_status checkpoint_open(checkpoint **out, const char *path);
 void checkpoint_close(checkpoint *c);
@@ -122,8 +135,11 @@ int checkpoint_count(const checkpoint *c);
 const named_tensor *checkpoint_at(const checkpoint *c, int i);
 const tensor *checkpoint_find(const checkpoint *c, const char *name);
 const char *checkpoint_path(const checkpoint *c);
-const gguf *checkpoint_gguf(const checkpoint *c); /* NULL over safetensors */
+const gguf *checkpoint_gguf(const checkpoint *c); /* NULL over anything else */
+const ct2 *checkpoint_ct2(const checkpoint *c);   /* NULL over anything else */
 /* Gives tensor i a copy of its own with the rows in another order: row r is the file's row from[r]. A vector's rows are its values. */
 lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from);
+/* Adds `parts` tensors that are tensor i cut into equal runs of rows, named "<its name>.0" and so on; they share its bytes. */
+lmm_status checkpoint_split_rows(checkpoint *c, int i, int parts);
 
 #endif

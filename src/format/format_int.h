@@ -7,6 +7,7 @@
 #define SAFETENSORS_METADATA "__metadata__"
 #define CHECKPOINT_FILE "model.safetensors"
 #define CHECKPOINT_INDEX "model.safetensors.index.json"
+#define CHECKPOINT_CT2 "model.bin"
 
 enum {
     HEADER_SIZE_MAX = 100 * 1000 * 1000, /* the published limit of the format */

@@ -150,6 +150,8 @@ struct net {
     bool has_bert;
     bool pool_class;  /* the sentence is the first row instead of the mean */
     int sentence_max; /* ids a text is cut to */
+    whisper whisper;
+    bool has_whisper;
 };
 
 /* Opens the weights of a folder, or of a GGUF file. */
@@ -177,7 +179,7 @@ int net_axes(const net *n); /* 1 or 3 */
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media);
 
 extern const lmm_arch arch_llm, arch_llava, arch_llava_next, arch_llava_next_video, arch_llava_onevision, arch_qwen2_vl,
-    arch_llava_original, arch_vit, arch_clip, arch_bert;
+    arch_llava_original, arch_vit, arch_clip, arch_bert, arch_whisper;
 
 /* CLIP's two halves (clip.c): pixels (B,3,S,S) and ids (B x T, padded) -> unit embeddings (B, E). Text is pooled at the first end token. */
 tensor *clip_image_embed(cx *c, const net *n, tensor *pixels);

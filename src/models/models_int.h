@@ -8,6 +8,8 @@ char *names_canonical(const char *key);
 char *names_canonical_vit(const char *key);
 char *names_canonical_clip(const char *key);
 char *names_canonical_gguf(const char *key);
+char *names_canonical_ct2(const char *key);
+char *names_whisper_encoder(const char *key); /* Whisper's names inside its encoder to those encoder.c binds */
 char *names_key_llava(const char *name);
 char *names_key_original(const char *name);
 char *names_key_llm(const char *name);
@@ -20,6 +22,11 @@ lmm_status gguf_net_config(tree **out, const gguf *g);
 lmm_status gguf_net_order_rows(checkpoint *file, const tree *config);
 lmm_status gguf_net_finish(net *n, const gguf *g);
 extern const lmm_arch arch_vocabulary;
+
+/* ---- CTranslate2 (whisper.c) ---- */
+
+lmm_status ct2_net_config(tree **out, const ct2 *c, const tree *own);
+lmm_status ct2_net_split(checkpoint *file);
 
 /* ---- the LLaVA families (llava.c) ---- */
 

@@ -6,7 +6,7 @@
 
 static const lmm_arch *const archs[] =
     {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_next_video, &arch_llava_onevision, &arch_qwen2_vl, &arch_llava_original,
-     &arch_vit, &arch_clip,  &arch_bert};
+     &arch_vit, &arch_clip,  &arch_bert,       &arch_whisper};
 
 static bool listed(const char *const *list, const char *name) {
     for (; *list; list++)
@@ -31,7 +31,9 @@ const lmm_arch *arch_find(const tree *config, const char *name) {
 
 static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
     strmap *m = strmap_new();
-    char *(*canonical)(const char *key) = checkpoint_gguf(file) ? names_canonical_gguf : arch->canonical;
+    char *(*canonical)(const char *key) = checkpoint_gguf(file)  ? names_canonical_gguf
+                                          : checkpoint_ct2(file) ? names_canonical_ct2
+                                                                 : arch->canonical;
     for (int i = 0; i < checkpoint_count(file); i++) {
         char *name = canonical(checkpoint_at(file, i)->name);
         if (name) strmap_put(m, name, strlen(name), i);
@@ -46,7 +48,7 @@ static lmm_status bind_all(net *n, uint64_t seed, bool fan_in) {
                 .source = n->file,
                 .index = index,
                 .key_of = n->arch->key_of,
-                .respell = n->file && checkpoint_gguf(n->file),
+                .respell = n->file && (checkpoint_gguf(n->file) || checkpoint_ct2(n->file)),
                 .seed = seed,
                 .fan_in = fan_in};
     lmm_status st = n->arch->bind(n, n->config, &b);
@@ -89,13 +91,34 @@ static lmm_status open_gguf(net **out, const char *path) {
     return LMM_CONTEXT(st, "loading '%s'", path);
 }
 
+static bool has_class(const tree *config) { return tree_get(config, "architectures") || tree_get(config, "model_type"); }
+
+/* A config that names no architecture may lie beside CTranslate2's file, which tells the rest; else nothing changes. */
+static lmm_status open_ct2(checkpoint **out, tree **config, const char *dir) {
+    checkpoint *file = NULL;
+    tree *whole = NULL;
+    lmm_status st = checkpoint_open(&file, dir);
+    if (!st && checkpoint_ct2(file)) {
+        st = ct2_net_config(&whole, checkpoint_ct2(file), *config);
+        if (!st) st = ct2_net_split(file);
+    }
+    if (st || !whole) return checkpoint_close(file), tree_free(whole), st;
+    tree_free(*config);
+    *config = whole;
+    return *out = file, LMM_OK;
+}
+
 lmm_status net_open(net **out, const char *dir) {
     if (gguf_is(dir)) return open_gguf(out, dir);
     tree *config = NULL;
     net *n = NULL;
+    checkpoint *file = NULL;
     lmm_status st = open_config(&config, dir);
+    if (!st && !has_class(config)) st = open_ct2(&file, &config, dir);
     if (!st) st = start(&n, config, "config.json");
-    if (!st) st = checkpoint_open(&n->file, dir);
+    if (st) checkpoint_close(file);
+    else if (file) n->file = file;
+    else st = checkpoint_open(&n->file, dir);
     if (!st && n->arch->media_plan) {
         st = preprocess_open(&n->pre, dir);
         n->has_pre = !st;
@@ -144,6 +167,7 @@ void net_free(net *n) {
     patch_tower_free(&n->patches);
     encoder_free(&n->text);
     bert_free(&n->bert);
+    whisper_free(&n->whisper);
     param_set_free(&n->params);
     param_set_free(&n->adapters);
     checkpoint_close(n->file);

@@ -1,6 +1,6 @@
-/* encoder.c - the pre-norm transformer layer that CLIP and SigLIP share, for pictures and for text.
+/* encoder.c - the pre-norm transformer layer that CLIP, SigLIP and Whisper's encoder share.
  *
- * x += out(attn(q, k, v)) of LayerNorm(x); x += fc2(act(fc1)) of LayerNorm(x); all linears biased. Source: llava.md 3.1, 3.2. */
+ * x += out(attn(q, k, v)) of LayerNorm(x); x += fc2(act(fc1)) of LayerNorm(x); all linears biased (Whisper's keys are not). Source: llava.md 3.1, 3.2. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ lmm_status encoder_bind(encoder *out, const encoder_config *c, binder *b, const 
         encoder_layer *l = &out->layers[i];
         l->norm1 = bind_norm(b, D, true, c->eps, "%s.layers.%d.layer_norm1", prefix, i);
         l->q = bind_linear(b, D, D, true, c->init_std, "%s.layers.%d.self_attn.q_proj", prefix, i);
-        l->k = bind_linear(b, D, D, true, c->init_std, "%s.layers.%d.self_attn.k_proj", prefix, i);
+        l->k = bind_linear(b, D, D, !c->no_key_bias, c->init_std, "%s.layers.%d.self_attn.k_proj", prefix, i);
         l->v = bind_linear(b, D, D, true, c->init_std, "%s.layers.%d.self_attn.v_proj", prefix, i);
         l->out = bind_linear(b, D, D, true, c->init_std, "%s.layers.%d.self_attn.out_proj", prefix, i);
         l->norm2 = bind_norm(b, D, true, c->eps, "%s.layers.%d.layer_norm2", prefix, i);

@@ -170,6 +170,7 @@ typedef struct {
     int hidden, layer_count, head_count, mlp;
     float eps, init_std;
     activation act;
+    bool no_key_bias; /* Whisper */
 } encoder_config;
 typedef struct {
     norm norm1, norm2;
@@ -273,6 +274,48 @@ void bert_free(bert *t);
 tensor *bert_forward(cx *c, const bert *t, const int *ids, const int *lengths, int count);
 /* Mean over the rows of every sequence, length one: (count, D). */
 tensor *bert_sentence(cx *c, tensor *x, const int *lengths, int count);
+
+/* ---- Whisper (whisper.c) ---- */
+
+typedef struct {
+    encoder_config enc;
+    int bands, positions;                      /* of the features; rows of a window: half its frames */
+    int layer_count, head_count, mlp, context; /* of the decoder; its width is the encoder's */
+    int vocab;
+    bool scale_embedding, tied;
+} whisper_config;
+typedef struct {
+    int bands, positions;
+    linear conv1, conv2; /* weights (D, in, 3) */
+    tensor *table;       /* (positions, D) */
+    encoder enc;
+    norm norm_out;
+} whisper_encoder;
+typedef struct {
+    norm norm_self, norm_cross, norm_mlp;
+    linear q, k, v, out, cross_q, cross_k, cross_v, cross_out, fc1, fc2;
+} whisper_layer;
+typedef struct {
+    whisper_config config;
+    whisper_encoder encoder;
+    tensor *embed, *table, *head; /* head: embed itself when tied */
+    whisper_layer *layers;
+    norm norm_out;
+} whisper;
+lmm_status whisper_config_read(whisper_config *out, const tree *config, const char *name);
+lmm_status whisper_encoder_bind(whisper_encoder *out, const whisper_config *c, binder *b, const char *prefix);
+void whisper_encoder_free(whisper_encoder *e);
+/* mel (windows * 2 positions, bands), the features of whole windows -> (windows * positions, D). */
+tensor *whisper_encode(cx *c, const whisper_encoder *e, tensor *mel);
+lmm_status whisper_bind(whisper *out, const whisper_config *c, binder *b);
+void whisper_free(whisper *w);
+/* A cache of `capacity` rows: of the decoder's own rows, or (capacity positions) of what it sees of a window. */
+lmm_status whisper_cache_open(kv_cache *out, const whisper_config *c, int capacity);
+/* Keys and values of one encoded window (positions, D) for every decoder layer. */
+void whisper_look(cx *c, const whisper *w, tensor *encoded, kv_cache *cross);
+/* ids at places [first, first + n) -> (n, D) after the final norm; rows before `first` are in `self`. */
+tensor *whisper_decode(cx *c, const whisper *w, const int *ids, int n, int first, kv_cache *self, kv_cache *cross);
+tensor *whisper_logits(cx *c, const whisper *w, tensor *h); /* (n, V) */
 
 /* ---- projector (projector.c): linear, activation, linear ---- */
 

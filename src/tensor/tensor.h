@@ -182,6 +182,10 @@ tensor *op_cols_join(cx *c, tensor *a, tensor *b);
 /* (B,3,H,W) pixels to (B * H/p * W/p, 3 p p) patches in raster order, columns (channel, y, x) as a convolution's weight; edge pixels beyond a whole patch are unused. */
 tensor *op_patches(cx *c, tensor *pixels, int patch);
 
+/* Sequences of `tokens` rows each, (B * tokens, C), to what a convolution along them sees (op_taps.c): (B * ((tokens - 1) / stride + 1), C taps), columns
+ * (channel, tap) as the convolution's weight; taps is odd, zeros stand beyond both ends. */
+tensor *op_taps(cx *c, tensor *x, int tokens, int taps, int stride);
+
 /* ---- rotary positions (op_rope.c) ---- */
 
 /* cos and sin for n positions: (n, head_dim) = [cos half | sin half]; angle = position * inv_freq in f32, both times `factor` (YaRN). */

@@ -300,6 +300,7 @@ static void run_layout(golden *g, const char *dir, const char *layout, const saf
     if (m->net->arch == &arch_vit) golden_tower(g, m, want, about, images, layout);
     if (m->net->arch == &arch_clip) golden_clip(g, m, want, about, layout);
     if (m->net->arch == &arch_bert) golden_bert(g, m, want, about, layout);
+    if (m->net->arch == &arch_whisper) golden_whisper(g, m, want, about, layout);
     if (tree_get(about, "train")) golden_train(g, dir, layout, m, want, about);
     free(images);
     lmm_model_close(m);

@@ -85,7 +85,7 @@ static const struct {
     {"golden/video", golden_video},
     {"golden/real/minilm", golden_minilm},
     {"golden/real/smollm2", golden_smollm2},
-    {"golden/real/whisper_tiny_en", not_yet},
+    {"golden/real/whisper_tiny_en", golden_whisper_real},
     {"golden_rl", golden_rl},
     {"golden_scoring", golden_scoring},
     {"golden_scoring/e2e", golden_e2e},

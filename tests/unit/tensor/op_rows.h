@@ -248,6 +248,22 @@ static void oracle_rows_mean(const op_row *r, double **in, double *y) {
             for (int64_t k = 0; k < C; k++) y[i * C + k] += in[0][at + k] / mean_count(i);
 }
 
+enum { TAPS_TOKENS = 7 };
+static tensor *run_taps(cx *c, const op_row *r, tensor **in, int first, int count) {
+    (void)first, (void)count;
+    return op_taps(c, in[0], TAPS_TOKENS, 3, r->pick);
+}
+
+static void oracle_taps(const op_row *r, double **in, double *y) {
+    int64_t C = in_cols(r, 0), T = TAPS_TOKENS, out = (T - 1) / r->pick + 1;
+    for (int64_t i = 0; i < in_rows(r, 0) / T * out; i++)
+        for (int64_t k = 0; k < C; k++)
+            for (int tap = 0; tap < 3; tap++) {
+                int64_t t = i % out * r->pick + tap - 1;
+                y[(i * C + k) * 3 + tap] = t < 0 || t >= T ? 0 : in[0][(i / out * T + t) * C + k];
+            }
+}
+
 static tensor *run_cols_join(cx *c, const op_row *r, tensor **in, int first, int count) {
     (void)r, (void)first, (void)count;
     return op_cols_join(c, in[0], in[1]);
@@ -456,6 +472,8 @@ static const op_row op_rows[] = {
     {"rows_mean",              run_rows_mean,   oracle_rows_mean,   {W(20, 301)},                                     8, 1,      5, 2,           .samples = 24},
     {"cols_join",              run_cols_join,   oracle_cols_join,   {X(70, 301), X(70, 19)},                          70, 1,     1, 1,           .samples = 24},
     {"patches",                run_patches,     oracle_patches,     {{.nd = 4, .ne = {3, 3, 17, 14}, .grad = true, .rows = true}}, 3, 1, 1, 1,   .samples = 24, .pick = 4},
+    {"taps",                  run_taps,        oracle_taps,        {{.nd = 3, .ne = {4, TAPS_TOKENS, 33}, .grad = true, .rows = true}}, 4, 1, 1, 3,   .samples = 24, .pick = 1},
+    {"taps_stride",           run_taps,        oracle_taps,        {{.nd = 3, .ne = {4, TAPS_TOKENS, 33}, .grad = true, .rows = true}}, 4, 1, 1, 3,   .samples = 24, .pick = 2},
     {"rope",                   run_rope,        oracle_rope,        {X(300, 5 * ROPE_DIM)},                           300, 1,    3, 3,           .samples = 24},
     {"attn_causal_grouped",    run_attn,        oracle_attn,        {X(70, 32), W(70, 16), W(70, 16)},                70, 1,     70, 280,        .samples = 6,
      .attn = ATTN(4, 2, SEG_CAUSAL, true, 0)},
