@@ -67,11 +67,6 @@ int64_t int_at(const tensor *a, int64_t i) {
 
 /* ---- groups ---- */
 
-static void not_yet(golden *g, const char *dir) {
-    (void)dir;
-    golden_skip(g, 1, "not supported yet");
-}
-
 /* Groups and who runs them; a prefix ends with '/': every folder below is a group. */
 static const struct {
     const char *path;
