@@ -10,40 +10,83 @@ void batch_free(batch *b) {
     free(b->label.at);
     free(b->weight.at);
     free(b->segs.at);
-    free(b->plans.at);
-    free(b->pixels);
+    for (int k = 0; k < 2; k++) {
+        free(b->media[k].plans.at);
+        free(b->media[k].pixels);
+    }
+    free(b->media_order.at);
     free(b->items.at);
     *b = (batch){0};
 }
 
-static lmm_status add_picture(batch *b, const lmm_model *m, const char *path, int pictures, const recipe_augment *a, rng *r) {
+/* ---- media ---- */
+
+static lmm_status add_picture(batch_media *to, const lmm_model *m, const char *path, int pictures, const recipe_augment *a, rng *r) {
     image im = {0};
     media_plan plan;
     lmm_status st = picture_load(&im, m, path);
     if (!st && a) st = augment_picture(&im, a, r);
     if (!st) st = m->net->arch->media_plan(m->net, im.width, im.height, pictures, &plan);
-    if (!st) st = m->net->arch->media_pixels(m->net, &im, &plan, &b->pixels, &b->tile_count);
+    if (!st) st = m->net->arch->media_pixels(m->net, &im, &plan, &to->pixels, &to->tile_count);
     image_free(&im);
-    if (!st) VEC_PUSH(&b->plans, plan);
+    if (!st) VEC_PUSH(&to->plans, plan);
+    return st;
+}
+
+static lmm_status add_video(batch_media *to, const lmm_model *m, const char *path, const lmm_video_opts *o) {
+    video_frames v = {0};
+    media_plan plan;
+    lmm_status st = video_load(&v, path, o, 0);
+    if (st) return st;
+    st = m->net->arch->video_plan(m->net, &v, &plan);
+    if (!st) st = m->net->arch->video_pixels(m->net, &v, &plan, &to->pixels, &to->tile_count);
+    video_free(&v);
+    if (!st) VEC_PUSH(&to->plans, plan);
+    return st;
+}
+
+static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, const recipe_augment *a, rng *r) {
+    int pictures = 0;
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < s->media.count; i++) pictures += !s->media.at[i].video;
+    if (s->media.count && !m->net->arch->media_plan)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' is to be learnt from", m->path, s->media.at[0].path);
+    if (pictures < s->media.count && !m->net->arch->video_plan)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) sees no videos, but the data has some", m->path, m->net->arch->name);
+    for (int i = 0; i < s->media.count && !st; i++) {
+        const media_ref *ref = &s->media.at[i];
+        st = ref->video ? add_video(&b->media[1], m, ref->path, &s->video) : add_picture(&b->media[0], m, ref->path, pictures, a, r);
+        if (!st) VEC_PUSH(&b->media_order, ref->video);
+    }
     return st;
 }
 
 /* ---- rows ---- */
 
-static void add_row(batch *b, int id, int position) {
+/* Where the sample's rows come from: its media in order, of which `used` stand in rows already. */
+typedef struct {
+    batch *b;
+    const lmm_model *m;
+    const sample *s;
+    const media_plan **plans;
+    int used;
+} packing;
+
+static void add_row(batch *b, int id) {
     VEC_PUSH(&b->ids, id);
-    VEC_PUSH(&b->position, position);
     VEC_PUSH(&b->label, -1);
     VEC_PUSH(&b->weight, 1.0f);
     b->rows++;
 }
 
-/* Rows of ids [first, first + count); position counts on from `position`. The row before a trained id learns to predict it. */
-static void add_ids(batch *b, const lmm_model *m, const sample *s, int first, int count, int position, int *picture) {
+/* Rows of ids [first, first + count). The row before a trained id learns to predict it. */
+static void add_ids(packing *p, int first, int count) {
+    const sample *s = p->s;
+    batch *b = p->b;
     int last = -1;
     for (int i = first; i < first + count; i++) {
-        bool slot = s->ids.at[i] == m->net->image_token && m->net->image_token >= 0;
-        for (int r = slot ? b->plans.at[(*picture)++].row_count : 1; r > 0; r--) add_row(b, s->ids.at[i], position++);
+        bool slot = net_is_slot(p->m->net, s->ids.at[i]);
+        for (int r = slot ? p->plans[p->used++]->row_count : 1; r > 0; r--) add_row(b, s->ids.at[i]);
         if (s->labels.at[i] >= 0 && last >= 0) {
             b->label.at[last] = s->labels.at[i];
             b->label_count++;
@@ -52,29 +95,54 @@ static void add_ids(batch *b, const lmm_model *m, const sample *s, int first, in
     }
 }
 
-static void add_seg(batch *b, int first, int prefix_first, int prefix_count) {
-    attn_seg g = {.q_first = first, .q_count = b->rows - first, .prefix_first = prefix_first, .prefix_count = prefix_count};
+/* Rows [first, rows) come behind `prefix_count` rows from prefix_first on, whose media are the sample's first; those of the segment begin with number `from`. */
+static void add_seg(packing *p, int first, int prefix_first, int prefix_count, int prefix_media, int from) {
+    batch *b = p->b;
+    int count = b->rows - first, axes = net_axes(p->m->net), total = prefix_count + count, *position;
+    attn_seg g = {.q_first = first, .q_count = count, .prefix_first = prefix_first, .prefix_count = prefix_count};
     g.key_first = first, g.key_count = g.q_count;
     VEC_PUSH(&b->segs, g);
+    int *ids = mem_new((size_t)total + 1, sizeof *ids);
+    const media_plan **plans = mem_new((size_t)(prefix_media + p->used - from) + 1, sizeof *plans);
+    memcpy(ids, b->ids.at + prefix_first, (size_t)prefix_count * sizeof *ids);
+    memcpy(ids + prefix_count, b->ids.at + first, (size_t)count * sizeof *ids);
+    memcpy(plans, p->plans, (size_t)prefix_media * sizeof *plans);
+    memcpy(plans + prefix_media, p->plans + from, (size_t)(p->used - from) * sizeof *plans);
+    net_positions(p->m->net, ids, total, plans, &position);
+    for (int i = prefix_count * axes; i < total * axes; i++) VEC_PUSH(&b->position, position[i]);
+    free(position);
+    free(plans);
+    free(ids);
+}
+
+static void add_rows(packing *p) {
+    const sample *s = p->s;
+    int start = p->b->rows;
+    add_ids(p, 0, s->prefix);
+    int prefix = p->b->rows - start, prefix_media = p->used;
+    if (prefix) add_seg(p, start, start, 0, 0, 0);
+    for (int i = 0; i < s->segs.count; i++) {
+        int first = p->b->rows, from = p->used;
+        add_ids(p, s->segs.at[i].first, s->segs.at[i].count);
+        if (p->b->rows > first) add_seg(p, first, start, prefix, prefix_media, from);
+    }
 }
 
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r) {
-    if (net_axes(m->net) > 1)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "training of '%s' is not supported: its positions have three axes", m->net->arch->name);
-    for (int i = 0; i < s->ids.count; i++)
-        if (s->ids.at[i] == m->net->video_token) return LMM_FAIL(LMM_E_UNSUPPORTED, "training on videos is not supported");
-    int picture = b->plans.count, start = b->rows, tiles = b->tile_count;
-    for (int i = 0; i < s->images.count; i++) {
-        lmm_status st = add_picture(b, m, s->images.at[i], s->images.count, augment, &r);
-        if (st) return b->plans.count = picture, b->tile_count = tiles, st;
+    int order = b->media_order.count, plans[2], tiles[2];
+    for (int k = 0; k < 2; k++) plans[k] = b->media[k].plans.count, tiles[k] = b->media[k].tile_count;
+    lmm_status st = add_media(b, m, s, augment, &r);
+    if (st) {
+        b->media_order.count = order;
+        for (int k = 0; k < 2; k++) b->media[k].plans.count = plans[k], b->media[k].tile_count = tiles[k];
+        return st;
     }
-    add_ids(b, m, s, 0, s->prefix, 0, &picture);
-    int prefix = b->rows - start;
-    if (prefix) add_seg(b, start, 0, 0);
-    for (int i = 0; i < s->segs.count; i++) {
-        int first = b->rows;
-        add_ids(b, m, s, s->segs.at[i].first, s->segs.at[i].count, prefix, &picture);
-        if (b->rows > first) add_seg(b, first, start, prefix);
+    packing p = {.b = b, .m = m, .s = s, .plans = mem_new((size_t)s->media.count + 1, sizeof *p.plans)};
+    for (int i = 0; i < s->media.count; i++) {
+        bool video = s->media.at[i].video;
+        p.plans[i] = &b->media[video].plans.at[plans[video]++];
     }
+    add_rows(&p);
+    free(p.plans);
     return LMM_OK;
 }

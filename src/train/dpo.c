@@ -45,7 +45,7 @@ static uint64_t fingerprint(const trainer *t) {
     for (int i = 0; i < t->samples.list.count; i++) {
         const sample *s = &t->samples.list.at[i];
         h = hash_u64(s->ids.at, (size_t)s->ids.count * sizeof *s->ids.at, h);
-        for (int k = 0; k < s->images.count; k++) h = hash_u64(s->images.at[k], strlen(s->images.at[k]), h);
+        for (int k = 0; k < s->media.count; k++) h = hash_u64(s->media.at[k].path, strlen(s->media.at[k].path), h);
     }
     return h;
 }

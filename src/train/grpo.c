@@ -80,8 +80,7 @@ static int64_t prompt_place(const trainer *t, int64_t rollout, int micro, int gr
 }
 
 static lmm_status prompt_of(lmm_prompt **out, const trainer *t, const sample *s) {
-    return lmm_prompt_raw(out, t->model, s->text, strlen(s->text),
-                          &(lmm_prompt_opts){.images = (const char *const *)s->images.at, .image_count = s->images.count});
+    return prompt_build(out, t->model, s->text, strlen(s->text), &s->media, &s->video, prompt_adds_special(t->model, s->text));
 }
 
 /* G answers to one prompt: one prefill, G - 1 forks. */
@@ -198,7 +197,7 @@ static lmm_status begin_step(trainer *t, order *o) {
 
 /* The prompt but for its last id as the prefix; that id and a completion as a segment for each. The last id predicts the completion's first. */
 static lmm_status add_group(trainer *t, batch *b, const sample *prompt, const completion *group) {
-    sample s = {.images = {prompt->images.at, prompt->images.count, 0}, .prefix = prompt->ids.count - 1};
+    sample s = {.media = {prompt->media.at, prompt->media.count, 0}, .video = prompt->video, .prefix = prompt->ids.count - 1};
     for (int i = 0; i < s.prefix; i++) {
         VEC_PUSH(&s.ids, prompt->ids.at[i]);
         VEC_PUSH(&s.labels, -1);

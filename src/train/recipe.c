@@ -77,7 +77,7 @@ static bool take_known(const char *take) {
 }
 
 static lmm_status read_one_data(recipe *r, const tree *d) {
-    static const char *const known[] = {"path", "images", "format", "turns", "repeat", "take", NULL};
+    static const char *const known[] = {"path", "images", "format", "turns", "repeat", "take", "frames", "fps", NULL};
     lmm_status st = keys(r, d, "data", known);
     if (st) return st;
     recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)),
@@ -87,6 +87,8 @@ static lmm_status read_one_data(recipe *r, const tree *d) {
     const char *turns = tree_str(d, "turns", "sequence");
     x.turns = !strcmp(turns, "independent") ? TURNS_INDEPENDENT : TURNS_SEQUENCE;
     st = number(r, d, "repeat", 1.0, 0.0, 1000.0, &x.repeat);
+    if (!st) st = integer(r, d, "frames", 0, 0, VIDEO_FRAMES_MAX, &x.frames);
+    if (!st) st = number(r, d, "fps", 0, 0, 1000, &x.fps);
     VEC_PUSH(&r->data, x);
     if (!x.path) return bad(r, "data", "needs a 'path'");
     if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return bad(r, "format", "must be chat or plain");

@@ -1,17 +1,17 @@
 /* samples.c - LLaVA conversations as ids and labels (llava.md 6.1, 6.2).
  *
- * A record: {id, image: "a.png" | ["a.png", ...], conversations: [{from: human | gpt, value}, ...]}; role / content are read too.
- * Targets are found by rendering: the ids of a conversation up to an answer are a prefix of the ids with it, what follows, through the end token, is
+ * A record: {id, image: "a.png" | ["a.png", ...], video: the same, conversations: [{from: human | gpt, value}, ...]}; role / content are read too. The texts
+ * hold a mark <image> or <video> for each; where a record has only videos, both marks mean one, as in LLaVA-Video's data.
+ * Targets are found by rendering: the text of a conversation up to an answer is a prefix of the text with it, what follows, through the end token, is
  * trained. "plain" (stage 1) is the picture, the caption and a newline, the caption and newline trained. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/data.h"
-#include "train/train.h"
+#include "train/train_int.h"
 
 static void sample_free(sample *s) {
-    for (int i = 0; i < s->images.count; i++) free(s->images.at[i]);
-    free(s->images.at);
+    media_list_free(&s->media);
     free(s->ids.at);
     free(s->labels.at);
     free(s->segs.at);
@@ -44,19 +44,74 @@ static void add_text_part(tree *parts, const char *s, size_t n) {
     tree_add(parts, part);
 }
 
+/* ---- pictures and videos ---- */
+
+static const struct {
+    const char *mark, *type, *key, *keys;
+} kinds[2] = {{"<image>", "image", "image", "images"}, {"<video>", "video", "video", "videos"}};
+
+/* What a record names, taken mark by mark. */
+typedef struct {
+    const tree *record;
+    const char *root;
+    media_list *to;
+    int found[2]; /* marks so far */
+} media_source;
+
+static const tree *named_media(const tree *record, int kind) {
+    const tree *t = tree_get(record, kinds[kind].key);
+    return t ? t : tree_get(record, kinds[kind].keys);
+}
+
+static int media_count(const tree *record, int kind) {
+    const tree *t = named_media(record, kind);
+    return !t ? 0 : t->type == TREE_LIST ? t->count : t->type == TREE_STRING;
+}
+
+/* Kind of a mark in this record's texts. */
+static int mark_kind(const media_source *src, int mark) { return !media_count(src->record, 0) && media_count(src->record, 1) ? 1 : mark; }
+
+static void take_medium(media_source *src, int kind) {
+    int number = src->found[kind]++;
+    const tree *t = named_media(src->record, kind);
+    const tree *name = number >= media_count(src->record, kind) ? NULL : t->type == TREE_LIST ? t->items[number] : t;
+    if (name && name->type == TREE_STRING) VEC_PUSH(src->to, ((media_ref){path_join(src->root, name->text), kind == 1}));
+}
+
+static lmm_status check_media(const media_source *src) {
+    int taken[2] = {0};
+    for (int i = 0; i < src->to->count; i++) taken[src->to->at[i].video]++;
+    for (int k = 0; k < 2; k++)
+        if (src->found[k] != media_count(src->record, k) || src->found[k] != taken[k])
+            return LMM_FAIL(LMM_E_FORMAT, "it names %d %s and has %d %s marks", media_count(src->record, k), k ? "videos" : "pictures",
+                            src->found[k], kinds[k].mark);
+    return LMM_OK;
+}
+
+/* The next mark in the text, NULL: none. */
+static const char *next_mark(const char *text, int *mark) {
+    const char *first = NULL;
+    for (int k = 0; k < 2; k++) {
+        const char *at = strstr(text, kinds[k].mark);
+        if (at && (!first || at < first)) first = at, *mark = k;
+    }
+    return first;
+}
+
 /* "<image>\nWhat?" becomes a picture part and a text part; templates write their own newline after a picture. */
-static tree *turn_message(const char *role, const char *text, int *pictures) {
-    static const char mark[] = "<image>";
+static tree *turn_message(const char *role, const char *text, media_source *src) {
     tree *message = tree_new(TREE_MAP), *parts = tree_new(TREE_LIST);
+    int mark = 0;
     tree_put(message, "role", tree_new_string(role));
-    for (const char *at; (at = strstr(text, mark));) {
+    for (const char *at; (at = next_mark(text, &mark));) {
+        int kind = mark_kind(src, mark);
         add_text_part(parts, text, (size_t)(at - text));
         tree *part = tree_new(TREE_MAP);
-        tree_put(part, "type", tree_new_string("image"));
-        tree_put(part, "image", tree_new_string(""));
+        tree_put(part, "type", tree_new_string(kinds[kind].type));
+        tree_put(part, kinds[kind].type, tree_new_string(""));
         tree_add(parts, part);
-        ++*pictures;
-        text = at + sizeof mark - 1;
+        take_medium(src, kind);
+        text = at + strlen(kinds[mark].mark);
         if (*text == '\n') text++;
     }
     add_text_part(parts, text, strlen(text));
@@ -65,25 +120,17 @@ static tree *turn_message(const char *role, const char *text, int *pictures) {
 }
 
 /* All turns as messages; NULL when the record makes no sense. A first turn that is not human is dropped. */
-static tree *record_messages(const tree *record, int *pictures) {
-    const tree *turns = tree_get(record, "conversations");
+static tree *record_messages(media_source *src) {
+    const tree *turns = tree_get(src->record, "conversations");
     if (!turns || turns->type != TREE_LIST) return NULL;
     tree *messages = tree_new(TREE_LIST);
-    *pictures = 0;
     for (int i = 0; i < turns->count; i++) {
         const char *role = turn_role(turns->items[i]), *text = turn_text(turns->items[i]);
         if (!role || !text) return tree_free(messages), NULL;
         if (i == 0 && !strcmp(role, "assistant")) continue;
-        tree_add(messages, turn_message(role, text, pictures));
+        tree_add(messages, turn_message(role, text, src));
     }
     return messages;
-}
-
-static void record_images(sample *s, const tree *record, const char *root) {
-    const tree *image_ = tree_get(record, "image");
-    if (image_ && image_->type == TREE_STRING) VEC_PUSH(&s->images, path_join(root, image_->text));
-    for (int i = 0; image_ && image_->type == TREE_LIST && i < image_->count; i++)
-        if (image_->items[i]->type == TREE_STRING) VEC_PUSH(&s->images, path_join(root, image_->items[i]->text));
 }
 
 /* ---- messages as ids ---- */
@@ -92,23 +139,6 @@ typedef struct {
     const lmm_model *m;
     const recipe_data *d;
 } source;
-
-static bool is_assistant(const tree *message) { return !strcmp(tree_str(message, "role", ""), "assistant"); }
-
-/* Ids of messages [0, count), with the assistant's opening when `open`. */
-static lmm_status render_ids(id_list *out, const source *src, const tree *messages, int count, bool open) {
-    tree *part = tree_new(TREE_LIST);
-    for (int i = 0; i < count; i++) tree_add(part, tree_copy(messages->items[i]));
-    buf text = {0};
-    media_list images = {0};
-    lmm_status st = messages_render(&text, &images, src->m, part, &(lmm_prompt_opts){.add_generation_prompt = open});
-    int flags = TOKENIZE_PARSE_SPECIAL | (!st && prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0);
-    if (!st) st = prompt_encode(src->m, text.data, text.size, flags, out);
-    media_list_free(&images);
-    buf_free(&text);
-    tree_free(part);
-    return st;
-}
 
 static int common(const id_list *a, const id_list *b) {
     int i = 0;
@@ -134,21 +164,19 @@ static void label_range(sample *s, const lmm_model *m, int offset, int from, int
     s->label_count += end - from;
 }
 
-/* Appends the ids of messages from `skip` on, with the answers labelled. */
-static lmm_status append_conversation(sample *s, const source *src, const tree *messages, int skip) {
+/* Appends the conversation's ids from number `skip` on, with the answers labelled. */
+static lmm_status append_conversation(sample *s, const source *src, const conversation *c, int skip) {
     id_list all = {0};
-    lmm_status st = render_ids(&all, src, messages, messages->count, false);
-    if (st) return free(all.at), st;
+    lmm_status st = conversation_encode(&all, src->m, c->text.data, c->text.size);
     int offset = s->ids.count - skip;
-    for (int i = skip; i < all.count; i++) {
+    for (int i = skip; i < all.count && !st; i++) {
         VEC_PUSH(&s->ids, all.at[i]);
         VEC_PUSH(&s->labels, -1);
     }
-    for (int i = 0; i < messages->count && !st; i++) {
-        if (!is_assistant(messages->items[i])) continue;
+    for (int i = 0; i < c->answers.count && !st; i++) {
         id_list before = {0}, after = {0};
-        st = render_ids(&before, src, messages, i, true);
-        if (!st) st = render_ids(&after, src, messages, i + 1, false);
+        st = conversation_encode(&before, src->m, c->text.data, c->answers.at[i].first);
+        if (!st) st = conversation_encode(&after, src->m, c->text.data, c->answers.at[i].end);
         if (!st) label_range(s, src->m, offset, common(&before, &all), common(&after, &all));
         free(before.at);
         free(after.at);
@@ -157,13 +185,14 @@ static lmm_status append_conversation(sample *s, const source *src, const tree *
     return st;
 }
 
-static int last_picture(const id_list *ids, int token) {
+/* The place behind the last placeholder. */
+static int media_end(const id_list *ids, const net *n) {
     for (int i = ids->count - 1; i >= 0; i--)
-        if (ids->at[i] == token) return i + 1;
+        if (net_is_slot(n, ids->at[i])) return i + 1;
     return 0;
 }
 
-/* Messages of one question alone: leading system turns, the pictures of the first user turn, the question, its answer. */
+/* Messages of one question alone: leading system turns, the pictures and videos of the first user turn, the question, its answer. */
 static tree *question_alone(const tree *messages, int question) {
     tree *one = tree_new(TREE_LIST);
     int first = 0;
@@ -174,7 +203,7 @@ static tree *question_alone(const tree *messages, int question) {
         tree *parts = tree_new(TREE_LIST);
         const tree *head = tree_get(messages->items[first], "content"), *own = tree_get(user, "content");
         for (int i = 0; i < head->count; i++)
-            if (!strcmp(tree_str(head->items[i], "type", ""), "image")) tree_add(parts, tree_copy(head->items[i]));
+            if (strcmp(tree_str(head->items[i], "type", ""), "text")) tree_add(parts, tree_copy(head->items[i]));
         for (int i = 0; i < own->count; i++) tree_add(parts, tree_copy(own->items[i]));
         tree_put(user, "content", parts);
     }
@@ -183,33 +212,42 @@ static tree *question_alone(const tree *messages, int question) {
     return one;
 }
 
+/* One more question as a segment; the first one gives the shared prefix. */
+static lmm_status add_question(sample *s, const source *src, const tree *one) {
+    conversation c = {0};
+    id_list ids = {0};
+    lmm_status st = conversation_render(&c, src->m, one);
+    if (!st) st = conversation_encode(&ids, src->m, c.text.data, c.text.size);
+    if (!st && s->segs.count == 0) {
+        s->prefix = media_end(&ids, src->m->net);
+        for (int k = 0; k < s->prefix; k++) {
+            VEC_PUSH(&s->ids, ids.at[k]);
+            VEC_PUSH(&s->labels, -1);
+        }
+    }
+    if (!st && common(&ids, &s->ids) < s->prefix)
+        st = LMM_FAIL(LMM_E_UNSUPPORTED, "turns: independent needs questions that begin alike up to the picture");
+    int first = s->ids.count;
+    if (!st) st = append_conversation(s, src, &c, s->prefix);
+    if (!st) VEC_PUSH(&s->segs, ((sample_seg){first, s->ids.count - first}));
+    free(ids.at);
+    conversation_free(&c);
+    return st;
+}
+
 static lmm_status build_independent(sample *s, const source *src, const tree *messages) {
     lmm_status st = LMM_OK;
     for (int i = 0; i + 1 < messages->count && !st; i++) {
-        if (!is_assistant(messages->items[i + 1]) || is_assistant(messages->items[i])) continue;
+        if (!message_is_assistant(messages->items[i + 1]) || message_is_assistant(messages->items[i])) continue;
         tree *one = question_alone(messages, i);
-        id_list ids = {0};
-        st = render_ids(&ids, src, one, one->count, false);
-        if (!st && s->segs.count == 0) {
-            s->prefix = last_picture(&ids, src->m->net->image_token);
-            for (int k = 0; k < s->prefix; k++) {
-                VEC_PUSH(&s->ids, ids.at[k]);
-                VEC_PUSH(&s->labels, -1);
-            }
-        }
-        if (!st && common(&ids, &s->ids) < s->prefix)
-            st = LMM_FAIL(LMM_E_UNSUPPORTED, "turns: independent needs questions that begin alike up to the picture");
-        int first = s->ids.count;
-        if (!st) st = append_conversation(s, src, one, s->prefix);
-        if (!st) VEC_PUSH(&s->segs, ((sample_seg){first, s->ids.count - first}));
-        free(ids.at);
+        st = add_question(s, src, one);
         tree_free(one);
     }
     return st;
 }
 
 static lmm_status build_plain(sample *s, const source *src, const tree *messages) {
-    const tree *parts = messages->count == 2 && is_assistant(messages->items[1]) ? tree_get(messages->items[1], "content") : NULL;
+    const tree *parts = messages->count == 2 && message_is_assistant(messages->items[1]) ? tree_get(messages->items[1], "content") : NULL;
     if (!parts || parts->count != 1) return LMM_FAIL(LMM_E_FORMAT, "format plain needs one question and one caption");
     buf text = {0};
     if (src->m->image_text) buf_puts(&text, src->m->image_text);
@@ -228,21 +266,23 @@ static lmm_status build_plain(sample *s, const source *src, const tree *messages
 static lmm_status build(sample *s, const source *src, const tree *messages) {
     if (!strcmp(src->d->format, "plain")) return build_plain(s, src, messages);
     if (src->d->turns == TURNS_INDEPENDENT) return build_independent(s, src, messages);
-    lmm_status st = append_conversation(s, src, messages, 0);
+    conversation c = {0};
+    lmm_status st = conversation_render(&c, src->m, messages);
+    if (!st) st = append_conversation(s, src, &c, 0);
     VEC_PUSH(&s->segs, ((sample_seg){0, s->ids.count}));
+    conversation_free(&c);
     return st;
 }
 
 /* ---- loading ---- */
 
+static sample sample_new(const recipe_data *d) { return (sample){.video = {.frames = d->frames, .fps = d->fps}}; }
+
 static lmm_status add_record(sample_set *set, const recipe *r, const source *src, const tree *record) {
-    int pictures = 0;
-    tree *messages = record_messages(record, &pictures);
-    sample s = {0};
-    lmm_status st = messages ? LMM_OK : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
-    record_images(&s, record, src->d->images);
-    if (!st && pictures != s.images.count)
-        st = LMM_FAIL(LMM_E_FORMAT, "it names %d pictures and has %d <image> marks", s.images.count, pictures);
+    sample s = sample_new(src->d);
+    media_source media = {.record = record, .root = src->d->images, .to = &s.media};
+    tree *messages = record_messages(&media);
+    lmm_status st = messages ? check_media(&media) : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
     if (!st) st = build(&s, src, messages);
     tree_free(messages);
     if (!st && s.label_count > 0 && s.ids.count <= r->max_length) return VEC_PUSH(&set->list, s), LMM_OK;
@@ -313,30 +353,36 @@ static void add_turns(tree *turns, const tree *part, const char *role) {
     tree_add(turns, turn);
 }
 
-static bool mentions_picture(const tree *turns) {
+static bool mentions_media(const tree *turns) {
+    int mark;
     for (int i = 0; i < turns->count; i++) {
         const char *text = turn_text(turns->items[i]);
-        if (text && strstr(text, "<image>")) return true;
+        if (text && next_mark(text, &mark)) return true;
     }
     return false;
 }
 
-/* The conversation that ends in one of the answers. A prompt without a mark gets one in front for each picture, as LLaVA's loader does. */
+/* A mark and a newline for each picture and video of the record. */
+static void put_marks(buf *b, const tree *record) {
+    for (int k = 0; k < 2; k++)
+        for (int i = media_count(record, k); i > 0; i--) buf_printf(b, "%s\n", kinds[k].mark);
+}
+
+/* The conversation that ends in one of the answers. A prompt without a mark gets one in front for each picture or video, as LLaVA's loader does. */
 static tree *answer_record(const tree *record, const char *answer) {
     tree *one = tree_new(TREE_MAP), *turns = tree_new(TREE_LIST);
-    const tree *images = tree_get(record, "image") ? tree_get(record, "image") : tree_get(record, "images");
     add_turns(turns, tree_get(record, "prompt"), "human");
-    int pictures = !images ? 0 : images->type == TREE_LIST ? images->count : 1;
     const char *text = turns->count ? turn_text(turns->items[0]) : NULL;
-    if (pictures && text && !mentions_picture(turns)) {
+    if (text && !mentions_media(turns)) {
         buf b = {0};
-        for (int i = 0; i < pictures; i++) buf_puts(&b, "<image>\n");
+        put_marks(&b, record);
         buf_puts(&b, text);
         tree_put(turns->items[0], tree_get(turns->items[0], "value") ? "value" : "content", tree_new_text(b.data, b.size));
         buf_free(&b);
     }
     add_turns(turns, tree_get(record, answer), "gpt");
-    if (images) tree_put(one, "image", tree_copy(images));
+    for (int k = 0; k < 2; k++)
+        if (named_media(record, k)) tree_put(one, kinds[k].key, tree_copy(named_media(record, k)));
     tree_put(one, "conversations", turns);
     return one;
 }
@@ -370,26 +416,23 @@ static char *worded(const char *pattern, const char *question) {
     return mem_printf("%.*s%s%s", (int)(at - pattern), pattern, question, at + strlen("{question}"));
 }
 
-/* One question as a sample to be answered. Pictures stand before it. */
+/* One question as a sample to be answered. Pictures and videos stand before it. */
 static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src, const tree *record, const char *question,
                              const char *gold) {
-    sample s = {.gold = mem_strdup(gold)};
-    record_images(&s, record, src->d->images);
-    buf marked = {0};
-    for (int i = 0; i < s.images.count; i++) buf_puts(&marked, "<image>\n");
+    sample s = sample_new(src->d);
+    s.gold = mem_strdup(gold);
+    media_source media = {.record = record, .root = src->d->images, .to = &s.media};
+    buf marked = {0}, text = {0};
+    put_marks(&marked, record);
     char *asked = worded(r->grpo.prompt, question);
     buf_puts(&marked, asked);
-    int pictures = 0;
     tree *messages = tree_new(TREE_LIST);
-    tree_add(messages, turn_message("user", marked.data, &pictures));
-    buf text = {0};
-    media_list images = {0};
-    lmm_status st = messages_render(&text, &images, src->m, messages, &(lmm_prompt_opts){.add_generation_prompt = true});
-    if (!st)
-        st = prompt_encode(src->m, text.data, text.size,
-                           TOKENIZE_PARSE_SPECIAL | (prompt_adds_special(src->m, text.data) ? TOKENIZE_ADD_SPECIAL : 0), &s.ids);
-    if (!st && pictures != s.images.count) st = LMM_FAIL(LMM_E_FORMAT, "its question has <image> marks of its own");
-    media_list_free(&images);
+    tree_add(messages, turn_message("user", marked.data, &media));
+    media_list named = {0};
+    lmm_status st = check_media(&media);
+    if (!st) st = messages_render(&text, &named, src->m, messages, &(lmm_prompt_opts){.add_generation_prompt = true});
+    if (!st) st = conversation_encode(&s.ids, src->m, text.data, text.size);
+    media_list_free(&named);
     tree_free(messages);
     free(asked);
     buf_free(&marked);
@@ -400,12 +443,13 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src
     return st;
 }
 
-/* The text without <image> marks and the newline behind them; free(). */
+/* The text without marks and the newline behind each; free(). */
 static char *without_marks(const char *text) {
     buf b = {0};
-    for (const char *at; (at = strstr(text, "<image>")); text = at) {
+    int mark = 0;
+    for (const char *at; (at = next_mark(text, &mark)); text = at) {
         buf_put(&b, text, (size_t)(at - text));
-        at += strlen("<image>");
+        at += strlen(kinds[mark].mark);
         if (*at == '\n') at++;
     }
     buf_puts(&b, text);

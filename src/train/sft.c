@@ -1,14 +1,32 @@
 /* sft.c - supervised fine-tuning: cross entropy of the labelled rows; and the forward pass that every algorithm walks. */
+#include <stdlib.h>
+
 #include "train/train_int.h"
 
-tensor *batch_loss(cx *c, const net *n, const batch *b, float *logprob) {
-    tensor *media = NULL;
-    if (b->tile_count) {
-        tensor *pixels = slab_alloc(&c->meta, sizeof *pixels);
-        *pixels = net_pixels(n, b->tile_count, b->pixels);
-        media = n->arch->media_embed(c, n, pixels, b->plans.at, b->plans.count);
+static tensor *kind_rows(cx *c, const net *n, const batch_media *m) {
+    tensor *pixels = slab_alloc(&c->meta, sizeof *pixels);
+    *pixels = net_pixels(n, m->tile_count, m->pixels);
+    return n->arch->media_embed(c, n, pixels, m->plans.at, m->plans.count);
+}
+
+/* Rows of all media in the order of their placeholders. Pictures and videos go through the tower apart. */
+static tensor *media_rows(cx *c, const net *n, const batch *b) {
+    if (!b->media[1].tile_count) return kind_rows(c, n, &b->media[0]);
+    if (!b->media[0].tile_count) return kind_rows(c, n, &b->media[1]);
+    tensor *pictures = kind_rows(c, n, &b->media[0]), *videos = kind_rows(c, n, &b->media[1]);
+    int total = (int)(tensor_rows(pictures) + tensor_rows(videos)), at = 0, next[2] = {0}, row[2] = {0};
+    int *index = mem_new((size_t)total, sizeof *index);
+    for (int i = 0; i < b->media_order.count; i++) {
+        bool video = b->media_order.at[i];
+        for (int k = b->media[video].plans.at[next[video]++].row_count; k > 0; k--) index[at++] = video ? -1 - row[1]++ : row[0]++;
     }
-    tensor *x = net_embed(c, n, b->ids.at, b->rows, media);
+    tensor *x = op_rows_join(c, pictures, videos, index, total);
+    free(index);
+    return x;
+}
+
+tensor *batch_loss(cx *c, const net *n, const batch *b, float *logprob) {
+    tensor *x = net_embed(c, n, b->ids.at, b->rows, b->media_order.count ? media_rows(c, n, b) : NULL);
     decoder_rows *rows = slab_alloc(&c->meta, sizeof *rows); /* replayed blocks read it again in backward */
     *rows = (decoder_rows){.n = b->rows, .position = b->position.at, .segs = b->segs.at, .seg_count = b->segs.count};
     tensor *h = decoder_forward(c, &n->dec, x, rows);

@@ -24,7 +24,8 @@ static int64_t at(const tensor *t, int64_t i) {
 
 static lmm_status check(const tensor *ids, const tensor *labels, const tensor *mask, const net *n, const char *path) {
     if (net_axes(n) > 1)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "gradients of '%s' are not supported: its positions have three axes", n->arch->name);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "gradients of a given batch are not supported for '%s': its positions have three axes",
+                        n->arch->name);
     if (!ids || !labels || ids->type != DT_I64 || labels->type != DT_I64 || ids->nd != 2 || !tensor_same_shape(ids, labels))
         return LMM_FAIL(LMM_E_FORMAT, "'%s' needs I64 tensors input_ids and labels of one shape (B,T)", path);
     if (mask && (mask->type != DT_I64 || !tensor_same_shape(mask, ids)))
@@ -91,14 +92,14 @@ static int together(const tensor *counts, int64_t i) {
 }
 
 /* Tiles [first, first + plan->tile_count) of the flat list; of a list per picture its first ones, the rest is filling. */
-static lmm_status add_tiles(batch *b, const tensor *x, const media_plan *plan, int64_t picture) {
-    int64_t tile = x->ne[x->nd - 1] * x->ne[x->nd - 2] * 3, first = x->nd == 5 ? picture * x->ne[1] : b->tile_count;
+static lmm_status add_tiles(batch_media *to, const tensor *x, const media_plan *plan, int64_t picture) {
+    int64_t tile = x->ne[x->nd - 1] * x->ne[x->nd - 2] * 3, first = x->nd == 5 ? picture * x->ne[1] : to->tile_count;
     if ((x->nd == 5 && plan->tile_count > x->ne[1]) || first + plan->tile_count > tensor_count(x) / tile)
         return LMM_FAIL(LMM_E_SHAPE, "pixel_values have too few tiles: picture %" PRId64 " of %d x %d pixels needs %d", picture,
                         plan->width, plan->height, plan->tile_count);
-    b->pixels = mem_resize(b->pixels, (size_t)((b->tile_count + plan->tile_count) * tile), sizeof(float));
-    memcpy(b->pixels + b->tile_count * tile, tensor_f32(x) + first * tile, (size_t)(plan->tile_count * tile) * sizeof(float));
-    b->tile_count += plan->tile_count;
+    to->pixels = mem_resize(to->pixels, (size_t)((to->tile_count + plan->tile_count) * tile), sizeof(float));
+    memcpy(to->pixels + to->tile_count * tile, tensor_f32(x) + first * tile, (size_t)(plan->tile_count * tile) * sizeof(float));
+    to->tile_count += plan->tile_count;
     return LMM_OK;
 }
 
@@ -110,9 +111,11 @@ static lmm_status fill_pixels(batch *b, const pictures *p, const net *n, const c
         media_plan plan;
         int height = (int)(p->sizes ? at(p->sizes, 2 * i) : S), width = (int)(p->sizes ? at(p->sizes, 2 * i + 1) : S);
         st = n->arch->media_plan(n, width, height, together(p->counts, i), &plan);
-        if (!st) st = add_tiles(b, p->pixels, &plan, i);
-        if (!st) VEC_PUSH(&b->plans, plan);
-        if (!st) rows += plan.row_count;
+        if (!st) st = add_tiles(&b->media[0], p->pixels, &plan, i);
+        if (st) break;
+        VEC_PUSH(&b->media[0].plans, plan);
+        VEC_PUSH(&b->media_order, false);
+        rows += plan.row_count;
     }
     for (int i = 0; i < b->rows; i++) rows -= b->ids.at[i] == n->image_token;
     if (!st && rows)

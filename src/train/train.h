@@ -14,11 +14,13 @@
 
 typedef enum { TURNS_SEQUENCE, TURNS_INDEPENDENT } turn_mode;
 typedef struct {
-    char *path, *images; /* LLaVA JSON or JSONL; the folder its picture names start in */
+    char *path, *images; /* LLaVA JSON or JSONL; the folder the names of its pictures and videos start in */
     char *format;        /* "chat": the model's template; "plain": <image>caption\n (stage 1) */
     turn_mode turns;     /* INDEPENDENT: every question of a conversation sees the picture and itself, not the other answers */
     double repeat;       /* passes over it in one epoch */
-    char *take;          /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
+    int frames;          /* of a video, evenly over the whole; 0: as many as fps says, else 8 */
+    double fps;
+    char *take; /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
 } recipe_data;
 
 /* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
@@ -86,11 +88,12 @@ typedef struct {
     int first, count;
 } sample_seg; /* ids [first, first + count) of the sample */
 typedef struct {
-    VEC(char *) images; /* full paths */
-    id_list ids;        /* placeholders not expanded: one id a picture */
-    id_list labels;     /* per id: itself when it is trained, -1 else */
-    char *text, *gold;  /* of a prompt to be answered (prompts_load): the rendered text, the reference answer; else NULL */
-    int prefix;         /* the first `prefix` ids are shared by all segments */
+    media_list media;     /* full paths, in the order of their placeholders */
+    lmm_video_opts video; /* which frames of the videos are taken */
+    id_list ids;          /* placeholders not expanded: one id a picture or video */
+    id_list labels;       /* per id: itself when it is trained, -1 else */
+    char *text, *gold;    /* of a prompt to be answered (prompts_load): the rendered text, the reference answer; else NULL */
+    int prefix;           /* the first `prefix` ids are shared by all segments */
     VEC(sample_seg) segs;
     int label_count;
 } sample;
@@ -116,17 +119,24 @@ lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
 
 /* ---- batches (batch.c): samples packed into rows ---- */
 
+/* Pictures alone, or videos alone. */
+typedef struct {
+    VEC(media_plan) plans;
+    float *pixels; /* as net_pixels says */
+    int tile_count;
+} batch_media;
 typedef struct {
     int rows;
-    id_list ids, position, label; /* (rows); label[i] is what row i predicts, -1 none */
-    VEC(float) weight;            /* (rows) of the loss */
+    id_list ids, label; /* (rows); label[i] is what row i predicts, -1 none */
+    VEC(int) position;  /* (rows, net_axes) */
+    VEC(float) weight;  /* (rows) of the loss */
     VEC(attn_seg) segs;
-    VEC(media_plan) plans;
-    float *pixels;
-    int tile_count, label_count;
+    batch_media media[2];  /* pictures, videos */
+    VEC(bool) media_order; /* which of the two each medium is, in the order of the rows */
+    int label_count;
     VEC(int) items; /* an algorithm's own: which items it was made of */
 } batch;
-/* Adds one sample, or nothing of it when it fails; its pictures are read, moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
+/* Adds one sample, or nothing of it when it fails; its media are read, pictures moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);
 void batch_free(batch *b);
 /* trace_grad.c: the batch of a safetensors file (docs/trace.md), every label with the same weight. */

@@ -81,6 +81,19 @@ void token_grid_open(token_grid *g, int rows, int width);
 void token_grid_weigh(const token_grid *g, batch *b, double divisor);
 void token_grid_close(token_grid *g);
 
+/* conversation.c: a conversation as it is learnt; each answer is text [first, end), what the model writes behind the opening of its turn. */
+typedef struct {
+    size_t first, end;
+} answer_range;
+typedef struct {
+    buf text;
+    VEC(answer_range) answers;
+} conversation;
+bool message_is_assistant(const tree *message);
+lmm_status conversation_render(conversation *c, const lmm_model *m, const tree *messages);
+lmm_status conversation_encode(id_list *out, const lmm_model *m, const char *text, size_t size);
+void conversation_free(conversation *c);
+
 /* rewards.c: what a completion is worth; NAN where the reward has nothing to say. */
 typedef struct {
     const char *text, *gold;

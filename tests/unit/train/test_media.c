@@ -1,0 +1,210 @@
+/* Pictures and videos in training: the numbers of training are those of a session, and gradients reach through every tower. */
+#include <math.h>
+
+#include "../engine/model_util.h"
+#include "run_util.h"
+#include "train/train_int.h"
+
+#define QWEN LMM_TESTS "/golden/data/tiny/qwen2_5_vl"
+
+static void make_picture(const char *name, int width, int height, int shade) {
+    image im;
+    OK(image_new(&im, width, height, 3));
+    for (int k = 0; k < width * height * 3; k++) im.data[k] = (unsigned char)(k * 7 + shade);
+    char *path = in_folder(name);
+    OK(image_save_png(&im, path));
+    free(path);
+    image_free(&im);
+}
+
+/* A picture, and a clip of six frames. */
+static void make_media(void) {
+    char *clip = in_folder("clip");
+    OK(dir_make(clip));
+    free(clip);
+    make_picture("p.png", 84, 56, 3);
+    for (int i = 0; i < 6; i++) {
+        char *name = mem_printf("clip/%d.png", i);
+        make_picture(name, 84, 56, i * 40);
+        free(name);
+    }
+}
+
+static const char both[] =
+    "[{\"image\": \"p.png\", \"video\": \"clip\", \"conversations\": ["
+    "{\"from\": \"human\", \"value\": \"<image>\\n<video>\\nWhich moves?\"}, {\"from\": \"gpt\", \"value\": \"the second\"}, "
+    "{\"from\": \"human\", \"value\": \"And then?\"}, {\"from\": \"gpt\", \"value\": \"it stops\"}]}]";
+static const char clip_alone[] = "[{\"video\": \"clip\", \"conversations\": ["
+                                 "{\"from\": \"human\", \"value\": \"<image>\\nWhat?\"}, {\"from\": \"gpt\", \"value\": \"a clip\"}]}]";
+
+static lmm_status load(sample_set *out, const opened *o, const char *json, turn_mode turns) {
+    write_text("data.json", json);
+    char *path = in_folder("data.json");
+    const recipe r = {.max_length = 1 << 20};
+    const recipe_data d = {.path = path, .images = folder, .format = (char *)"chat", .take = (char *)"all", .turns = turns, .frames = 4};
+    lmm_status st = samples_load(out, &r, &d, o->model, NULL);
+    free(path);
+    return st;
+}
+
+/* Loss of the batch with every label's weight 1; backward too when the parameters have gradients. logprob: (rows) or NULL. */
+static double pass(const opened *o, const batch *b, bool backward, float *logprob) {
+    tape tp = {0};
+    arena mem = {0};
+    const lmm_model *m = o->model;
+    cx c = {.mode = CX_MEASURE, .mem = &mem, .tape = &tp, .k = m->runtime->k, .pool = m->runtime->pool};
+    tape_backward(&c, batch_loss(&c, m->net, b, NULL), 1.0f);
+    cx_free(&c);
+    OK(arena_open(&mem, mem.peak, "the test's pass"));
+    c = (cx){.mem = &mem, .tape = &tp, .k = m->runtime->k, .pool = m->runtime->pool};
+    tensor *loss = batch_loss(&c, m->net, b, logprob);
+    double value = (double)tensor_f32(loss)[0];
+    if (backward) tape_backward(&c, loss, 1.0f);
+    OK(c.status);
+    cx_free(&c);
+    arena_close(&mem);
+    tape_free(&tp);
+    return value;
+}
+
+/* What a session says of an answer, without its end token. */
+static double session_says(const opened *o, const char *messages, const char *answer) {
+    lmm_prompt *p;
+    lmm_session *s;
+    double sum = 0;
+    bool greedy;
+    OK(lmm_prompt_messages(&p, o->model, messages, strlen(messages),
+                           &(lmm_prompt_opts){.media_root = folder, .video = {.frames = 4}, .add_generation_prompt = true}));
+    OK(lmm_session_open(&s, o->model, &(lmm_session_opts){.context = 1024}));
+    OK(lmm_score(s, p, answer, &sum, &greedy));
+    lmm_session_close(s);
+    lmm_prompt_free(p);
+    return sum;
+}
+
+static bool is_end(const lmm_model *m, int id) {
+    for (int k = 0; k < m->eos.count; k++)
+        if (m->eos.at[k] == id) return true;
+    return false;
+}
+
+static void assert_numbers_are_a_sessions(const char *path, turn_mode turns) {
+    static const char asked[] = "[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"image\": \"p.png\"}, {\"type\": \"video\", "
+                                "\"video\": \"clip\"}, {\"type\": \"text\", \"text\": \"Which moves?\"}]}]";
+    opened o = open_tiny(path, 2);
+    sample_set set = {0};
+    batch b = {0};
+    OK(load(&set, &o, both, turns));
+    assert_int_equal(set.list.count, 1);
+    OK(batch_add(&b, o.model, &set.list.at[0], NULL, rng_make(0, 0)));
+    float *logprob = mem_new((size_t)b.rows, sizeof *logprob);
+    pass(&o, &b, false, logprob);
+    double sum = 0, said = session_says(&o, asked, "the second");
+    for (int i = 0; i < b.rows && !is_end(o.model, b.label.at[i]); i++)
+        if (b.label.at[i] >= 0) sum += (double)logprob[i];
+    if (!(fabs(sum - said) < 1e-4 * fabs(said))) fail_msg("%s, turns %d: training says %.7g, a session %.7g", path, (int)turns, sum, said);
+    free(logprob);
+    batch_free(&b);
+    sample_set_free(&set);
+    close_tiny(&o);
+}
+
+static void training_computes_what_a_session_says(void **state) {
+    (void)state;
+    make_media();
+    static const char *const paths[] = {QWEN, TINY("llava_onevision")};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        assert_numbers_are_a_sessions(paths[i], TURNS_SEQUENCE);
+        assert_numbers_are_a_sessions(paths[i], TURNS_INDEPENDENT);
+    }
+}
+
+static double length2(const param_set *set, const char *part) {
+    double sum = 0;
+    for (int i = 0; i < set->list.count; i++) {
+        const param *p = set->list.at[i];
+        for (int64_t k = 0; strstr(p->name, part) && k < tensor_count(&p->t); k++) sum += (double)p->t.grad[k] * (double)p->t.grad[k];
+    }
+    return sum;
+}
+
+static void move_along(const param_set *set, const char *part, float step) {
+    for (int i = 0; i < set->list.count; i++) {
+        param *p = set->list.at[i];
+        for (int64_t k = 0; strstr(p->name, part) && k < tensor_count(&p->t); k++) tensor_f32(&p->t)[k] += step * p->t.grad[k];
+    }
+}
+
+/* Along its own gradient the loss rises by the gradient's squared length. */
+static void assert_gradient_is_the_slope(const char *path, const char *part) {
+    opened o = open_tiny(path, 2);
+    param_set *set = &o.model->net->params;
+    sample_set samples = {0};
+    batch b = {0};
+    OK(load(&samples, &o, both, TURNS_SEQUENCE));
+    OK(load(&samples, &o, clip_alone, TURNS_SEQUENCE));
+    for (int i = 0; i < samples.list.count; i++) OK(batch_add(&b, o.model, &samples.list.at[i], NULL, rng_make(0, 0)));
+    for (int i = 0; i < set->list.count; i++) OK(param_own(set->list.at[i], true));
+    pass(&o, &b, true, NULL);
+    double g2 = length2(set, part);
+    float step = (float)(0.02 / g2); /* the loss moves by about 0.04 in all */
+    move_along(set, part, step);
+    double above = pass(&o, &b, false, NULL);
+    move_along(set, part, -2 * step);
+    double below = pass(&o, &b, false, NULL), slope = (above - below) / (2 * (double)step);
+    if (!(g2 > 0 && fabs(slope - g2) < 0.02 * g2)) fail_msg("%s, %s: slope %g, squared length %g", path, part, slope, g2);
+    batch_free(&b);
+    sample_set_free(&samples);
+    close_tiny(&o);
+}
+
+static void gradients_reach_every_part(void **state) {
+    (void)state;
+    assert_gradient_is_the_slope(QWEN, "blocks.");
+    assert_gradient_is_the_slope(QWEN, "merger");
+    assert_gradient_is_the_slope(QWEN, "layers.");
+    assert_gradient_is_the_slope(TINY("llava_onevision"), "vision_tower");
+}
+
+static void marks_and_media_must_agree(void **state) {
+    (void)state;
+    opened o = open_tiny(QWEN, 1);
+    sample_set set = {0};
+    assert_int_equal(load(&set, &o,
+                          "[{\"image\": \"p.png\", \"video\": \"clip\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image> "
+                          "x\"}, "
+                          "{\"from\": \"gpt\", \"value\": \"y\"}]}]",
+                          TURNS_SEQUENCE),
+                     LMM_E_FORMAT);
+    assert_non_null(strstr(lmm_message(), "names 1 videos and has 0 <video> marks"));
+    assert_int_equal(set.list.count, 0);
+    sample_set_free(&set);
+    close_tiny(&o);
+}
+
+static void a_missing_video_leaves_the_batch_as_it_was(void **state) {
+    (void)state;
+    opened o = open_tiny(QWEN, 1);
+    sample_set set = {0};
+    batch b = {0};
+    OK(load(&set, &o, both, TURNS_SEQUENCE));
+    OK(batch_add(&b, o.model, &set.list.at[0], NULL, rng_make(0, 0)));
+    int rows = b.rows, tiles[2] = {b.media[0].tile_count, b.media[1].tile_count};
+    take_away("clip");
+    assert_int_equal(batch_add(&b, o.model, &set.list.at[0], NULL, rng_make(0, 0)), LMM_E_IO);
+    assert_true(b.rows == rows && b.media_order.count == 2);
+    assert_true(b.media[0].tile_count == tiles[0] && b.media[1].tile_count == tiles[1] && b.media[0].plans.count == 1);
+    batch_free(&b);
+    sample_set_free(&set);
+    close_tiny(&o);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(training_computes_what_a_session_says),
+        cmocka_unit_test(gradients_reach_every_part),
+        cmocka_unit_test(marks_and_media_must_agree),
+        cmocka_unit_test(a_missing_video_leaves_the_batch_as_it_was),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
