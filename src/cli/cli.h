@@ -34,9 +34,14 @@ lmm_status model_args_scale(lmm_model *model, const model_args *a, int frames);
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a);
 lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a); /* without weights */
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a);
+
+/* ---- model_name.c: what -m may say ---- */
+
+/* The folder or file of a model: a path; ORG/NAME[@REVISION][:QUANT] of the hub's cache; the name of an imported model or of one of the
+ * installation; NULL: the embedded one. A folder of GGUF files stands for the one in it (of that quantisation). free(*path). */
+lmm_status model_find(char **path, const char *name);
 /* A path of the installation (models/mini, tasks): beside the source tree or under the install prefix; free(). */
 char *installed_path(const char *name);
-
 /* Where imported models lie: LMM_MODELS, else $XDG_DATA_HOME/lmm/models, else ~/.local/share/lmm/models; free(). */
 char *model_folder_path(const char *name);
 

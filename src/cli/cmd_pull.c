@@ -17,11 +17,13 @@ static lmm_status run(const hub_opts *o, const hub_request *r) {
 
 lmm_status cmd_pull(int argc, char **argv) {
     const char *local_dir = NULL, *token_file = NULL;
+    int jobs = 4;
     bool verify = false, insecure = false, offline = false, done;
     opt_list words = {0}, include = {0}, exclude = {0};
     const opt options[] = {
         {"--include", OPT_LIST, &include, 0, 0, "GLOB", "only files that match, '*.json' or 'folder/'"},
         {"--exclude", OPT_LIST, &exclude, 0, 0, "GLOB", "not the files that match"},
+        {"-j|--jobs", OPT_INT, &jobs, 1, 32, "N", "files fetched at a time (default 4)"},
         {"--local-dir", OPT_STRING, &local_dir, 0, 0, "DIR", "plain files there instead of the cache"},
         {"--verify", OPT_FLAG, &verify, 0, 0, NULL, "hash again what is there already; what is damaged is fetched anew"},
         {"--offline", OPT_FLAG, &offline, 0, 0, NULL, "ask nobody, only look at the cache (HF_HUB_OFFLINE=1 too)"},
@@ -30,9 +32,10 @@ lmm_status cmd_pull(int argc, char **argv) {
         {0},
     };
     lmm_status st =
-        cli_parse(options, argc, argv, &words, "lmm pull ORG/NAME[@REVISION] [OPTIONS]",
+        cli_parse(options, argc, argv, &words, "lmm pull ORG/NAME[@REVISION][:QUANT] [OPTIONS]",
                   "Fetches a checkpoint from the hub (HF_ENDPOINT, default https://huggingface.co), every file checked against its hash.",
-                  "  lmm pull llava-hf/llava-1.5-7b-hf\n  lmm pull org/name@refs/pr/1 --include '*.json' --include '*.safetensors'\n"
+                  "  lmm pull llava-hf/llava-1.5-7b-hf\n  lmm pull org/name-GGUF:Q4_K_M\n  lmm pull org/name@refs/pr/1 --include '*.json' "
+                  "--include '*.safetensors'\n"
                   "  lmm chat -m llava-hf/llava-1.5-7b-hf --image a.png \"What is shown?\"\n",
                   &done);
     if (!st && !done && words.count != 1) st = LMM_FAIL(LMM_E_ARG, "name one model: ORG/NAME");
@@ -40,6 +43,7 @@ lmm_status cmd_pull(int argc, char **argv) {
     if (!st && !done) st = hub_args_read(&a, token_file);
     if (!st && !done) {
         a.opts.insecure_http = insecure;
+        a.opts.jobs = jobs;
         a.opts.offline = a.opts.offline || offline;
         st = run(&a.opts, &(hub_request){.name = words.at[0],
                                          .include = include.at,

@@ -96,6 +96,11 @@ lmm_status hub_api_refusal(const http *h, const http_reply *r, const hub_name *n
     if (r->status == 403) return LMM_FAIL(LMM_E_IO, "the hub does not let this token read '%s' (status 403)", n->id);
     if (r->status == 404 && path) return LMM_FAIL(LMM_E_IO, "the hub does not find '%s' of '%s'", path, n->id);
     if (r->status == 404) return LMM_FAIL(LMM_E_IO, "there is no '%s' on %s", n->id, http_endpoint(h));
+    if (r->status == 429)
+        return LMM_FAIL(LMM_E_IO, "the hub wants fewer requests for '%s' (status 429): wait some minutes, or set HF_TOKEN", n->id);
+    if (r->status >= 500)
+        return LMM_FAIL(LMM_E_IO, "the hub is in trouble: status %d for '%s', %d times; what has come is kept, try again later", r->status,
+                        n->id, HTTP_RETRIES + 1);
     return LMM_FAIL(LMM_E_IO, "the hub answers '%s' with status %d", n->id, r->status);
 }
 

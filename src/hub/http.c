@@ -139,14 +139,33 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg) {
 
 /* ---- one step ---- */
 
+/* What a user can do about a failed transfer; the rest says curl. */
+static const struct {
+    CURLcode code;
+    bool can_retry;
+    const char *sentence;
+} failures[] = {
+    {CURLE_OPERATION_TIMEDOUT, true, "is too slow: the deadline passed"},
+    {CURLE_COULDNT_RESOLVE_HOST, true, "is a host nobody knows: is there a network? what was pulled before works with HF_HUB_OFFLINE=1"},
+    {CURLE_COULDNT_CONNECT, true, "takes no connection: is the endpoint (HF_ENDPOINT) right, is there a network?"},
+    {CURLE_PEER_FAILED_VERIFICATION, false,
+     "shows a certificate that is not to be trusted: is the clock right, is ca-certificates installed, is somebody in between?"},
+    {CURLE_SSL_CACERT_BADFILE, false, "cannot be verified, this machine has no certificates: install ca-certificates"},
+    {CURLE_SSL_CONNECT_ERROR, true, "does not speak TLS as it should: is https right for the endpoint?"},
+    {CURLE_UNSUPPORTED_PROTOCOL, false, "would need a protocol that is not spoken"},
+};
+
 static lmm_status step_failure(http *h, CURLcode code) {
     if (h->sink_status) return h->sink_status;
     if (h->header_bytes > HEADER_BYTES_MAX)
         return LMM_FAIL(LMM_E_LIMIT, "'%s' sends more than %d bytes of headers", h->target.host, HEADER_BYTES_MAX);
     if (h->refused) return LMM_FAIL(LMM_E_FORMAT, "'%s' is refused: %s", h->target.host, h->refused_why);
-    bool certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
-    h->reply->can_retry = !certificate && code != CURLE_UNSUPPORTED_PROTOCOL;
-    if (code == CURLE_OPERATION_TIMEDOUT) return LMM_FAIL(LMM_E_IO, "'%s' is too slow: the deadline passed", h->target.host);
+    h->reply->can_retry = true;
+    for (size_t i = 0; i < COUNT_OF(failures); i++) {
+        if (failures[i].code != code) continue;
+        h->reply->can_retry = failures[i].can_retry;
+        return LMM_FAIL(LMM_E_IO, "'%s' %s", h->target.host, failures[i].sentence);
+    }
     return LMM_FAIL(LMM_E_IO, "cannot fetch from '%s': %s", h->target.host, curl_easy_strerror(code));
 }
 

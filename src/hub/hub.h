@@ -5,7 +5,8 @@
  *   api.c      revision -> commit, commit -> list of files; every path and hash checked before anything is written
  *   cache.c    the cache tree, byte-compatible with the Python client: blobs/, refs/, snapshots/, .locks/, CACHEDIR.TAG
  *   content.c  the hash a file is named by: SHA-256, or git's SHA-1 of small files
- *   pull.c     one file after the other: resume, verify, commit
+ *   fetch.c    one file: resume, verify, commit
+ *   pull.c     all files of a repository, several at a time
  *
  * A file is in the cache only when its hash is its name. A part is `blobs/<hash>.lmm-part`; a later pull hashes it anew and asks for
  * the rest, so killing a pull at any moment loses nothing but what was not written. Nothing here reads the environment: the command does. */
@@ -23,16 +24,21 @@ typedef struct {
     double connect_s;     /* deadline to connect; 0: 10 */
     double stall_s;       /* a transfer slower than 1000 bytes/s for so long is broken off and tried again; 0: 10 */
     double backoff_s;     /* first wait before a retry, doubled each time; 0: 1 */
+    int jobs;             /* files fetched at a time; 0: 4 */
 } hub_opts;
 
 typedef struct {
     bool is_dataset;
     char *id;       /* "org/name" or "name" */
     char *revision; /* branch, tag, commit, "refs/pr/1"; "main" when not given */
+    char *quant;    /* "Q4_K_M": of a repository of GGUF files only those; NULL: not given */
 } hub_name;
-/* "[hf://][datasets/]ORG/NAME[@REVISION]". Letters, digits, '.', '_', '-'; at most 96 a part; no "--", no "..". */
+/* "[hf://][datasets/]ORG/NAME[@REVISION][:QUANT]". Letters, digits, '.', '_', '-'; at most 96 a part; no "--", no "..". */
 lmm_status hub_name_parse(hub_name *out, const char *text);
 void hub_name_free(hub_name *n);
+/* Is it a GGUF file of a language model (no projector, "mmproj") of that quantisation (NULL: of any)? The case of letters does not matter, and
+ * Q4_K is not Q4_K_M. */
+bool hub_file_is_quant(const char *path, const char *quant);
 
 typedef struct {
     const char *name;           /* see hub_name_parse */

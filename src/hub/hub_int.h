@@ -99,6 +99,19 @@ void content_end(content_hash *c, char oid[65]);
 /* Hashes the file; *same: is it what `oid` and size say? */
 lmm_status content_check(bool *same, const char *path, const char *oid, int64_t size);
 
+/* ---- fetch.c ---- */
+
+typedef struct {
+    http *h;
+    const hub_name *name;
+    const char *sha;
+    const char *parts;                                              /* the folder of the parts */
+    void (*on_progress)(void *arg, int64_t more, const char *note); /* bytes that came, note: the file */
+    void *arg;
+} fetch_source;
+/* Brings one file to `to`: its hash is right, or it is not there. */
+lmm_status fetch_file(const fetch_source *s, const hub_file *f, const char *to);
+
 /* ---- cache.c ---- */
 
 typedef struct {

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 /* ---- origins ---- */
@@ -192,17 +193,24 @@ static bool id_is_good(const char *id) {
     return id_part_is_good(id, (size_t)(slash - id)) && id_part_is_good(slash + 1, strlen(slash + 1));
 }
 
+static const char quant_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
 lmm_status hub_name_parse(hub_name *out, const char *text) {
     const char *rest = strncmp(text, "hf://", 5) ? text : text + 5;
     bool is_dataset = !strncmp(rest, "datasets/", 9) && strchr(rest + 9, '/');
     if (is_dataset) rest += 9;
-    const char *at = strchr(rest, '@');
-    hub_name n = {is_dataset, at ? mem_strndup(rest, (size_t)(at - rest)) : mem_strdup(rest), mem_strdup(at ? at + 1 : "main")};
+    const char *colon = strchr(rest, ':'), *end = colon ? colon : rest + strlen(rest), *at = memchr(rest, '@', (size_t)(end - rest));
+    hub_name n = {.is_dataset = is_dataset,
+                  .id = mem_strndup(rest, (size_t)((at ? at : end) - rest)),
+                  .revision = at ? mem_strndup(at + 1, (size_t)(end - at - 1)) : mem_strdup("main"),
+                  .quant = colon ? mem_strdup(colon + 1) : NULL};
     lmm_status st = LMM_OK;
     if (!id_is_good(n.id))
         st = LMM_FAIL(LMM_E_ARG, "'%.200s' is no name of a model on the hub: ORG/NAME, of letters, digits, '.', '_' and '-'", text);
     else if (!hub_path_is_safe(n.revision, strlen(n.revision)))
         st = LMM_FAIL(LMM_E_ARG, "'%.200s' is no revision: a branch, a tag or a commit", n.revision);
+    else if (n.quant && (!*n.quant || strspn(n.quant, quant_letters) < strlen(n.quant)))
+        st = LMM_FAIL(LMM_E_ARG, "'%.200s' names no quantisation behind the colon, as in ORG/NAME:Q4_K_M", text);
     if (st) hub_name_free(&n);
     else *out = n;
     return st;
@@ -211,5 +219,23 @@ lmm_status hub_name_parse(hub_name *out, const char *text) {
 void hub_name_free(hub_name *n) {
     free(n->id);
     free(n->revision);
+    free(n->quant);
     *n = (hub_name){0};
+}
+
+/* ---- quantisations ---- */
+
+static bool is_letter_or_digit(char c) { return c && c != '_' && strchr(quant_letters, c); }
+
+/* As writers name their files: model-Q4_K_M.gguf, model.q8_0.gguf, model-Q4_0-00001-of-00002.gguf. */
+bool hub_file_is_quant(const char *path, const char *quant) {
+    const char *name = path_base(path);
+    size_t size = strlen(name), n = quant ? strlen(quant) : 0;
+    if (size <= 5 || strcasecmp(name + size - 5, ".gguf")) return false;
+    for (const char *at = name; *at; at++)
+        if (!strncasecmp(at, "mmproj", 6)) return false;
+    for (const char *at = name; quant && *at; at++)
+        if (!strncasecmp(at, quant, n) && (at == name || !is_letter_or_digit(at[-1])) && !is_letter_or_digit(at[n]) && at[n] != '_')
+            return true;
+    return !quant;
 }

@@ -31,6 +31,10 @@ refuses unknown_command "did you mean 'chat'?" "$LMM" chta
 refuses unknown_option "--max-tokens" "$LMM" chat --max-tokns 3 hello
 refuses option_out_of_range "--temperature" "$LMM" chat --temperature -1 hello
 refuses missing_model "no model at" "$LMM" chat -m "$tmp/nowhere" hello
+refuses missing_model_near "no model at 'minni' (did you mean 'mini'?)" "$LMM" chat -m minni hello
+refuses missing_model_of_hub "'lmm pull org/nowhere' fetches it" env HF_HOME="$tmp/hub" "$LMM" chat -m org/nowhere hello
+mkdir "$tmp/several" && : >"$tmp/several/a.gguf" && : >"$tmp/several/b.gguf"
+refuses several_gguf_files "name one file (a.gguf, b.gguf)" "$LMM" chat -m "$tmp/several" hello
 refuses missing_image "nowhere.png" "$LMM" chat -m "$tiny/llava" --image "$tmp/nowhere.png" hello
 echo 'this is no picture' >"$tmp/text.png"
 refuses no_picture "text.png" "$LMM" chat -m "$tiny/llava" --image "$tmp/text.png" hello

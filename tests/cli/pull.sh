@@ -4,8 +4,8 @@
 set -u
 if ! command -v python3 >/dev/null; then echo "skip pull: no python3 here for the fake hub"; exit 0; fi
 tmp=$(mktemp -d)
-hub_pid=
-trap 'test -n "$hub_pid" && kill "$hub_pid" 2>/dev/null; rm -rf "$tmp"' EXIT
+hub_pid= tls_pid=
+trap 'for p in $hub_pid $tls_pid; do kill "$p" 2>/dev/null; done; rm -rf "$tmp"' EXIT
 
 # Two revisions with nested folders; big.bin is large in the hub's sense.
 repo=$tmp/hub/org/model
@@ -69,7 +69,7 @@ hub_log >"$tmp/log"
 check again_fetches_no_file sh -c "! grep -q resolve '$tmp/log'"
 check other_revision sh -c "'$LMM' pull org/model@refs/pr/1 >'$tmp/out' && grep -q other \"\$(head -n 1 '$tmp/out')/config.json\" && test -f '$cache/refs/refs/pr/1'"
 mode ok
-for m in pages chunked status=500x3 status=429 range=ignore; do
+for m in pages chunked status=500x3 status=429x1 range=ignore; do
     fresh "$m"
     arrives "$(echo "$m" | tr = _)"
 done
@@ -80,6 +80,41 @@ HF_ENDPOINT="http://127.0.0.1:$port/prefix/" pull org/model
 check endpoint_with_prefix same_tree
 rm -rf "$tmp/local"
 check local_dir sh -c "'$LMM' pull org/model --local-dir '$tmp/local' >'$tmp/out' && diff -r -x .cache '$repo/main' '$tmp/local'"
+
+fresh ok
+arrives one_job --jobs 1
+fresh ok
+arrives many_jobs --jobs 16
+fails jobs_out_of_range 2 "--jobs" org/model --jobs 0
+
+# Of a repository of GGUF files one quantisation, with one projector.
+gguf=$tmp/hub/org/gguf/main
+mkdir -p "$gguf"
+for q in Q4_K_M Q4_K_S Q8_0; do echo "$q" >"$gguf/model-$q.gguf"; done
+for f in mmproj-model-f16.gguf mmproj-model-Q8_0.gguf README.md; do echo "$f" >"$gguf/$f"; done
+fresh ok
+check quant_files sh -c "'$LMM' pull org/gguf:q8_0 >'$tmp/out' && test \"\$(ls \"\$(head -n 1 '$tmp/out')\" | tr '\n' ' ')\" = 'mmproj-model-f16.gguf model-Q8_0.gguf '"
+check quant_hint grep -q -- '-m org/gguf:q8_0' "$tmp/out"
+fails quant_unknown 2 "has no GGUF file of Q4_K; it has: model-Q4_K_M.gguf, model-Q4_K_S.gguf, model-Q8_0.gguf" org/gguf:Q4_K
+fails quant_bad 2 "no quantisation behind the colon" org/gguf:../x
+"$LMM" pull org/gguf >/dev/null
+check name_needs_a_file sh -c "'$LMM' info org/gguf 2>&1 | grep -q 'several GGUF files: name one file (model-Q4_K_M.gguf, '"
+check name_takes_a_quant sh -c "'$LMM' info org/gguf:Q4_K_S 2>&1 | grep -q 'model-Q4_K_S.gguf'"
+
+# A disk that is full: said before the first byte where it can be known, else the part stays and the next pull goes on.
+fresh ok
+if [ "$(id -u)" = 0 ] && mkdir "$tmp/home" && unshare -m sh -c "mount -t tmpfs -o size=1M none '$tmp/home'" 2>/dev/null; then
+    check full_disk_is_seen_before sh -c "unshare -m sh -c \"mount -t tmpfs -o size=1M none '$tmp/home'; '$LMM' pull org/model; find '$tmp/home' -type f -size +1k\" 2>&1 | tee '$tmp/err' | grep -q 'MB free, .* MB are to be fetched' && test \"\$(wc -l <'$tmp/err')\" = 1"
+else echo "skip full_disk_is_seen_before: cannot mount a small disk here"; fi
+fresh ok
+(ulimit -f 400 && exec "$LMM" pull org/model) >"$tmp/out" 2>"$tmp/err"
+check disk_fills_is_said grep -q "cannot write '.*lmm-part'" "$tmp/err"
+check disk_fills_no_blob test ! -e "$cache/refs/main"
+check disk_fills_keeps_part sh -c "test -n \"\$(find '$cache/blobs' -name '*.lmm-part' -size +100k)\""
+mode ok
+arrives disk_filled_goes_on
+hub_log >"$tmp/log"
+check disk_filled_asks_for_the_rest grep -q '"server": "cdn".*"range": "bytes=' "$tmp/log"
 
 # Broken off: every answer ends after 300 kB of 1.4 MB, and the rest is asked for.
 fresh cut=300000
@@ -193,10 +228,30 @@ fails gated 3 "is gated: accept its terms" org/model
 mode private
 fails private 3 "does not exist, or is private" org/model
 mode status=503
-fails always_busy 3 "status 503" org/model
+fails always_busy 3 "the hub is in trouble: status 503" org/model
+mode status=429
+fails always_too_many 3 "wants fewer requests .*HF_TOKEN" org/model
+mode status=403
+fails forbidden 3 "does not let this token read" org/model
+check refusals_keep_nothing test ! -e "$tmp/home"
 fails bad_name 2 "is no name of a model" ../../etc
 HF_ENDPOINT=http://example.com fails plain_http 2 "plain http to 'example.com' is refused" org/model
 HF_ENDPOINT=file:///tmp fails endpoint_file 2 "only https and http" org/model
+
+# TLS: a certificate nobody vouches for, and a server that speaks none.
+if openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout "$tmp/key" -out "$tmp/pem" 2>/dev/null; then
+    cat "$tmp/key" >>"$tmp/pem"
+    python3 "$LMM_TESTS/hub/fake_hub.py" "$tmp/hub" "$tmp/pem" >"$tmp/tls" 2>/dev/null &
+    tls_pid=$!
+    tries=0
+    while [ ! -s "$tmp/tls" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+    fresh ok
+    HF_ENDPOINT="https://localhost:$(cut -d ' ' -f 1 "$tmp/tls")" fails tls_untrusted 3 "certificate that is not to be trusted" org/model
+else echo "skip tls_untrusted: no openssl here"; fi
+fresh ok
+HF_ENDPOINT="https://localhost:$port" fails tls_none 3 "does not speak TLS as it should" org/model
+HF_ENDPOINT="http://127.0.0.1:1" fails nobody_there 3 "takes no connection" org/model
+check tls_nothing_kept test ! -e "$tmp/home"
 
 # Offline.
 fresh ok

@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""fake_hub.py DIR - a hub on two ports of this machine: API and resolve on the first, contents on the second.
+"""fake_hub.py DIR [CERTIFICATE] - a hub on two ports of this machine: API and resolve on the first, contents on the second.
 
 DIR/<org>/<name>/<revision>/... are the files of a revision ("main" and others); files of 1000 bytes and more are "large" (named by
 SHA-256 and served by the content server after a redirect), the others are served as they are under git's SHA-1.
 Prints "PORT CDN_PORT" and serves until it is killed. GET /control?mode=M sets the fault (and empties the log), /control?log gives the
-log as JSON lines: server, path, range, whether a token came along.
+log as JSON lines: server, path, range, whether a token came along. With a certificate (and its key in one PEM file) the first port speaks TLS.
 
 Modes: ok; cut=N (every answer of the content server ends after N bytes); corrupt=once, corrupt=always (same size); range=ignore,
-range=wrong, range=416; extra; short; chunked; status=500x3, status=429, status=503 (always); etag, commit (the hub's word at resolve is not the
+range=wrong, range=416; extra; short; chunked; status=500x3 (the first 3
+answers), status=503 (all of them); etag, commit (the hub's word at resolve is not the
 list's); redirect=loop, redirect=URL; gzip; slow; list=dotdot, list=absolute, list=nul, list=twice, list=oid, list=both, list=bomb;
 pages; elsewhere (next page on the other port); gated; private; nothing; slowstart=S (waits before each content piece of 64 KiB)."""
 import hashlib
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -95,8 +97,9 @@ class Handler(BaseHTTPRequestHandler):
             state["log"].append({"server": "cdn" if self.is_cdn else "hub", "path": self.path, "range": self.headers.get("Range"),
                                  "token": "Authorization" in self.headers})
         mode, _, value = state["mode"].partition("=")
-        if mode == "status" and (value != "500x3" or count <= 3) and (value != "429" or count <= 1):
-            return self.reply(int(value[:3]), b"busy", **({"Retry_After": "1"} if value == "429" else {}))
+        status, _, times = value.partition("x")
+        if mode == "status" and (not times or count <= int(times)):
+            return self.reply(int(status), b"busy", **({"Retry_After": times or "0"} if status == "429" else {}))
         try:
             if self.is_cdn:
                 return self.content(unquote(url.path), mode, value)
@@ -228,6 +231,10 @@ class ContentHandler(Handler):
 
 hub = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 cdn = ThreadingHTTPServer(("127.0.0.1", 0), ContentHandler)
+if len(sys.argv) > 2:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2])
+    hub.socket = context.wrap_socket(hub.socket, server_side=True)
 hub.daemon_threads = cdn.daemon_threads = True
 threading.Thread(target=cdn.serve_forever, daemon=True).start()
 print(hub.server_port, cdn.server_port, flush=True)

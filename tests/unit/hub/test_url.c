@@ -175,10 +175,40 @@ static void names_are_taken_apart(void **state) {
     assert_string_equal(n.id, "org/name");
     assert_string_equal(n.revision, "refs/pr/1");
     hub_name_free(&n);
-    static const char *const bad[] = {"",      "a/b/c", "../b", "a/..", "a--b/c",   "-a/b",     "a/b-",         ".a/b",
-                                      "a b/c", "a/",    "/b",   "a/b@", "a/b@../c", "a/b@/etc", "a/b@refs//pr", "a/b@x\\y"};
+    OK(hub_name_parse(&n, "hf://org/name@v1:Q4_K_M"));
+    assert_string_equal(n.id, "org/name");
+    assert_string_equal(n.revision, "v1");
+    assert_string_equal(n.quant, "Q4_K_M");
+    hub_name_free(&n);
+    static const char *const bad[] = {"a/b:", "a/b:x/y", "a/b:Q4:Q5", "a/b:.gguf", "a/b:@v1",      ":Q4",     "",      "a/b/c",
+                                      "../b", "a/..",    "a--b/c",    "-a/b",      "a/b-",         ".a/b",    "a b/c", "a/",
+                                      "/b",   "a/b@",    "a/b@../c",  "a/b@/etc",  "a/b@refs//pr", "a/b@x\\y"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         if (!hub_name_parse(&n, bad[i])) fail_msg("taken: '%s'", bad[i]);
+}
+
+static void quantisations_are_read_off_names(void **state) {
+    (void)state;
+    static const struct {
+        const char *path, *quant;
+        bool want;
+    } cases[] = {
+        {"model-Q4_K_M.gguf", "Q4_K_M", true},
+        {"sub/model.q4_k_m.gguf", "Q4_K_M", true},
+        {"model_Q8_0-00001-of-00002.gguf", "q8_0", true},
+        {"UD-Q4_K_XL.GGUF", "Q4_K_XL", true},
+        {"Q4_0.gguf", "Q4_0", true},
+        {"model-Q4_K_M.gguf", "Q4_K", false},
+        {"model-IQ4_0.gguf", "Q4_0", false},
+        {"Q4_0/model-Q8_0.gguf", "Q4_0", false},
+        {"model-Q4_0.safetensors", "Q4_0", false},
+        {"mmproj-model-Q8_0.gguf", "Q8_0", false},
+        {"model-mmproj-f16.gguf", NULL, false},
+        {"model.gguf", NULL, true},
+        {".gguf", NULL, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if (hub_file_is_quant(cases[i].path, cases[i].quant) != cases[i].want) fail_msg("%s as %s", cases[i].path, cases[i].quant);
 }
 
 static void waits_double_and_listen_to_the_server(void **state) {
@@ -201,6 +231,7 @@ int main(void) {
         cmocka_unit_test(text_is_escaped),
         cmocka_unit_test(paths_stay_inside),
         cmocka_unit_test(names_are_taken_apart),
+        cmocka_unit_test(quantisations_are_read_off_names),
         cmocka_unit_test(waits_double_and_listen_to_the_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
