@@ -159,7 +159,7 @@ static bool has_space_prefix(const tree *t) {
 
 static lmm_status put_template(gguf_keys *keys, const char *dir) {
     char *text = NULL;
-    lmm_status st = chat_template_find(&text, dir);
+    lmm_status st = chat_template_find(&text, NULL, dir);
     if (!st && text) gguf_put_string(keys, "tokenizer.chat_template", text, strlen(text));
     free(text);
     return st;

@@ -28,11 +28,15 @@ static bool name_is_safe(const char *name) {
     return true;
 }
 
+static lmm_status cut_short(const zip *z, const unsigned char *p, const char *path) {
+    return LMM_FAIL(LMM_E_FORMAT, "'%s': the zip directory is cut short at byte %zu", path, (size_t)(p - z->map.data));
+}
+
 static lmm_status read_entry(zip *z, const unsigned char *p, size_t left, const char *path, size_t *used) {
-    if (left < CENTRAL_SIZE || u32(p) != 0x02014b50u) return LMM_FAIL(LMM_E_FORMAT, "'%s': the zip directory is cut short", path);
+    if (left < CENTRAL_SIZE || u32(p) != 0x02014b50u) return cut_short(z, p, path);
     size_t name_size = u16(p + 28);
     *used = CENTRAL_SIZE + name_size + u16(p + 30) + u16(p + 32);
-    if (*used > left) return LMM_FAIL(LMM_E_FORMAT, "'%s': the zip directory is cut short", path);
+    if (*used > left) return cut_short(z, p, path);
     zip_entry e = {.method = (int)u16(p + 10), .crc = u32(p + 16), .packed = u32(p + 20), .size = u32(p + 24), .offset = u32(p + 42)};
     bool locked = u16(p + 8) & 1;
     e.name = mem_strndup((const char *)p + CENTRAL_SIZE, name_size);
@@ -44,17 +48,19 @@ static lmm_status read_entry(zip *z, const unsigned char *p, size_t left, const 
     if (e.size == UINT32_MAX || e.packed == UINT32_MAX || e.offset == UINT32_MAX)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s': zip64 is not supported", path);
     if (e.offset > z->map.size || e.packed > z->map.size - e.offset)
-        return LMM_FAIL(LMM_E_FORMAT, "'%s': entry '%s' lies outside the file", path, e.name);
+        return LMM_FAIL(LMM_E_FORMAT, "'%s': entry '%s' at byte %" PRIu64 " lies outside the file of %zu bytes", path, e.name, e.offset,
+                        z->map.size);
     return LMM_OK;
 }
 
 static lmm_status read_directory(zip *z, const char *path) {
     const unsigned char *end = find_end(&z->map);
-    if (!end) return LMM_FAIL(LMM_E_FORMAT, "'%s' is no zip archive", path);
+    if (!end)
+        return LMM_FAIL(LMM_E_FORMAT, "'%s' is no zip archive, or cut off: its last of %zu bytes ends no directory", path, z->map.size);
     size_t count = u16(end + 10), size = u32(end + 12), offset = u32(end + 16);
     if (count == UINT16_MAX || count > ENTRY_MAX) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s': zip64 is not supported", path);
     if (offset > z->map.size || size > z->map.size - offset)
-        return LMM_FAIL(LMM_E_FORMAT, "'%s': the zip directory lies outside the file", path);
+        return LMM_FAIL(LMM_E_FORMAT, "'%s': the zip directory, %zu bytes from byte %zu on, lies outside the file", path, size, offset);
     const unsigned char *at = z->map.data + offset, *stop = at + size;
     lmm_status st = LMM_OK;
     for (size_t i = 0, used = 0; i < count && !st; i++, at += used) st = read_entry(z, at, (size_t)(stop - at), path, &used);

@@ -34,10 +34,11 @@ static lmm_status read_eos(lmm_model *m, const char *dir) {
 }
 
 static lmm_status read_template(lmm_model *m, const char *dir) {
-    char *source = NULL;
-    lmm_status st = chat_template_find(&source, dir);
-    if (!st && source) st = jinja_compile(&m->chat_template, source, strlen(source), NULL);
+    char *source = NULL, *from = NULL;
+    lmm_status st = chat_template_find(&source, &from, dir);
+    if (!st && source) st = LMM_CONTEXT(jinja_compile(&m->chat_template, source, strlen(source), NULL), "cannot read '%s'", from);
     free(source);
+    free(from);
     return st;
 }
 

@@ -297,7 +297,7 @@ static lmm_status read_counts(cursor *c, uint64_t *tensors, uint64_t *keys) {
     uint64_t version = 0;
     if (left(c) >= 8 && !memcmp(c->at, "version ", 8))
         return LMM_FAIL(LMM_E_FORMAT, "it is a Git LFS pointer, not the weights: fetch them with `git lfs pull`");
-    if (left(c) < 4 || memcmp(c->at, "GGUF", 4)) return LMM_FAIL(LMM_E_FORMAT, "it does not begin with \"GGUF\", so it is no GGUF file");
+    if (left(c) < 4 || memcmp(c->at, "GGUF", 4)) return LMM_FAIL(LMM_E_FORMAT, "its first 4 bytes are not \"GGUF\", so it is no GGUF file");
     c->at += 4;
     lmm_status st = take_number(c, 4, &version, "the version");
     if (st) return st;

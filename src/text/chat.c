@@ -155,13 +155,15 @@ static lmm_status find_in_json(char **out, const char *dir, const char *name) {
     return st;
 }
 
-lmm_status chat_template_find(char **out, const char *dir) {
-    char *path = path_join(dir, "chat_template.jinja"), *found = NULL;
+lmm_status chat_template_find(char **out, char **from, const char *dir) {
+    static const char *const names[] = {"chat_template.jinja", "chat_template.json", "tokenizer_config.json"};
+    char *path = path_join(dir, names[0]), *found = NULL;
+    size_t which = 0;
     lmm_status st = LMM_OK;
     if (file_exists(path)) st = file_read(&found, NULL, path, FILE_SIZE_MAX);
-    if (!st && !found) st = find_in_json(&found, dir, "chat_template.json");
-    if (!st && !found) st = find_in_json(&found, dir, "tokenizer_config.json");
+    while (!st && !found && ++which < COUNT_OF(names)) st = find_in_json(&found, dir, names[which]);
     free(path);
-    if (!st) *out = found;
-    return st;
+    if (st) return st;
+    if (from) *from = found ? path_join(dir, names[which]) : NULL;
+    return *out = found, LMM_OK;
 }

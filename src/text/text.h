@@ -109,7 +109,7 @@ typedef struct {
  * (`message.content` without parts) gets the text parts joined. */
 lmm_status chat_render(const jinja *template_, const chat_input *in, buf *out, span_list *spans);
 /* The template of a checkpoint folder: chat_template.jinja > chat_template.json > tokenizer_config.json:chat_template.
- * *out is NULL and LMM_OK when there is none. free(). */
-lmm_status chat_template_find(char **out, const char *dir);
+ * *out is NULL and LMM_OK when there is none. *from (may be NULL): the file it stands in. free() both. */
+lmm_status chat_template_find(char **out, char **from, const char *dir);
 
 #endif

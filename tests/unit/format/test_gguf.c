@@ -153,7 +153,7 @@ static void wrong_starts_are_named(void **unused) {
     }
     buf b = {0};
     buf_puts(&b, "GGML and more bytes than that");
-    refuse(&b, "does not begin with \"GGUF\"");
+    refuse(&b, "first 4 bytes are not \"GGUF\"");
     buf_puts(&b, "version https://git-lfs.github.com/spec/v1");
     refuse(&b, "Git LFS pointer");
 }

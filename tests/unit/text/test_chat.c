@@ -93,7 +93,7 @@ static void golden_checkpoints_have_templates_that_compile(void **state) {
     assert_int_equal(dir_list(&names, &count, dir), LMM_OK);
     for (int i = 0; i < count; i++) {
         char *path = path_join(dir, names[i]), *source = NULL;
-        assert_int_equal(chat_template_find(&source, path), LMM_OK);
+        assert_int_equal(chat_template_find(&source, NULL, path), LMM_OK);
         if (source) {
             jinja_free(compiled(source));
             found++;
@@ -237,7 +237,7 @@ static void put_file(const folder *f, const char *name, const char *text) {
 
 static void expect_found(const folder *f, const char *want) {
     char *found = NULL;
-    assert_int_equal(chat_template_find(&found, f->dir), LMM_OK);
+    assert_int_equal(chat_template_find(&found, NULL, f->dir), LMM_OK);
     if (want) assert_string_equal(found, want);
     else assert_null(found);
     free(found);
@@ -271,9 +271,9 @@ static void a_broken_file_is_an_error(void **state) {
     folder *f = *state;
     char *found = NULL;
     put_file(f, "tokenizer_config.json", "{\"chat_template\": 5}");
-    assert_int_equal(chat_template_find(&found, f->dir), LMM_E_FORMAT);
+    assert_int_equal(chat_template_find(&found, NULL, f->dir), LMM_E_FORMAT);
     put_file(f, "tokenizer_config.json", "{");
-    assert_int_equal(chat_template_find(&found, f->dir), LMM_E_FORMAT);
+    assert_int_equal(chat_template_find(&found, NULL, f->dir), LMM_E_FORMAT);
     assert_null(found);
 }
 
