@@ -47,6 +47,13 @@ typedef enum {
     LMM_PRODUCTS_EXACT, /* weights widened to f32, nothing rounded */
 } lmm_products;
 void lmm_model_products(lmm_model *m, lmm_products p);
+/* Whose preparation of pictures is reproduced where the two differ: EXIF, padding, ties and roundings of the tiles. Before prompts are made. */
+typedef enum {
+    LMM_REFERENCE_PUBLISHED, /* of where the checkpoint was published, said by its layout */
+    LMM_REFERENCE_HF,        /* transformers */
+    LMM_REFERENCE_ORIGINAL,  /* the LLaVA repositories */
+} lmm_reference;
+void lmm_model_reference(lmm_model *m, lmm_reference r);
 /* Puts an adapter (a folder in PEFT's layout: LoRA, rsLoRA) over the model: the next sessions see it. Before any session is open. */
 lmm_status lmm_model_adapt(lmm_model *m, const char *dir);
 /* Writes the model with its adapters added into the weights (f32) as a folder of its own; the model becomes that one. */

@@ -16,7 +16,7 @@ typedef struct {
 
 /* Options every command that opens a model has. */
 typedef struct {
-    const char *model, *adapter, *kernels, *products, *rope_scaling;
+    const char *model, *adapter, *kernels, *products, *rope_scaling, *reference;
     int threads;
 } model_args;
 /* clang-format off */
@@ -25,6 +25,7 @@ typedef struct {
     {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA adapter over the model (PEFT's layout)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
+    {"--reference", OPT_STRING, &(a)->reference, 0, 0, "NAME", "whose preparation of pictures: hf or original (default: as the checkpoint was published)"}, \
     {"--products", OPT_STRING, &(a)->products, 0, 0, "NAME", "of quantised weights: fine (default), fast (8-bit activations) or exact (as f32)"}
 #define SCALING_OPT(a) \
     {"--rope-scaling", OPT_STRING, &(a)->rope_scaling, 0, 0, "KIND", "beyond the trained length: linear:F, dynamic:F, yarn:F or none:F; without :F from --frames"}

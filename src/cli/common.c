@@ -9,26 +9,39 @@ lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
     return lmm_runtime_open(runtime, a->threads, kernels && *kernels ? kernels : NULL);
 }
 
-static lmm_status find_products(lmm_products *out, const char *name) {
-    static const char *const names[] = {[LMM_PRODUCTS_FINE] = "fine", [LMM_PRODUCTS_FAST] = "fast", [LMM_PRODUCTS_EXACT] = "exact"};
-    for (int i = 0; i < (int)COUNT_OF(names); i++)
-        if (!name || !strcmp(name, names[i])) return *out = (lmm_products)i, LMM_OK;
-    return LMM_FAIL(LMM_E_ARG, "unknown products '%s' (fine, fast or exact)", name);
+/* The position of a name in a list with NULL at the end; 0 when none was given. */
+static lmm_status choice(int *out, const char *option, const char *name, const char *const *names) {
+    *out = 0;
+    if (!name) return LMM_OK;
+    buf all = {0};
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(name, names[i])) return buf_free(&all), *out = i, LMM_OK;
+        buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    lmm_status st = LMM_FAIL(LMM_E_ARG, "%s: '%s' is none of %s", option, name, all.data);
+    buf_free(&all);
+    return st;
 }
 
 static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const model_args *a,
                             lmm_status (*open)(lmm_model **, lmm_runtime *, const char *)) {
-    lmm_products products = LMM_PRODUCTS_FINE;
+    static const char *const product_names[] =
+        {[LMM_PRODUCTS_FINE] = "fine", [LMM_PRODUCTS_FAST] = "fast", [LMM_PRODUCTS_EXACT] = "exact", NULL};
+    static const char *const reference_names[] =
+        {[LMM_REFERENCE_PUBLISHED] = "published", [LMM_REFERENCE_HF] = "hf", [LMM_REFERENCE_ORIGINAL] = "original", NULL};
+    int products, reference;
     char *path = NULL;
-    lmm_status st = find_products(&products, a->products);
+    lmm_status st = choice(&products, "--products", a->products, product_names);
+    if (!st) st = choice(&reference, "--reference", a->reference, reference_names);
     if (!st) st = model_find(&path, a->model);
     if (!st) st = runtime_open(runtime, a);
     if (st) return free(path), st;
     st = open(model, *runtime, path);
     free(path);
-    if (st) lmm_runtime_close(*runtime);
-    else lmm_model_products(*model, products);
-    return st;
+    if (st) return lmm_runtime_close(*runtime), st;
+    lmm_model_products(*model, (lmm_products)products);
+    lmm_model_reference(*model, (lmm_reference)reference);
+    return LMM_OK;
 }
 
 lmm_status model_args_scale(lmm_model *model, const model_args *a, int frames) {

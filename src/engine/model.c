@@ -86,6 +86,10 @@ lmm_status lmm_model_open_text(lmm_model **out, lmm_runtime *runtime, const char
 
 void lmm_model_products(lmm_model *m, lmm_products p) { m->products = p; }
 
+void lmm_model_reference(lmm_model *m, lmm_reference r) {
+    if (r != LMM_REFERENCE_PUBLISHED) net_reference(m->net, r == LMM_REFERENCE_HF ? REFERENCE_HF : REFERENCE_ORIGINAL);
+}
+
 int model_digits(const lmm_model *m) {
     static const int digits[] = {[LMM_PRODUCTS_FINE] = 2, [LMM_PRODUCTS_FAST] = 1, [LMM_PRODUCTS_EXACT] = 0};
     return digits[m->products];

@@ -18,7 +18,8 @@ uint64_t row_key_media(uint64_t hash, int offset) { return (hash + (uint64_t)off
 
 lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
     /* transformers applies EXIF's orientation, the original code does not; both drop alpha */
-    return image_load(out, path, m->net->reference == REFERENCE_HF ? IMAGE_EXIF : 0, NULL);
+    int flags = m->net->reference == REFERENCE_HF ? IMAGE_EXIF : 0;
+    return image_is_data_uri(path) ? image_load_data_uri(out, path, flags, NULL) : image_load(out, path, flags, NULL);
 }
 
 /* The same picture can be laid out in several ways; only rows of equal layout are equal. */
@@ -71,7 +72,7 @@ static lmm_status media_add(lmm_prompt *p, const media_list *list, const lmm_vid
     int pictures = 0, videos = 0;
     lmm_status st = LMM_OK;
     if (list->count && !p->model->net->arch->media_plan)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' was given", p->model->path, list->at[0].path);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%.80s' was given", p->model->path, list->at[0].path);
     for (int i = 0; i < list->count; i++) pictures += !list->at[i].video;
     for (int i = 0; i < list->count && !st; i++) {
         prompt_media media = {0};
@@ -208,6 +209,17 @@ static bool is_kind(const tree *part, const char *kind, const char *url) {
     return !strcmp(type, kind) || !strcmp(type, url);
 }
 
+/* A part's path as the user meant it; what is remote is not fetched. */
+static lmm_status add_media(media_list *media, const char *path, bool video, const char *root) {
+    if (!video && image_is_data_uri(path)) return VEC_PUSH(media, ((media_ref){mem_strdup(path), false})), LMM_OK;
+    bool is_file = !strncmp(path, "file://", 7);
+    if (strstr(path, "://") && !is_file)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%.200s' is remote; give a file%s", path, video ? "" : ", or its bytes as data:image/png;base64,...");
+    if (is_file) path += 7;
+    VEC_PUSH(media, ((media_ref){root ? path_join(root, path) : mem_strdup(path), video}));
+    return LMM_OK;
+}
+
 static lmm_status collect_media(media_list *media, const tree *messages, const char *root) {
     for (int i = 0; i < messages->count; i++) {
         const tree *content = tree_get(messages->items[i], "content");
@@ -219,10 +231,8 @@ static lmm_status collect_media(media_list *media, const tree *messages, const c
             if (!path)
                 return LMM_FAIL(LMM_E_ARG, "message %d: %s part %d names no file (%s, %s or path)", i + 1, kind, k + 1,
                                 video ? "video_url.url" : "image_url.url", video ? "video" : "image");
-            if (strstr(path, "://") && strncmp(path, "file://", 7))
-                return LMM_FAIL(LMM_E_UNSUPPORTED, "message %d: '%s' is remote; give a file", i + 1, path);
-            if (!strncmp(path, "file://", 7)) path += 7;
-            VEC_PUSH(media, ((media_ref){root ? path_join(root, path) : mem_strdup(path), video}));
+            lmm_status st = add_media(media, path, video, root);
+            if (st) return LMM_CONTEXT(st, "message %d", i + 1);
         }
     }
     return LMM_OK;

@@ -35,6 +35,9 @@ typedef enum { IMAGE_EXIF = 1, IMAGE_ALPHA_WHITE = 2 } image_flags;
  * Size is checked against the limits before anything is allocated. A cut file is refused, as PIL does. `name` is for messages. */
 lmm_status image_decode(image *out, const void *bytes, size_t n, int flags, const image_limits *limits, const char *name);
 lmm_status image_load(image *out, const char *path, int flags, const image_limits *limits);
+/* data_uri.c: a picture written into a text, "data:image/png;base64,..." */
+bool image_is_data_uri(const char *text);
+lmm_status image_load_data_uri(image *out, const char *uri, int flags, const image_limits *limits);
 void image_free(image *im);
 lmm_status image_new(image *out, int width, int height, int channels); /* zeroed */
 lmm_status image_save_png(const image *im, const char *path);          /* atomic; 1 or 3 channels */

@@ -127,7 +127,7 @@ struct net {
     tile_grid grid;      /* AnyRes: the canvases */
     tile_merge merge;    /* AnyRes */
     int tiles_shown_max; /* AnyRes: N of anyres_max_N */
-    reference reference; /* may be changed between prompts */
+    reference reference; /* as published; net_reference changes it between prompts */
     int video_token;     /* placeholder id of a video, -1: a video stands at the picture's */
     video_pool pool;
     preprocess_spec video_pre;
@@ -161,6 +161,8 @@ lmm_status net_open_text(net **out, const char *path);
 /* A new network from a config alone, initialised from `seed` (fan_in: see binder). config is copied. pre: picture processing, may be NULL. */
 lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name);
 void net_free(net *n);
+/* Prepares pictures as that reference does from now on. Where a picture is one tile the original pads it to a square and transformers cuts it. */
+void net_reference(net *n, reference r);
 /* Writes config.json and the weights (dtype F32) of n into an existing folder, under the keys it was opened with. */
 lmm_status net_save(const net *n, const char *dir);
 

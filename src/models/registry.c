@@ -175,6 +175,12 @@ void net_free(net *n) {
     free(n);
 }
 
+void net_reference(net *n, reference r) {
+    if (n->reference == r) return;
+    n->reference = r;
+    if (n->has_projector && !n->grid.count) n->pre.do_pad = r == REFERENCE_ORIGINAL;
+}
+
 lmm_status net_save(const net *n, const char *dir) {
     int count = n->params.list.count;
     named_tensor *at = mem_new((size_t)count, sizeof *at);

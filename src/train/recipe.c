@@ -36,7 +36,7 @@ static lmm_status keys(const recipe *r, const tree *map, const char *section, co
 }
 
 static lmm_status read_model(recipe *r, const tree *t) {
-    static const char *const known[] = {"open", "new", "init", NULL};
+    static const char *const known[] = {"open", "new", "init", "reference", NULL};
     const tree *m = tree_get(t, "model");
     lmm_status st = keys(r, m, "model", known);
     if (st) return st;
@@ -45,6 +45,10 @@ static lmm_status read_model(recipe *r, const tree *t) {
     const char *init = tree_str(m, "init", "config");
     if (strcmp(init, "config") && strcmp(init, "fan_in")) return bad(r, "init", "must be config (initializer_range) or fan_in");
     r->fan_in = !strcmp(init, "fan_in");
+    const char *whose = tree_str(m, "reference", "published");
+    if (strcmp(whose, "published") && strcmp(whose, "hf") && strcmp(whose, "original"))
+        return bad(r, "reference", "must be hf, original or published (as the checkpoint was)");
+    r->reference = !strcmp(whose, "hf") ? LMM_REFERENCE_HF : !strcmp(whose, "original") ? LMM_REFERENCE_ORIGINAL : LMM_REFERENCE_PUBLISHED;
     return !r->model_open == !r->model_new
                ? bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)")
                : LMM_OK;

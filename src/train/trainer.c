@@ -25,6 +25,7 @@ static lmm_status open_new(trainer *t) {
 static lmm_status open_model(trainer *t) {
     t->text_dir = mem_strdup(t->r.model_new ? t->r.model_new : t->r.model_open);
     lmm_status st = t->r.model_new ? open_new(t) : lmm_model_open(&t->model, t->runtime, t->r.model_open);
+    if (!st) lmm_model_reference(t->model, t->r.reference);
     if (!st) lmm_model_products(t->model, LMM_PRODUCTS_EXACT); /* sessions say what the update computes */
     if (!st && !t->model->net->has_decoder) st = LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no decoder to train", t->text_dir);
     return st;

@@ -39,6 +39,24 @@ refuses missing_image "nowhere.png" "$LMM" chat -m "$tiny/llava" --image "$tmp/n
 echo 'this is no picture' >"$tmp/text.png"
 refuses no_picture "text.png" "$LMM" chat -m "$tiny/llava" --image "$tmp/text.png" hello
 
+uri() { printf '[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "%s"}}]}]' "$1" >"$tmp/uri.json"; }
+refuses_uri() { # NAME WANTED-TEXT URI
+    uri "$3"
+    refuses "$1" "$2" "$LMM" trace -m "$tiny/llava" --messages "$tmp/uri.json" -o "$tmp/uri.safetensors"
+}
+refuses_uri uri_remote "message 1: 'https://example.com/a.png' is remote" https://example.com/a.png
+refuses_uri uri_no_comma "no comma" data:image/png
+refuses_uri uri_of_text "'data:text/plain;base64' is no picture" "data:text/plain;base64,SGk="
+refuses_uri uri_not_base64 "is not in base64" data:image/png,abc
+refuses_uri uri_bad_letter "letter 3 is none of base64" "data:image/png;base64,iV*ORw0KGgo="
+refuses_uri uri_cut "ends after 5 letters, inside a byte" "data:image/png;base64,iVBOR"
+refuses_uri uri_no_picture "is no picture: its first bytes" "data:image/png;base64,SGk="
+refuses uri_cut_picture "is cut short" sh -c "
+    { printf '[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"image\": \"data:image/png;base64,'
+      head -c 60 '$LMM_TESTS/golden/data/golden/images/rgb.png' | base64 -w 0; printf '\"}]}]'; } >'$tmp/uri.json'
+    exec '$LMM' trace -m '$tiny/llava' --messages '$tmp/uri.json' -o '$tmp/uri.safetensors'"
+refuses unknown_reference "none of published, hf, original" "$LMM" chat --reference theirs hello
+
 copy llama
 head -c 1000 "$tiny/llama/model.safetensors" >"$tmp/model/model.safetensors"
 refuses truncated_weights "model.safetensors" "$LMM" chat -m "$tmp/model" hello

@@ -33,6 +33,14 @@ check chat_json sh -c "printf '%s' '$(printf '%s' "$first" | tr -d "'")' | grep 
 check trace_writes "$LMM" trace -m "$tiny/llava" --raw 'USER: <image>
 What? ASSISTANT:' --image "$pictures/rgb.png" --generate 3 -o "$tmp/t.safetensors"
 check trace_names grep -q 'vis.layer0' "$tmp/t.safetensors"
+message() { printf '[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "%s"}}, {"type": "text", "text": "What?"}]}]' "$1"; }
+message "$pictures/rgb.png" >"$tmp/file.json"
+message "data:image/png;base64,$(base64 -w 0 <"$pictures/rgb.png")" >"$tmp/uri.json"
+for k in file uri; do "$LMM" trace -m "$tiny/llava" --messages "$tmp/$k.json" -o "$tmp/$k.safetensors"; done
+check data_uri_is_the_file cmp -s "$tmp/file.safetensors" "$tmp/uri.safetensors"
+for r in published hf original; do "$LMM" trace -m "$tiny/llava" --messages "$tmp/file.json" --reference $r -o "$tmp/$r.safetensors"; done
+check reference_published_is_hf cmp -s "$tmp/published.safetensors" "$tmp/hf.safetensors"
+check reference_original_differs sh -c "test -s '$tmp/original.safetensors' && ! cmp -s '$tmp/original.safetensors' '$tmp/hf.safetensors'"
 check trace_grad "$LMM" trace -m "$tiny/llama" --grad "$tiny/llama/golden.safetensors" -o "$tmp/g.safetensors"
 check trace_grad_names grep -q 'grad.lm_head.weight' "$tmp/g.safetensors"
 "$LMM" info "$tiny/llava" >"$tmp/info" && grep -q 'tokens a picture 16' "$tmp/info" && echo "ok info" || echo "not ok info: $(cat "$tmp/info")"

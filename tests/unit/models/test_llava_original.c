@@ -125,6 +125,32 @@ static void the_reference_can_be_changed_between_prompts(void **state) {
     close_tiny(&o);
 }
 
+/* Where one tile shows the picture, the original pads it to a square with the mean colour and transformers cuts the square out of its middle. */
+static void one_tile_is_padded_by_the_original_and_cut_by_transformers(void **state) {
+    net *n;
+    image wide = {0};
+    media_plan plan;
+    (void)state;
+    OK(net_open(&n, TINY("llava")));
+    OK(image_new(&wide, 64, 32, 3)); /* black */
+    OK(n->arch->media_plan(n, 64, 32, 1, &plan));
+    static const struct {
+        reference whose;
+        double corner;
+    } cases[] = {{REFERENCE_ORIGINAL, 122}, {REFERENCE_HF, 0}};
+    for (int i = 0; i < 2; i++) {
+        float *pixels = NULL;
+        int tiles = 0;
+        net_reference(n, cases[i].whose);
+        OK(n->arch->media_pixels(n, &wide, &plan, &pixels, &tiles));
+        assert_int_equal(tiles, 1);
+        assert_float_equal(pixels[0], (cases[i].corner / 255 - 0.48145466) / 0.26862954, 1e-5); /* the first channel's corner */
+        free(pixels);
+    }
+    image_free(&wide);
+    net_free(n);
+}
+
 /* ---- prompts ---- */
 
 static void encode(const opened *o, const char *text, id_list *out) {
@@ -327,6 +353,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(onevision_under_its_first_names_is_onevision),
         cmocka_unit_test(the_reference_can_be_changed_between_prompts),
+        cmocka_unit_test(one_tile_is_padded_by_the_original_and_cut_by_transformers),
         cmocka_unit_test(pieces_between_pictures_are_tokenised_alone),
         cmocka_unit_test(a_tower_is_read_off_its_tensors),
         cmocka_unit_test(the_canvases_tell_the_side_of_a_tile),
