@@ -178,6 +178,16 @@ lmm_status lmm_convert(lmm_runtime *r, const char *in, const char *out, const lm
 /* A folder or a GGUF file to a GGUF file with its matrices in opts->type, a few rows at a time. *report: JSON with the error of every tensor; free(). */
 lmm_status lmm_quantize(lmm_runtime *r, const char *in, const char *out, const lmm_convert_opts *opts, char **report);
 
+typedef struct {
+    const char *shape;                                        /* "7b", "smollm2", ...; NULL: "7b" */
+    int layers, hidden, heads, kv_heads, mlp, vocab, context; /* instead of the shape's; 0: the shape's */
+    const char *type;                                         /* as lmm_convert_opts.type; NULL: "q4_0" */
+    uint64_t seed;
+    bool quiet;
+} lmm_synth_opts;
+/* Writes a GGUF file of a model's shape with random weights and a made-up vocabulary; memory stays small. The same seed gives the same bytes. */
+lmm_status lmm_synth_checkpoint(lmm_runtime *r, const char *out, const lmm_synth_opts *opts);
+
 /* How far the next-token distributions of `other` are from those of `m` over a text, in pieces of 256 tokens that begin anew. */
 typedef struct {
     int tokens;           /* compared */

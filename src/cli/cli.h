@@ -74,6 +74,7 @@ lmm_status cmd_import(int argc, char **argv);
 lmm_status cmd_pull(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
 lmm_status cmd_synth(int argc, char **argv);
+lmm_status cmd_synth_checkpoint(int argc, char **argv); /* of `lmm synth checkpoint ...` */
 lmm_status cmd_convert(int argc, char **argv);
 lmm_status cmd_quantize(int argc, char **argv);
 lmm_status cmd_plot(int argc, char **argv);

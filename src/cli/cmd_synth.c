@@ -39,10 +39,12 @@ static char *summary(void) {
     buf_puts(&b, "Pictures and clips with questions whose answers are known. Training, validation and test share no combination.\n\n");
     const synth_kind *k;
     for (int i = 0; (k = synth_kind_at(i)); i++) buf_printf(&b, "  %-10s %s\n", k->name, k->summary);
+    buf_printf(&b, "  %-10s %s\n", "checkpoint", "a model's file with random weights; 'lmm synth checkpoint --help' has its options");
     return buf_take(&b);
 }
 
 lmm_status cmd_synth(int argc, char **argv) {
+    if (argc > 0 && !strcmp(argv[0], "checkpoint")) return cmd_synth_checkpoint(argc - 1, argv + 1);
     settings s = {.count = 1000, .seed = 1};
     opt_list words = {0};
     const opt options[] = {
@@ -59,7 +61,7 @@ lmm_status cmd_synth(int argc, char **argv) {
     };
     bool done;
     char *about = summary();
-    lmm_status st = cli_parse(options, argc, argv, &words, "lmm synth scenes|charts|numbers|clips -o DIR [OPTIONS]", about,
+    lmm_status st = cli_parse(options, argc, argv, &words, "lmm synth scenes|charts|numbers|clips|checkpoint -o DIR [OPTIONS]", about,
                               "  lmm synth scenes -o data/scenes -n 5000\n  lmm synth clips -o data/clips --frames 16 --mp4\n", &done);
     if (!st && !done) st = run(&words, &s);
     free(about);

@@ -13,11 +13,13 @@
 /* ---- one tensor (stream.c) ---- */
 
 typedef struct {
-    char *name;  /* in the new file */
-    tensor from; /* on loan from the source */
-    dtype type;  /* in the new file: `from`'s own, or another one of weights */
-    void *owned; /* bytes of `from` that are the plan's own, or NULL */
-    int heads;   /* > 0: rows are heads whose halves are woven into pairs, as llama.cpp wants q and k of Llama; 0: as they are */
+    char *name;     /* in the new file */
+    tensor from;    /* on loan from the source */
+    dtype type;     /* in the new file: `from`'s own, or another one of weights */
+    void *owned;    /* bytes of `from` that are the plan's own, or NULL */
+    init_rule init; /* from.data NULL: values are drawn by it, */
+    uint64_t seed;  /* from the stream of this seed, the name and the row; NORMAL is drawn evenly with that deviation */
+    int heads;      /* > 0: rows are heads whose halves are woven into pairs, as llama.cpp wants q and k of Llama; 0: as they are */
 } planned_tensor;
 
 typedef struct {
@@ -40,6 +42,8 @@ lmm_status tensor_plan_write(const tensor_plan *p, const gguf_keys *keys, const 
 
 /* Metadata and tensors of a language model as llama.cpp's converter writes them, named after its folder. file_type: number of general.file_type. */
 lmm_status plan_folder(tensor_plan *plan, gguf_keys *keys, const net *n, const char *dir, int file_type);
+/* The network's part of it, under a name of its own. */
+lmm_status plan_network(tensor_plan *plan, gguf_keys *keys, const net *n, const char *name);
 /* tokenizer.json, tokenizer_config.json and the chat template of the folder as metadata; `rows`: of the embedding. */
 lmm_status plan_vocabulary(gguf_keys *keys, const char *dir, int rows);
 

@@ -85,7 +85,7 @@ static void plan_rope_factors(tensor_plan *plan, const decoder_config *c) {
     VEC_PUSH(plan, ((planned_tensor){.name = mem_strdup("rope_freqs.weight"), .from = t, .type = DT_F32, .owned = factors}));
 }
 
-static lmm_status plan_model(tensor_plan *plan, gguf_keys *keys, const net *n, const char *name) {
+lmm_status plan_network(tensor_plan *plan, gguf_keys *keys, const net *n, const char *name) {
     if (!n->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "it is a model of the family '%s', which generates no text", n->arch->name);
     const decoder_config *c = &n->dec.config;
     lmm_status st = put_metadata(keys, c, name);
@@ -95,7 +95,7 @@ static lmm_status plan_model(tensor_plan *plan, gguf_keys *keys, const net *n, c
         if (p->part != PART_DECODER) continue;
         char *to = names_key_gguf(p->name);
         if (!to) return LMM_FAIL(LMM_E_UNSUPPORTED, "tensor '%s' has no name in GGUF files", p->name);
-        VEC_PUSH(plan, ((planned_tensor){.name = to, .from = p->t, .type = p->t.type, .heads = heads_in(to, c)}));
+        VEC_PUSH(plan, ((planned_tensor){.name = to, .from = p->t, .type = p->t.type, .init = p->init, .heads = heads_in(to, c)}));
     }
     return st;
 }
@@ -110,7 +110,7 @@ static char *folder_name(const char *dir) {
 
 lmm_status plan_folder(tensor_plan *plan, gguf_keys *keys, const net *n, const char *dir, int file_type) {
     char *name = folder_name(dir);
-    lmm_status st = plan_model(plan, keys, n, name);
+    lmm_status st = plan_network(plan, keys, n, name);
     free(name);
     if (!st) st = plan_vocabulary(keys, dir, n->dec.config.vocab);
     gguf_put_u32(keys, "general.file_type", (uint32_t)file_type);

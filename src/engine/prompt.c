@@ -214,7 +214,8 @@ static lmm_status add_media(media_list *media, const char *path, bool video, con
     if (!video && image_is_data_uri(path)) return VEC_PUSH(media, ((media_ref){mem_strdup(path), false})), LMM_OK;
     bool is_file = !strncmp(path, "file://", 7);
     if (strstr(path, "://") && !is_file)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%.200s' is remote; give a file%s", path, video ? "" : ", or its bytes as data:image/png;base64,...");
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%.200s' is remote; give a file%s", path,
+                        video ? "" : ", or its bytes as data:image/png;base64,...");
     if (is_file) path += 7;
     VEC_PUSH(media, ((media_ref){root ? path_join(root, path) : mem_strdup(path), video}));
     return LMM_OK;

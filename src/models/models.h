@@ -160,6 +160,8 @@ lmm_status net_open(net **out, const char *dir);
 lmm_status net_open_text(net **out, const char *path);
 /* A new network from a config alone, initialised from `seed` (fan_in: see binder). config is copied. pre: picture processing, may be NULL. */
 lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name);
+/* Names and shapes of a network, no values: for what is made of them (lmm_synth_checkpoint). Nothing can be run. */
+lmm_status net_plan(net **out, const tree *config, const char *name);
 void net_free(net *n);
 /* Prepares pictures as that reference does from now on. Where a picture is one tile the original pads it to a square and transformers cuts it. */
 void net_reference(net *n, reference r);

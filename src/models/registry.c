@@ -42,19 +42,19 @@ static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
     return m;
 }
 
-static lmm_status bind_all(net *n, uint64_t seed, bool fan_in) {
+static lmm_status bind_with(net *n, binder b) {
     strmap *index = n->file ? index_names(n->arch, n->file) : NULL;
-    binder b = {.set = &n->params,
-                .source = n->file,
-                .index = index,
-                .key_of = n->arch->key_of,
-                .respell = n->file && (checkpoint_gguf(n->file) || checkpoint_ct2(n->file)),
-                .seed = seed,
-                .fan_in = fan_in};
+    b.set = &n->params;
+    b.source = n->file;
+    b.index = index;
+    b.key_of = n->arch->key_of;
+    b.respell = n->file && (checkpoint_gguf(n->file) || checkpoint_ct2(n->file));
     lmm_status st = n->arch->bind(n, n->config, &b);
     strmap_free(index);
     return st ? st : b.status;
 }
+
+static lmm_status bind_all(net *n, uint64_t seed, bool fan_in) { return bind_with(n, (binder){.seed = seed, .fan_in = fan_in}); }
 
 static lmm_status start(net **out, tree *config, const char *name) {
     const lmm_arch *arch = arch_find(config, name);
@@ -157,6 +157,15 @@ lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, ui
     if (st) return tree_free(copy), st;
     if (pre) n->pre = n->video_pre = *pre, n->has_pre = true;
     if ((st = bind_all(n, seed, fan_in))) return net_free(n), LMM_CONTEXT(st, "making a model from '%s'", name);
+    return *out = n, LMM_OK;
+}
+
+lmm_status net_plan(net **out, const tree *config, const char *name) {
+    net *n = NULL;
+    tree *copy = tree_copy(config);
+    lmm_status st = start(&n, copy, name);
+    if (st) return tree_free(copy), st;
+    if ((st = bind_with(n, (binder){.shapes_only = true}))) return net_free(n), LMM_CONTEXT(st, "'%s'", name);
     return *out = n, LMM_OK;
 }
 

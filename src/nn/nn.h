@@ -14,6 +14,12 @@
 typedef enum { PART_VISION, PART_PROJECTOR, PART_DECODER, PART_NEWLINE, PART_COUNT } model_part; /* what recipes train or freeze */
 const char *part_name(model_part p); /* "vision", "projector", "decoder", "newline" */
 
+typedef enum { INIT_NORMAL, INIT_ONES, INIT_ZEROS, INIT_UNIFORM } init_kind;
+typedef struct {
+    init_kind kind;
+    float scale;
+} init_rule; /* NORMAL: standard deviation; UNIFORM: bound */
+
 typedef struct adapter adapter;
 typedef struct {
     char *name; /* canonical: llm.layers.0.self_attn.q_proj.weight (models/names.c) */
@@ -23,6 +29,7 @@ typedef struct {
     void *owned; /* f32 copy made by param_own, or by initialisation */
     float *grad_owned;
     adapter *adapter; /* of a linear's weight: LoRA (lora.c), or NULL */
+    init_rule init;   /* how it would begin */
 } param;
 typedef struct {
     VEC(param *) list;
@@ -34,12 +41,6 @@ int64_t param_total(const param_set *s); /* number of values */
 lmm_status param_own(param *p, bool with_grad);
 bool param_decays(const param *p); /* weight decay applies: matrices, but no norms, biases, position tables */
 
-typedef enum { INIT_NORMAL, INIT_ONES, INIT_ZEROS, INIT_UNIFORM } init_kind;
-typedef struct {
-    init_kind kind;
-    float scale;
-} init_rule; /* NORMAL: standard deviation; UNIFORM: bound */
-
 /* Where parameters come from: a checkpoint under canonical names, or initialisation (checkpoint NULL), where every tensor draws from its own
  * random stream, named by its name: adding one changes no other. */
 typedef struct {
@@ -49,6 +50,7 @@ typedef struct {
     char *(*key_of)(const char *name); /* spelling for new parameters; NULL keeps the canonical name */
     uint64_t seed;
     bool respell;      /* keys of the source are not Hugging Face's: parameters are saved under key_of's */
+    bool shapes_only;  /* no values: parameters have a shape and no data */
     bool fan_in;       /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
     model_part part;   /* of what is bound next */
     lmm_status status; /* the first failure sticks */

@@ -88,7 +88,7 @@ static const named_tensor *source_find(const binder *b, const char *name) {
 static lmm_status take(binder *b, param *p, init_rule init) {
     if (!b->source) {
         p->key = b->key_of ? b->key_of(p->name) : mem_strdup(p->name);
-        return initialise(p, init, b->seed);
+        return b->shapes_only ? LMM_OK : initialise(p, init, b->seed);
     }
     const named_tensor *found = source_find(b, p->name);
     if (!found) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is missing in %s", p->name, checkpoint_path(b->source));
@@ -110,6 +110,7 @@ static tensor *bind_named(binder *b, init_rule init, int nd, const int64_t *ne, 
     param *p = mem_new(1, sizeof *p);
     p->name = name;
     p->part = b->part;
+    p->init = init;
     p->t = tensor_make(DT_F32, nd, ne, NULL);
     VEC_PUSH(&b->set->list, p);
     if (!b->status) b->status = take(b, p, init);

@@ -22,6 +22,17 @@ echo "== quantised weights: passes over all layers a second and GB/s of weights 
 if grep -q avx512f /proc/cpuinfo; then "$bench/bench_quant" avx2 2 5; fi
 
 echo
+echo "== a 7B-shaped q4_0 file: to the first prefill token (goal: at most 0.5 s beyond page faults), memory of a full context (goal: within 2 % of expected)"
+model=${LMM_BENCH_MODEL:-$bench/7b-q4_0.gguf}
+if [ ! -e "$model" ] && [ "$(df -Pk "$bench" | awk 'NR == 2 { print $4 }')" -lt 5000000 ]; then
+    echo "skipped: no room for $model (LMM_BENCH_MODEL=FILE names one)"
+else
+    [ -e "$model" ] || "${LMM:-build/release/lmm}" synth checkpoint --shape 7b --type q4_0 -o "$model"
+    for round in 1 2 3; do "$bench/bench_open" "$model"; done
+    "$bench/bench_open" "$model" memory
+fi
+
+echo
 echo "== training a small decoder (hidden 256, 8 layers, MLP 768, vocabulary 4096, 16 x 128 tokens a step; best step of $seconds s, three times, alternating)"
 peer=
 for python in ${LMM_PEERS:-} /opt/judge/bin/python python3; do

@@ -30,3 +30,26 @@ same unknown_kind_exits 2 $?
 grep -q "did you mean 'scenes'" "$tmp/err" && echo "ok unknown_kind_teaches" || echo "not ok unknown_kind_teaches: $(cat "$tmp/err")"
 "$LMM" synth scenes -o "$tmp/scenes/train.json/x" 2>"$tmp/err"
 same unwritable_exits 3 $?
+
+# Checkpoints of a known shape with random weights.
+for type in f32 bf16 q4_0 q4_K_M; do
+    "$LMM" synth checkpoint --shape tiny --type $type -o "$tmp/$type.gguf" >"$tmp/out" 2>&1 || echo "not ok checkpoint_$type: $(cat "$tmp/out")"
+    "$LMM" chat -m "$tmp/$type.gguf" -n 4 hello >"$tmp/out" 2>&1 && echo "ok checkpoint_${type}_answers" || echo "not ok checkpoint_${type}_answers: $(cat "$tmp/out")"
+done
+"$LMM" synth checkpoint --shape tiny -t 1 -o "$tmp/again.gguf" >/dev/null
+same checkpoint_repeats_with_other_threads "" "$(cmp "$tmp/q4_0.gguf" "$tmp/again.gguf")"
+"$LMM" synth checkpoint --shape tiny --seed 2 -o "$tmp/again.gguf" >/dev/null
+cmp -s "$tmp/q4_0.gguf" "$tmp/again.gguf" && echo "not ok checkpoint_other_seed" || echo "ok checkpoint_other_seed"
+"$LMM" synth checkpoint --shape tiny --layers 3 --hidden 96 --heads 3 --kv-heads 1 --vocab 300 --type f16 -o "$tmp/other.gguf" >/dev/null
+same checkpoint_shape "3 96 300" "$("$LMM" info --json "$tmp/other.gguf" | python3 -c "import json, sys; i = json.load(sys.stdin); print(i['layers'], i['hidden'], i['vocab'])")"
+teaches() { # NAME PATTERN ARGUMENT...
+    name=$1 want=$2
+    shift 2
+    if "$LMM" synth checkpoint -o "$tmp/x.gguf" "$@" 2>"$tmp/err" || ! grep -q -- "$want" "$tmp/err" || ls "$tmp" | grep -q 'x.gguf'; then echo "not ok $name: $(cat "$tmp/err")"
+    else echo "ok $name"; fi
+}
+teaches checkpoint_unknown_shape "did you mean 'smollm2'" --shape smollm
+teaches checkpoint_unknown_type "the type 'q9' is not known" --type q9
+teaches checkpoint_odd_heads "head" --shape tiny --heads 5
+(ulimit -f 8 && exec "$LMM" synth checkpoint --shape tiny --type f32 -o "$tmp/full.gguf") 2>"$tmp/err" && echo "not ok checkpoint_disk_full" ||
+    { grep -q "cannot write" "$tmp/err" && ! ls "$tmp" | grep -q full && echo "ok checkpoint_disk_full"; } || echo "not ok checkpoint_disk_full: $(cat "$tmp/err") $(ls "$tmp")"
