@@ -67,6 +67,8 @@ typedef struct {
     size_t weight_bytes, kv_bytes_per_token;
 } lmm_model_info;
 void lmm_model_describe(const lmm_model *m, lmm_model_info *out);
+/* 16 hex digits of everything its answers depend on: weights with adapters, tokenizer, template, settings, how products are computed. Reads all weights. */
+void lmm_model_fingerprint(const lmm_model *m, char hex[17]);
 /* Lets a model go beyond the positions it was trained for, before a session of it is opened. scaling: "linear", "dynamic" or "yarn", or "none" (unscaled, to see what
  * happens), each with ":FACTOR". Without a factor it follows from a video of `frames` frames as the original code computes it. */
 lmm_status lmm_model_rope_scaling(lmm_model *m, const char *scaling, int frames);
@@ -137,6 +139,7 @@ typedef struct {
     double top_p, min_p;       /* 0: off */
     double repetition_penalty; /* 0: off; over the whole timeline, as in transformers */
     uint64_t seed;
+    const uint64_t *streams; /* one a session: what is drawn for it depends on the seed and this; NULL: their numbers 0, 1, ... */
     const char *const *stop; /* texts that end the answer and are cut off */
     int stop_count;
     const int *eos; /* ids that end the answer; NULL: the model's */
@@ -153,7 +156,7 @@ typedef struct {
 } lmm_answer;
 /* Called with every piece of text (whole UTF-8 characters); returning false stops that sequence. */
 typedef bool (*lmm_text_fn)(void *arg, int sequence, const char *text, size_t size);
-/* Continues n sessions of one model together; answers[n] are filled. Each draws from its own stream (seed, sequence). */
+/* Continues n sessions of one model together; answers[n] are filled. Each draws from its own stream. */
 lmm_status lmm_generate(lmm_session *const *sessions, int n, const lmm_gen_opts *opts, lmm_text_fn on_text, void *arg, lmm_answer *answers);
 void lmm_answers_free(lmm_answer *answers, int n);
 
@@ -272,6 +275,11 @@ typedef struct {
     const char *answers; /* a JSONL file of answers to score instead of asking a model: {task, doc_id, responses} or a file of samples */
     const char *model, *model_args, *gen_kwargs, *reasoning_tags; /* as lmms-eval's flags of these names; may be NULL */
     uint64_t seed;                                                /* of what is drawn by chance */
+    int video_frames;                                             /* of every video; 0: as the task says, else 8 */
+    double video_fps;                                             /* > 0: so many a second, at most video_frames */
+    const char *cache_dir;   /* answers of earlier runs are taken from here and kept here; NULL: none */
+    const char *fingerprint; /* of the model, as its answers are kept under; NULL: computed */
+    bool resume;             /* a run in output_dir that was broken off goes on; nothing in its results tells that */
     bool log_samples, predict_only, quiet;
     bool compat; /* lmms-eval's faults too */
 } lmm_eval_opts;

@@ -219,6 +219,12 @@ bool utf8_is_space(uint32_t cp);                     /* as Python's str.isspace 
 size_t utf8_complete(const char *s, size_t n);       /* length of the longest prefix that does not end inside a character */
 void utf8_repair(buf *out, const char *s, size_t n); /* invalid sequences become U+FFFD as in Python's errors="replace" */
 
+/* ---- bytes as letters (base64.c) ---- */
+
+void base64_put(buf *b, const void *bytes, size_t n);
+bool base64_read(buf *out, const char *text,
+                 size_t n); /* appends; false (and nothing) unless all of it is base64, padded, without spare bits */
+
 /* ---- time and progress (progress.c) ---- */
 
 double time_now(void); /* monotonic seconds */

@@ -6,10 +6,10 @@
 
 typedef struct {
     model_args model;
-    const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat;
-    double limit;
-    int offset, batch, seed;
-    bool samples, json, quiet, predict_only;
+    const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat, *cache;
+    double limit, video_fps;
+    int offset, batch, seed, frames;
+    bool samples, json, quiet, predict_only, resume, strict;
 } eval_args;
 
 /* "a,b,c" cut in place. */
@@ -53,9 +53,32 @@ static lmm_status print_table(const char *json) {
            "Task", "n", "Metric", "Value", "Stderr");
     for (int i = 0; i < results->count; i++)
         print_task(results->keys[i], results->items[i], tree_int(tree_get(counts, results->keys[i]), "effective", 0));
-    printf("\n%.1f s\n", tree_real(report, "total_evaluation_time_seconds", 0));
+    if (tree_get(report, "total_evaluation_time_seconds")) printf("\n%.1f s\n", tree_real(report, "total_evaluation_time_seconds", 0));
     tree_free(report);
     return LMM_OK;
+}
+
+/* Rows that are missing from the scores, on stderr; with --strict they are a failure. */
+static lmm_status tell_troubles(const char *json, bool strict) {
+    tree *report;
+    lmm_status st = tree_parse_json(&report, json, strlen(json), "report");
+    if (st) return st;
+    const tree *all = tree_get(report, "troubles");
+    int64_t lost = 0;
+    for (int i = 0; all && i < all->count; i++) {
+        const tree *t = all->items[i];
+        fprintf(stderr, "lmm: task '%s':", all->keys[i]);
+        for (int k = 0; k < t->count; k++) {
+            if (t->items[k]->type == TREE_STRING) continue;
+            fprintf(stderr, "%s %s %" PRId64, k ? "," : "", t->keys[k], t->items[k]->i);
+            if (strcmp(t->keys[k], "drawn_by_chance")) lost += t->items[k]->i;
+        }
+        const char *first = tree_str(t, "first_fault", NULL);
+        fprintf(stderr, first ? "; the first: %s\n" : "\n", first);
+    }
+    tree_free(report);
+    return strict && lost ? LMM_FAIL(LMM_E_FORMAT, "--strict: %" PRId64 " rows have no score (see \"troubles\" in the results)", lost)
+                          : LMM_OK;
 }
 
 static lmm_status run(eval_args *a) {
@@ -87,6 +110,10 @@ static lmm_status run(eval_args *a) {
                        .gen_kwargs = a->gen_kwargs,
                        .reasoning_tags = a->reasoning,
                        .seed = (uint64_t)a->seed,
+                       .video_frames = a->frames,
+                       .video_fps = a->video_fps,
+                       .cache_dir = a->cache,
+                       .resume = a->resume,
                        .log_samples = a->samples,
                        .predict_only = a->predict_only,
                        .quiet = a->quiet || a->json,
@@ -94,6 +121,7 @@ static lmm_status run(eval_args *a) {
     st = lmm_eval(m, &o, &report);
     if (!st && a->json) puts(report);
     else if (!st) st = print_table(report);
+    if (!st) st = tell_troubles(report, a->strict);
     free(report);
     free(list.at);
     free(names);
@@ -125,6 +153,11 @@ lmm_status cmd_eval(int argc, char **argv) {
         {"--compat", OPT_STRING, &a.compat, 0, 0, "WAY", "lmms-eval: its faults too; fixed (default): without them"},
         {"--seed", OPT_INT, &a.seed, 0, 2147483647, "N", "of sampled answers and letters drawn by chance (default 0)"},
         {"-x|--predict_only", OPT_FLAG, &a.predict_only, 0, 0, NULL, "answers without scores"},
+        {"--frames", OPT_INT, &a.frames, 1, 100000, "N", "of every video (default: what the task says, else 8)"},
+        {"--video-fps", OPT_REAL, &a.video_fps, 0.001, 1000, "X", "frames a second instead, at most --frames"},
+        {"-c|--use_cache", OPT_STRING, &a.cache, 0, 0, "DIR", "take answers given before from DIR/cache.db, and keep new ones there"},
+        {"--resume", OPT_FLAG, &a.resume, 0, 0, NULL, "go on with the run in --output_path, or begin one that can be gone on with"},
+        {"--strict", OPT_FLAG, &a.strict, 0, 0, NULL, "fail when rows were broken, missed their picture or got no verdict"},
         {"--batch_size", OPT_INT, &a.batch, 1, 4096, "N", "questions answered together (default 8); changes no answer"},
         {"--output_path", OPT_STRING, &a.out, 0, 0, "DIR", "write results (JSON) there"},
         {"--log_samples", OPT_FLAG, &a.samples, 0, 0, NULL, "write every answer too (JSON lines)"},

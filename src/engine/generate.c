@@ -135,7 +135,10 @@ lmm_status lmm_generate(lmm_session *const *sessions, int n, const lmm_gen_opts 
     generation g = {&o, on_text, arg, o.max_tokens ? o.max_tokens : 256};
     sequence *q = mem_new((size_t)n, sizeof *q);
     for (int i = 0; i < n; i++)
-        q[i] = (sequence){.s = sessions[i], .index = i, .r = rng_make(o.seed, (uint64_t)i), .stream.skip_special = true};
+        q[i] = (sequence){.s = sessions[i],
+                          .index = i,
+                          .r = rng_make(o.seed, o.streams ? o.streams[i] : (uint64_t)i),
+                          .stream.skip_special = true};
     st = run(&g, q, n, sessions[0]->model->net->dec.config.vocab);
     for (int i = 0; i < n; i++) {
         if (!st) answers[i] = (lmm_answer){buf_take(&q[i].text), q[i].ids.at, q[i].ids.count, q[i].finish};

@@ -17,9 +17,9 @@ const answer_kind *answer_kind_find(const char *name) {
 }
 
 const char *const *answer_kind_names(void) {
-    static const char *const names[] = {"choice",  "choice_or_text", "mmmu",          "videommmu",    "exact",  "vqa",        "anls",
-                                        "relaxed", "contains",       "mme",           "yes_no",       "keep",   "likelihood", "mathvista",
-                                        "grade",   "pair",           "yes_and_score", "verdict_word", "binary", NULL};
+    static const char *const names[] = {"choice",     "choice_or_text", "mmmu", "videommmu",     "exact",        "vqa",        "anls",
+                                        "relaxed",    "contains",       "mme",  "yes_no",        "keep",         "likelihood", "mathvista",
+                                        "perplexity", "grade",          "pair", "yes_and_score", "verdict_word", "binary",     NULL};
     return names;
 }
 

@@ -298,6 +298,17 @@ static lmm_status likelihood(const answer_in *in, tree *v) {
     return LMM_OK;
 }
 
+/* Of the target alone: its log-likelihood, and whether greedy decoding would have said it. */
+static lmm_status perplexity_kind(const answer_in *in, tree *v) {
+    const tree *outs = in->outputs, *o = outs && outs->count == 1 ? outs->items[0] : NULL;
+    if (!o || o->type != TREE_LIST || o->count != 2)
+        return LMM_FAIL(LMM_E_FORMAT, "%s: a task of kind perplexity has 'output_type: loglikelihood'", in->task->name);
+    tree_put(v, "perplexity", tree_new_real(-py_value(o->items[0], 0)));
+    tree_put(v, "acc", tree_new_real(py_value(o->items[1], 0) != 0));
+    put_score(v, py_value(o->items[1], 0) != 0);
+    return LMM_OK;
+}
+
 const answer_kind answer_kinds_text[] = {
     {"choice", choice, {"extract", "letters", "compare", "pattern"}},
     {"choice_or_text", choice_or_text, {"letters"}},
@@ -312,5 +323,6 @@ const answer_kind answer_kinds_text[] = {
     {"yes_no", yes_no, {0}},
     {"keep", keep, {0}},
     {"likelihood", likelihood, {0}},
+    {"perplexity", perplexity_kind, {0}},
     {0},
 };

@@ -41,27 +41,42 @@ const char *answers_get(const answer_file *a, const char *task, int64_t id, int 
 
 /* ---- runs (runner.c, score.c, report.c) ---- */
 
+typedef struct eval_store eval_store; /* answers of earlier runs (store.c) */
 typedef struct {
     char *response, *input;          /* as it was given; the question */
     char *unstripped;                /* after the task's filters */
     char *filtered;                  /* and without reasoning: what is scored */
     int input_tokens, output_tokens; /* -1: unknown */
-    tree *metrics;                   /* metric -> value */
+    tree *outputs;                   /* of likelihood tasks: [loss, greedy] of every choice */
+    tree *metrics;                   /* metric -> value; NULL for a row with a fault */
+    char *fault;                     /* why it has no answer, NULL when it has one */
+    const char *fault_key;           /* the kind of it, as the report counts it */
+    char key[65];                    /* in the store */
 } eval_row;
 typedef struct {
     const eval_task *task;
     table data;
+    char *home;                              /* folder of the data set: files that rows name lie below it */
     eval_row *rows;                          /* one per row of data from `first` on */
     int first, count, original_count, asked; /* asked: what --limit allows, whatever the offset */
     int by_chance, unjudged, unanswered;     /* rows whose answer was drawn, that have no verdict, that the file of answers lacks */
+    int recalled;                            /* rows whose answer the store had */
     double seconds;
 } task_run;
 /* Reads the data and takes the rows that offset and limit leave (limit 0: all). */
 lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts *o, double limit);
-/* Fills and scores the rows, from `file` when it is given, else by asking the model. */
-lmm_status task_run_answers(task_run *run, const lmm_model *m, const answer_file *file, const lmm_eval_opts *o);
+/* Where answers come from: a file of them, else a model. store may be NULL; it keeps answers under the model's fingerprint. */
+typedef struct {
+    const answer_file *file;
+    const lmm_model *model;
+    eval_store *store;
+    const char *fingerprint;
+} eval_source;
+/* Fills the rows with answers and scores them. Rows that cannot be asked have a fault and no score; that fails only when all do. */
+lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_eval_opts *o);
 void task_run_close(task_run *r);
-tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o); /* one line of T_samples_TASK.jsonl */
+/* One line of T_samples_TASK.jsonl. media_dir: pictures inside the table are written there, NULL: they are not. */
+tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o, const char *media_dir);
 
 /* ---- stats.c ---- */
 

@@ -291,6 +291,71 @@ char *args_model_name(scratch *mem, const char *model_args); /* for the folder o
 char *args_safe_name(scratch *mem, const char *model_name);  /* without what a file name must not hold */
 int64_t args_sample_count(double limit, int64_t n);          /* rows that --limit means; n for a negative limit */
 
+/* ---- pictures and videos of a row (visual.c), the row as messages (messages.c) ---- */
+
+typedef struct {
+    char *url;        /* path of a file or folder, or a data: URI */
+    bool file, video; /* url is a path; it is a video */
+} visual;
+typedef VEC(visual) visual_list;
+typedef struct {
+    const eval_task *task;
+    const table *data;
+    const char *home, *data_dir;
+    bool inline_files; /* files become data: URIs, for readers elsewhere */
+} visual_source;
+void visuals_free(visual_list *v);
+/* vars: row_vars of the row. Rows without a picture give an empty list. */
+lmm_status visuals_of(visual_list *out, const visual_source *from, const tree *row, const tree *vars);
+char *visual_uri(const char *bytes, size_t n); /* data:image/png;base64,... free() */
+
+typedef struct {
+    tree *messages; /* OpenAI's form */
+    char *question; /* its text */
+    tree *choices;  /* texts whose likelihood is asked, NULL for tasks that generate */
+    visual_list visuals;
+    int frames; /* of videos, 0: the default */
+} row_prompt;
+/* On failure what could be made is there (the question, for reports): free in every case. */
+lmm_status row_prompt_of(row_prompt *out, const visual_source *from, const tree *row, const lmm_eval_opts *o);
+void row_prompt_free(row_prompt *p);
+
+/* ---- asking (ask.c, ask_model.c) ---- */
+
+typedef struct {
+    int row, group; /* group: the first row with the same pictures */
+} todo_row;
+typedef struct {
+    task_run *run;
+    const lmm_eval_opts *o;
+    const lmm_model *model;
+    eval_store *store; /* NULL: none */
+    const char *fingerprint;
+    const char *type; /* generate_until or loglikelihood */
+    bool likelihood;
+    visual_source from;
+    tree *kwargs;
+    VEC(todo_row) todo;
+    progress *bar;
+} asking;
+lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts *o);
+lmm_status ask_model(asking *a); /* every row of todo */
+lmm_status ask_prompt(const asking *a, int row, row_prompt *p);
+lmm_status ask_keep(asking *a, int row);
+/* Texts that end an answer; "\n\n", which lmms-eval adds by itself and most of its models ignore, is left out. free() */
+const char **ask_stops(const tree *kwargs, int *count);
+/* Notes lmm_message() as the row's fault and gives LMM_OK; running out of memory is nobody's fault and stays. key NULL: by the status. */
+lmm_status row_fault(eval_row *r, lmm_status st, const char *key);
+
+/* ---- answers of earlier runs (store.c) ---- */
+
+lmm_status store_open(eval_store **out, const char *path); /* made when it is not there, with its folder */
+void store_close(eval_store *s);
+lmm_status store_get(eval_store *s, const char *key, tree **response, tree **usage); /* NULL when there is none */
+lmm_status store_put(eval_store *s, const char *key, const tree *request, const tree *response, const tree *usage);
+/* The word under `key`, which is `fresh` when there was none. free(*value) */
+lmm_status store_word(eval_store *s, const char *key, const char *fresh, char **value);
+
 /* ---- keys of the response cache (cache_key.c), as lmms-eval's schema 3 ---- */
 
 tree *cache_kwargs(const tree *generation_kwargs); /* the keys that matter, sorted, whole reals as integers */

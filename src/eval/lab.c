@@ -9,10 +9,12 @@ typedef struct {
     const lmm_model *model;
     const lmm_eval_opts *opts;
     answer_file *answers;
+    eval_store *store;
     task_set set;
     tree *report;
-    char *dir, stamp[32]; /* of this run's files; dir NULL: none are written */
+    char *dir, stamp[32], fingerprint[17]; /* dir NULL: no files are written; the stamp begins their names */
     double seconds, limit;
+    int64_t rows, recalled; /* answers in all, and those that the store had */
 } lab;
 
 /* ---- files ---- */
@@ -27,8 +29,9 @@ static lmm_status write_file(const lab *l, const char *what, const buf *b) {
 
 static lmm_status write_samples(const lab *l, const task_run *r) {
     buf lines = {0};
+    char *media = path_join(l->dir, "media");
     for (int i = 0; i < r->count; i++) {
-        tree *t = report_sample(r, i, l->opts);
+        tree *t = report_sample(r, i, l->opts, media);
         tree_write_json(&lines, t, 0);
         buf_putc(&lines, '\n');
         tree_free(t);
@@ -36,6 +39,7 @@ static lmm_status write_samples(const lab *l, const task_run *r) {
     char *what = mem_printf("samples_%s.jsonl", r->task->name);
     lmm_status st = write_file(l, what, &lines);
     free(what);
+    free(media);
     buf_free(&lines);
     return st;
 }
@@ -52,6 +56,26 @@ static lmm_status open_folder(lab *l) {
 }
 
 /* ---- the run ---- */
+
+/* Beside what lmms-eval calls cache.db; a run to be resumed has a store of its own, which also knows when it began. */
+static lmm_status open_store(lab *l) {
+    const lmm_eval_opts *o = l->opts;
+    if (o->resume && !l->dir) return LMM_FAIL(LMM_E_ARG, "to resume a run its folder is needed: --output_path DIR");
+    if (!o->resume && !o->cache_dir) return LMM_OK;
+    char *own = o->resume ? path_join(l->dir, "resume.db") : NULL, *began = NULL,
+         *shared = o->cache_dir ? text_ends(o->cache_dir, ".db") ? mem_strdup(o->cache_dir) : path_join(o->cache_dir, "cache.db") : NULL;
+    eval_store *run = NULL;
+    lmm_status st = own ? store_open(&run, own) : LMM_OK;
+    if (!st && run) st = store_word(run, "began", l->stamp, &began);
+    if (!st && began) snprintf(l->stamp, sizeof l->stamp, "%s", began);
+    if (!st && shared) st = store_open(&l->store, shared);
+    else l->store = run, run = NULL;
+    store_close(run);
+    free(began);
+    free(shared);
+    free(own);
+    return st;
+}
 
 static tree *text_or_null(const char *text) { return text ? tree_new_string(text) : tree_new(TREE_NULL); }
 
@@ -81,7 +105,7 @@ static void put_model(lab *l) {
         lmm_model_describe(l->model, &info);
         tree_put(l->report, "architecture", tree_new_string(info.architecture));
     }
-    tree_put(l->report, "date", tree_new_string(l->stamp));
+    if (*l->fingerprint) tree_put(l->report, "model_fingerprint", tree_new_string(l->fingerprint));
     tree_put(l->report, "usage", tree_new(TREE_MAP));
     tree_put(l->report, "model_source", text_or_null(o->model ? o->model : "lmm"));
     tree_put(l->report, "model_name", tree_new_string(name));
@@ -95,10 +119,11 @@ static lmm_status run_task(lab *l, const eval_task *t) {
     if (st) return st;
     /* Upstream turns a share of the first task's rows into a number of rows for all. */
     if (l->opts->compat && l->limit > 0 && l->limit < 1) l->limit = (double)args_sample_count(l->limit, run.original_count);
-    st = task_run_answers(&run, l->model, l->answers, l->opts);
+    st = task_run_answers(&run, &(eval_source){l->answers, l->model, l->store, l->fingerprint}, l->opts);
     if (!st) st = report_add_task(l->report, &run, l->opts);
     if (!st && l->dir && (l->opts->log_samples || l->opts->predict_only)) st = write_samples(l, &run);
     l->seconds += run.seconds;
+    l->rows += run.count, l->recalled += run.recalled;
     task_run_close(&run);
     return st;
 }
@@ -134,21 +159,47 @@ static void make_stamp(char *out, size_t room) {
     strftime(out, room, "%Y%m%d_%H%M%S", localtime_r(&now, &local));
 }
 
+/* When it was and how long it took: with --resume in a file of its own, so that the results say nothing of how they came about. */
+static tree *times_of(const lab *l) {
+    tree *t = tree_new(TREE_MAP);
+    tree_put(t, "date", tree_new_string(l->stamp));
+    tree_put(t, "total_evaluation_time_seconds", tree_new_real(l->seconds));
+    tree_put(t, "answers", tree_new_int(l->rows));
+    tree_put(t, "answers_from_store", tree_new_int(l->recalled));
+    return t;
+}
+
+static lmm_status write_results(lab *l, buf *json) {
+    buf other = {0};
+    tree *times = times_of(l);
+    lmm_status st = LMM_OK;
+    tree_write_json(&other, times, 2);
+    for (int i = 0; !l->opts->resume && i < times->count; i++) tree_put(l->report, times->keys[i], tree_copy(times->items[i]));
+    tree_write_json(json, l->report, 2);
+    if (l->dir) st = write_file(l, "results.json", json);
+    if (!st && l->dir && l->opts->resume) st = write_file(l, "times.json", &other);
+    tree_free(times);
+    buf_free(&other);
+    return st;
+}
+
 lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *o, char **out) {
     lab l = {.model = m, .opts = o, .report = tree_new(TREE_MAP), .limit = o->limit};
     buf json = {0};
     make_stamp(l.stamp, sizeof l.stamp);
     lmm_status st = o->offset < 0 || o->limit < 0 ? LMM_FAIL(LMM_E_ARG, "--offset and --limit must not be negative") : open_folder(&l);
+    if (!st) st = open_store(&l);
+    if (!st && l.store && o->fingerprint) snprintf(l.fingerprint, sizeof l.fingerprint, "%s", o->fingerprint);
+    else if (!st && l.store && m) lmm_model_fingerprint(m, l.fingerprint);
     if (!st && o->answers) st = answers_open(&l.answers, o->answers);
     if (!st) st = run_tasks(&l);
     if (!st) {
         put_config(&l);
         put_model(&l);
-        tree_put(l.report, "total_evaluation_time_seconds", tree_new_real(l.seconds));
-        tree_write_json(&json, l.report, 2);
-        if (l.dir) st = write_file(&l, "results.json", &json);
+        st = write_results(&l, &json);
     }
     answers_close(l.answers);
+    store_close(l.store);
     tree_free(l.report);
     free(l.dir);
     if (st) return buf_free(&json), st;

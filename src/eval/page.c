@@ -56,17 +56,6 @@ static void put_value(buf *b, const tree *v) {
 
 /* ---- pictures ---- */
 
-static void put_base64(buf *b, const unsigned char *p, size_t n) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned x = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
-        buf_putc(b, digits[x >> 18]);
-        buf_putc(b, digits[x >> 12 & 63]);
-        buf_putc(b, i + 1 < n ? digits[x >> 6 & 63] : '=');
-        buf_putc(b, i + 2 < n ? digits[x & 63] : '=');
-    }
-}
-
 static void put_picture(buf *b, const tree *sample, int *left) {
     const tree *media = tree_get(sample, "input_media");
     const char *path = media && media->count && media->items[0]->type == TREE_STRING ? media->items[0]->text : NULL;
@@ -77,7 +66,7 @@ static void put_picture(buf *b, const tree *sample, int *left) {
          webp = size > 12 && !memcmp(data + 8, "WEBP", 4);
     if (png || jpeg || webp) {
         buf_printf(b, "<img alt=\"the picture of this row\" src=\"data:image/%s;base64,", png ? "png" : jpeg ? "jpeg" : "webp");
-        put_base64(b, (const unsigned char *)data, size);
+        base64_put(b, data, size);
         buf_puts(b, "\">");
         --*left;
     }

@@ -41,34 +41,52 @@ static void put_hashes(tree *t, const tree *doc) {
     buf_free(&text);
 }
 
-/* The picture file of the row, when it is one. */
-static void put_media(tree *t, const eval_task *task, const tree *vars, const lmm_eval_opts *o) {
-    const char *image = tree_str(task->config, "doc_to_visual", NULL);
-    char *name;
-    if (!image || template_render(&name, image, vars)) return;
-    char *path = o->data_dir ? path_join(o->data_dir, name) : mem_strdup(name);
-    if (strlen(name) < 1024 && file_exists(path)) {
-        tree *list = tree_new(TREE_LIST);
-        tree_add(list, tree_new_string(path));
-        tree_put(t, "input_media", list);
-    }
-    free(path);
+/* A picture inside the table as a file named by its content; NULL when it cannot be written. free() */
+static char *save_picture(const visual *v, const char *dir) {
+    const char *letters = strchr(v->url, ',');
+    int type = (int)strcspn(v->url + 11, ";"); /* data:image/TYPE;base64,... */
+    buf bytes = {0};
+    char *name = mem_printf("%016" PRIx64 ".%.*s", hash_u64(v->url, strlen(v->url), 0), type, v->url + 11), *path = path_join(dir, name);
+    bool fine = base64_read(&bytes, letters + 1, strlen(letters + 1)) &&
+                (file_exists(path) || (!dir_make(dir) && !file_write(path, bytes.data, bytes.size)));
     free(name);
+    buf_free(&bytes);
+    if (fine) return path;
+    free(path);
+    return NULL;
 }
 
-tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o) {
+/* The files that the row shows; pictures inside the table become files below `dir`. */
+static void put_media(tree *t, const task_run *r, const tree *doc, const tree *vars, const lmm_eval_opts *o, const char *dir) {
+    visual_source from = {r->task, &r->data, r->home, o->data_dir ? o->data_dir : "", false};
+    visual_list list = {0};
+    if (visuals_of(&list, &from, doc, vars)) return;
+    tree *files = tree_new(TREE_LIST);
+    for (int i = 0; i < list.count; i++) {
+        char *path = list.at[i].file ? mem_strdup(list.at[i].url) : dir ? save_picture(&list.at[i], dir) : NULL;
+        if (path) tree_add(files, tree_new_string(path));
+        free(path);
+    }
+    if (files->count) tree_put(t, "input_media", files);
+    else tree_free(files);
+    visuals_free(&list);
+}
+
+tree *report_sample(const task_run *r, int i, const lmm_eval_opts *o, const char *media_dir) {
     const eval_row *row = &r->rows[i];
     const tree *doc = table_row(&r->data, r->first + i);
     tree *t = tree_new(TREE_MAP), *vars = row_vars(r->task, doc, o->model);
     tree_put(t, "doc_id", tree_new_int(r->first + i));
     tree_put(t, "target", target_of(r->task, vars));
-    if (strcmp(row->unstripped, row->filtered)) tree_put(t, "resps", tree_new_string(row->unstripped));
-    tree_put(t, "filtered_resps", tree_new_string(row->filtered));
+    if (!row->fault && strcmp(row->unstripped, row->filtered)) tree_put(t, "resps", tree_new_string(row->unstripped));
+    tree_put(t, "filtered_resps", tree_new_string(row->fault ? "" : row->filtered));
+    if (row->outputs) tree_put(t, "likelihoods", tree_copy(row->outputs));
+    if (row->fault) tree_put(t, "fault", tree_new_string(row->fault));
     tree_put(t, "token_counts", token_counts(row));
     put_hashes(t, doc);
-    put_media(t, r->task, vars, o);
-    for (int k = 0; k < row->metrics->count; k++) tree_put(t, row->metrics->keys[k], tree_copy(row->metrics->items[k]));
-    tree_put(t, "input", tree_new_string(row->input));
+    put_media(t, r, doc, vars, o, media_dir);
+    for (int k = 0; row->metrics && k < row->metrics->count; k++) tree_put(t, row->metrics->keys[k], tree_copy(row->metrics->items[k]));
+    tree_put(t, "input", tree_new_string(row->input ? row->input : ""));
     tree_free(vars);
     return t;
 }
@@ -129,7 +147,7 @@ static work work_of(const task_run *r) {
     work w = {.docs = r->count};
     for (int i = 0; i < r->count; i++) {
         const eval_row *row = &r->rows[i];
-        w.right += correctness(r, row->metrics);
+        if (row->metrics) w.right += correctness(r, row->metrics);
         if (row->output_tokens < 0) continue;
         w.counted++, w.in += row->input_tokens, w.out += row->output_tokens;
     }
@@ -147,18 +165,27 @@ static void put_task_hash(tree *t, const task_run *r) {
     tree_put(t, r->task->name, tree_new_string(hash));
 }
 
-/* What went other than as asked, under its own key: rows without an answer or a verdict, answers drawn by chance. */
+static void put_trouble(tree *report, const char *task, const char *key, int n) {
+    if (n) tree_put(section(section(report, "troubles"), task), key, tree_new_int(n));
+}
+
+/* What went other than as asked, each kind under its own key: rows without an answer or a verdict, answers drawn by chance, rows that could not be
+ * asked, with what was wrong with the first of them. */
 static void put_troubles(tree *report, const task_run *r) {
-    const struct {
-        const char *key;
-        int n;
-    } rows[] = {{"unanswered", r->unanswered}, {"without_verdict", r->unjudged}, {"drawn_by_chance", r->by_chance}};
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (!rows[i].n) continue;
-        tree *all = section(report, "troubles");
-        if (!tree_get(all, r->task->name)) tree_put(all, r->task->name, tree_new(TREE_MAP));
-        tree_put((tree *)tree_get(all, r->task->name), rows[i].key, tree_new_int(rows[i].n));
+    static const char *const faults[] = {"broken_rows", "missing_media", "not_a_number", "request_failed", "too_long"};
+    const char *name = r->task->name, *first = NULL;
+    put_trouble(report, name, "unanswered", r->unanswered);
+    put_trouble(report, name, "without_verdict", r->unjudged);
+    put_trouble(report, name, "drawn_by_chance", r->by_chance);
+    for (size_t k = 0; k < COUNT_OF(faults); k++) {
+        int n = 0;
+        for (int i = 0; i < r->count; i++) {
+            if (!r->rows[i].fault || strcmp(r->rows[i].fault_key, faults[k])) continue;
+            if (!n++ && !first) first = r->rows[i].fault;
+        }
+        put_trouble(report, name, faults[k], n);
     }
+    if (first) tree_put(section(section(report, "troubles"), name), "first_fault", tree_new_string(first));
 }
 
 lmm_status report_add_task(tree *report, const task_run *r, const lmm_eval_opts *o) {

@@ -155,7 +155,7 @@ static tree *by_group(const task_run *r, const score_opts *o, const char *filter
 
 /* Upstream shows metrics of the rows that the task does not list as empty lists. */
 static void put_unlisted(tree *out, const task_run *r, const tree *list, const char *filter) {
-    const tree *metrics = r->count ? r->rows[0].metrics : NULL;
+    const tree *metrics = r->count ? r->rows[0].metrics : NULL; /* NULL too for a row with a fault */
     for (int i = 0; metrics && i < metrics->count; i++) {
         bool listed = false;
         for (int k = 0; k < list->count && !listed; k++) listed = !strcmp(tree_str(list->items[k], "metric", ""), metrics->keys[i]);

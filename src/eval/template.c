@@ -72,8 +72,20 @@ static void put_all(tree *to, const tree *from) {
     for (int i = 0; from && from->type == TREE_MAP && i < from->count; i++) tree_put(to, from->keys[i], tree_copy(from->items[i]));
 }
 
+/* A copy in which pictures, which may be megabytes, are but their names. */
+static tree *without_pictures(const tree *t) {
+    bool picture = t->type == TREE_MAP && tree_get(t, "bytes") && tree_get(t, "path");
+    if (t->type != TREE_MAP && t->type != TREE_LIST) return tree_copy(t);
+    tree *out = tree_new(t->type);
+    for (int i = 0; i < t->count; i++) {
+        if (t->type == TREE_LIST) tree_add(out, without_pictures(t->items[i]));
+        else if (!picture || strcmp(t->keys[i], "bytes")) tree_put(out, t->keys[i], without_pictures(t->items[i]));
+    }
+    return out;
+}
+
 tree *row_vars(const eval_task *t, const tree *row, const char *model) {
-    tree *vars = tree_copy(row);
+    tree *vars = without_pictures(row);
     const tree *spec = tree_get(t->config, "options");
     put_all(vars, words_for(tree_get(t->config, "lmms_eval_specific_kwargs"), model));
     put_all(vars, words_for(tree_get(t->config, "model_specific_target_kwargs"), model));

@@ -57,3 +57,22 @@ refuses missing_data "its data is not here" "$LMM" eval --tasks mme --answers "$
 refuses bad_compat "lmms-eval or fixed" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --compat both
 echo '{}' >"$tmp/empty.json"
 refuses no_results "no file of results" "$LMM" eval report "$tmp/empty.json"
+
+# Rows that cannot be asked are counted by kind, kept out of the scores, and a failure only with --strict.
+model=$LMM_SOURCE/models/mini
+if [ -f "$model/model.safetensors" ]; then
+    "$LMM" synth scenes -o "$tmp/pictures" -n 4 --side 64 >/dev/null 2>&1
+    picture=$(find "$tmp/pictures" -name '*.png' | head -1)
+    printf '{"q": "what color?", "a": "x", "i": "%s"}\n{"q": "b?", "a": "x", "i": "nowhere.png"}\n{"q": "c?", "a": "x", "i": 3.5}\n{"q": "d?", "a": "x", "i": "%s"}\n' \
+        "$picture" "$tmp/rows.tsv" >"$tmp/mixed.jsonl"
+    printf 'task: mixed\ndataset_path: mixed.jsonl\ndoc_to_visual: "{{ i }}"\ndoc_to_text: "{{ q }}"\ndoc_to_target: "{{ a }}"\nanswer: {kind: exact, gold: a}\nmetric_list: [{metric: exact_match, aggregation: mean}]\n' >"$tmp/tasks/mixed.yaml"
+    mixed="$LMM eval -m $model -q --tasks mixed --include_path $tmp/tasks --data $tmp --output_path $tmp/mixed --log_samples"
+    $mixed >"$tmp/out" 2>"$tmp/err" || echo "not ok faults_are_no_failure: $(cat "$tmp/err")"
+    check faults_are_told grep -q "missing_media 1.*; the first:" "$tmp/err"
+    check faults_are_counted sh -c "grep -q '\"missing_media\": 1' $tmp/mixed/*_results.json && grep -q '\"broken_rows\": 2' $tmp/mixed/*_results.json"
+    check faulty_samples_say_why sh -c "test \$(grep -c '\"fault\": ' $tmp/mixed/*_samples_mixed.jsonl) = 3"
+    refuses strict_fails "3 rows have no score" $mixed --strict
+    sed -i 2,4d "$tmp/mixed.jsonl"
+    sed -i 's/"i"/"j"/' "$tmp/mixed.jsonl"
+    refuses wrong_column "it has: q, a, j" $mixed
+fi

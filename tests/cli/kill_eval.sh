@@ -1,0 +1,84 @@
+#!/bin/sh
+# An evaluation killed at random moments and resumed writes the bytes of one that never stopped, and asks nothing twice.
+# KILLS (default 6) says how often; 50 was seen to hold.
+set -u
+kills=${KILLS:-6}
+model=$LMM_SOURCE/models/mini
+[ -f "$model/model.safetensors" ] || { echo "skipped: $model is not here"; exit 0; }
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+"$LMM" synth scenes -o "$tmp/data" -n 24 --side 64 >/dev/null 2>&1
+mkdir "$tmp/tasks"
+i=0
+while [ $i -lt 60 ]; do
+    picture=$(find "$tmp/data" -name '*.png' | sort | sed -n "$((i % 12 + 1))p")
+    printf '{"q": "What is number %d?", "a": "red", "image": "%s", "options": ["red", "green", "blue"]}\n' $i "$picture"
+    i=$((i + 1))
+done >"$tmp/rows.jsonl"
+cat >"$tmp/tasks/say.yaml" <<'Y'
+task: say
+dataset_path: rows.jsonl
+doc_to_visual: "{{ image }}"
+doc_to_text: "{{ q }}"
+doc_to_target: "{{ a }}"
+generation_kwargs: {max_new_tokens: 12, temperature: 0.7, do_sample: true}
+answer: {kind: exact, gold: a}
+metric_list: [{metric: exact_match, aggregation: mean}]
+Y
+cat >"$tmp/tasks/choose.yaml" <<'Y'
+task: choose
+dataset_path: rows.jsonl
+doc_to_visual: "{{ image }}"
+doc_to_text: "{{ q }}"
+doc_to_target: "{{ a }}"
+output_type: multiple_choice
+options: {column: options}
+answer: {kind: likelihood, gold: a, metrics: [acc], record: $metric}
+metric_list: [{metric: acc, aggregation: mean}]
+Y
+eval="$LMM eval -m $model -q -t 1 --tasks say,choose --include_path $tmp/tasks --data $tmp --log_samples --resume --batch_size 3"
+bytes() { cat "$1"/*_results.json "$1"/*_samples_*.jsonl | sha256sum; }
+seed=${SEED:-1}
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+random() { seed=$(((seed * 1103515245 + 12345) % 2147483648)); echo $((seed / 65536 % $1)); }
+
+start=$(now_ms)
+$eval --output_path "$tmp/whole" >"$tmp/out" 2>&1 || echo "not ok whole_run: $(cat "$tmp/out")"
+took=$(($(now_ms) - start))
+want=$(bytes "$tmp/whole")
+
+different=0 runs=0 i=0
+while [ $i -lt "$kills" ]; do
+    rm -rf "$tmp/killed"
+    while [ $i -lt "$kills" ] && ! ls "$tmp"/killed/*_results.json >/dev/null 2>&1; do
+        $eval --output_path "$tmp/killed" >"$tmp/out" 2>&1 &
+        job=$!
+        sleep "$(random "$took" | awk '{ printf "%.3f", $1 / 1000 }')"
+        kill -KILL $job 2>/dev/null
+        wait $job 2>/dev/null
+        i=$((i + 1))
+        seed=$((seed + i))
+    done
+    $eval --output_path "$tmp/killed" >"$tmp/out" 2>&1 || echo "not ok resume: $(cat "$tmp/out")"
+    runs=$((runs + 1))
+    [ "$(bytes "$tmp/killed")" = "$want" ] || different=$((different + 1))
+done
+[ $different = 0 ] && echo "ok killed_runs_end_alike" || echo "not ok killed_runs_end_alike: $different of $runs differ"
+
+$eval --output_path "$tmp/killed" >"$tmp/out" 2>&1
+grep -q '"answers_from_store": 120' "$tmp"/killed/*_times.json && [ "$(bytes "$tmp/killed")" = "$want" ] &&
+    echo "ok nothing_is_asked_twice" || echo "not ok nothing_is_asked_twice: $(cat "$tmp"/killed/*_times.json)"
+
+# The same answers, by way of a store of another run, in other company and on another number of threads.
+"$LMM" eval -m "$model" -q -t 2 --tasks say,choose --include_path "$tmp/tasks" --data "$tmp" --log_samples --use_cache "$tmp/cache" \
+    --batch_size 7 --output_path "$tmp/other" >/dev/null 2>&1
+samples() { cat "$1"/*_samples_*.jsonl | sha256sum; }
+[ "$(samples "$tmp/other")" = "$(samples "$tmp/whole")" ] && echo "ok batch_and_threads_change_nothing" || echo "not ok batch_and_threads_change_nothing"
+# A damaged store is refused by name and not touched.
+head -c 3000 /dev/urandom >"$tmp/cache/cache.db"
+rm -f "$tmp/cache/cache.db-wal" "$tmp/cache/cache.db-shm"
+before=$(sha256sum <"$tmp/cache/cache.db")
+"$LMM" eval -m "$model" -q --tasks say --include_path "$tmp/tasks" --data "$tmp" --use_cache "$tmp/cache" >"$tmp/out" 2>&1 &&
+    echo "not ok damaged_store: it should fail" ||
+    { grep -q 'cache.db' "$tmp/out" && [ "$(sha256sum <"$tmp/cache/cache.db")" = "$before" ] && echo "ok damaged_store" || echo "not ok damaged_store: $(cat "$tmp/out")"; }
