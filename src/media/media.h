@@ -83,7 +83,7 @@ typedef struct {
  * limits before anything is allocated; a size of 0xffffffff (written to a pipe) means the rest of the file. `name` is for messages. */
 lmm_status wav_decode(sound *out, const void *bytes, size_t n, const sound_limits *limits, const char *name);
 bool wav_is(const void *bytes, size_t n);
-/* A WAV file at the rate asked for (0: its own). */
+/* A sound file at the rate asked for (0: its own); what is no WAV file goes through lmm-media. */
 lmm_status sound_load(sound *out, const char *path, int rate, const sound_limits *limits);
 void sound_free(sound *s);
 /* Windowed sinc: 32 zero crossings a side, Kaiser window of beta 9, cut at the lower rate's half. Output i lies at time i / rate; there are ceil(count * rate / in->rate). */
@@ -96,6 +96,52 @@ double *mel_filters(int bands);
 /* out (frames, bands) of samples followed by zeros up to frames * 160 samples: log10, at most 8 below the loudest value of all frames, (x + 4) / 4. free(*out).
  * Whisper's own input is 3000 frames. bands: 1 to 256. */
 lmm_status mel_log(float **out, const float *samples, int64_t count, int bands, int64_t frames);
+
+/* ---- video and compressed sound (worker.c), decoded by lmm-media in a process of its own that can open nothing ---- */
+
+/* Zeros mean the defaults: for the worker 1 GiB of memory, 60 s until something comes and 600 s of processor time in all; files of 4 GiB, 2 hours, 4096
+ * pixels a side, 500000 frames, 192000 samples a second, 8 channels. */
+typedef struct {
+    uint64_t memory_size_max, file_size_max;
+    int32_t seconds_max, silence_seconds_max, cpu_seconds_max, side_max, frame_count_max, rate_max, channel_count_max;
+} media_limits;
+typedef struct {
+    int32_t has_video, has_sound;
+    int32_t width, height; /* as shown: turned upright */
+    int32_t frame_count;   /* counted, not what a header says */
+    int32_t unused;
+    double fps, seconds; /* 0: not known */
+} media_info;
+typedef struct media_reader media_reader;
+lmm_status media_open(media_reader **out, const char *path, const media_limits *limits);
+/* The answers of a worker on a pipe that is already there (taken over): what the client's tests read. */
+lmm_status media_open_pipe(media_reader **out, int answers, const char *name);
+void media_close(media_reader *r);
+const media_info *media_about(const media_reader *r);
+/* A reader is asked as often as one likes; after a request that failed it must be opened again. Frames come one by one while the worker decodes on; `index` does not fall, repeats are sent again. A frame is on loan
+ * to on_frame, `place` is its place in index; a status other than LMM_OK ends it. A number of frames that do not decode are replaced by the last good one. */
+enum { MEDIA_INDEX_MAX = 4096 };
+typedef lmm_status (*media_frame_fn)(void *arg, int place, const image *frame, double seconds);
+lmm_status media_frames(media_reader *r, const int *index, int count, media_frame_fn on_frame, void *arg);
+lmm_status media_times(media_reader *r, double **out); /* (frame_count) seconds from the first frame, as they are shown; free() */
+lmm_status media_sound(media_reader *r, sound *out);   /* the whole of it, at MEL_RATE */
+
+/* What goes through the pipes, in the machine's own byte order. The client sends its limits, is told MEDIA_INFO, and sends requests; the answers are
+ * as many MEDIA_FRAME as were asked for, one MEDIA_TIMES, or MEDIA_SOUND up to a MEDIA_END. MEDIA_ERROR (a status and a sentence) may come at any place and ends it. */
+#define MEDIA_MAGIC 0x4d4d4c57u
+typedef enum { MEDIA_INFO = 1, MEDIA_FRAME, MEDIA_TIMES, MEDIA_SOUND, MEDIA_END, MEDIA_ERROR } media_message;
+typedef enum { MEDIA_WANT_FRAMES = 1, MEDIA_WANT_TIMES, MEDIA_WANT_SOUND } media_want;
+enum { MEDIA_PIECE_MAX = 1 << 20 }; /* samples in one message */
+typedef struct {
+    uint32_t magic, type, size, unused;
+} media_head;
+typedef struct {
+    uint32_t index, unused;
+    double seconds;
+} media_frame_head;
+typedef struct {
+    uint32_t want, count;
+} media_request;
 
 /* ---- geometry helpers (image_ops.c) ---- */
 lmm_status image_crop(image *out, const image *in, int left, int top, int width, int height); /* outside is black */
@@ -197,6 +243,9 @@ enum { VIDEO_FRAMES_MAX = 4096 };
 /* Frame numbers in order, below total; free(*index). Asking for more frames than there are gives every frame once. */
 lmm_status frames_index(int **index, int *count, const frame_take *t, int total, double fps);
 
+/* Frames of a video file through lmm-media (video_file.c). Times of FRAMES_TIMES are looked up among the frames' own, which matters where the rate varies. All
+ * are in memory at once: no more than `size_max` bytes (0: 2 GiB); media_frames gives them one by one. limits NULL: the defaults. */
+lmm_status video_load_file(video_frames *out, const char *path, const frame_take *t, size_t size_max, const media_limits *limits);
 /* A folder of pictures in the order of their names, all of one size, shown at `fps` (0: 2 a second, as the original code assumes). Only taken frames are read. */
 lmm_status video_load_folder(video_frames *out, const char *dir, const frame_take *t, double fps);
 /* All frames small on one picture, with number and time. */

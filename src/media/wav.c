@@ -141,14 +141,26 @@ lmm_status wav_decode(sound *out, const void *bytes, size_t n, const sound_limit
     return *out = (sound){samples, count, w.rate}, LMM_OK;
 }
 
+static lmm_status load_compressed(sound *out, const char *path, const sound_limits *l) {
+    media_reader *r;
+    lmm_status st =
+        media_open(&r, path,
+                   &(media_limits){.seconds_max = l->seconds_max, .rate_max = l->rate_max, .channel_count_max = l->channel_count_max});
+    if (st) return st;
+    st = media_sound(r, out);
+    media_close(r);
+    return st;
+}
+
 lmm_status sound_load(sound *out, const char *path, int rate, const sound_limits *limits) {
     sound_limits l = with_defaults(limits);
     file_map m;
     lmm_status st = file_map_open(&m, path);
     if (st) return st;
     sound s = {0};
-    if (m.size > l.file_size_max) st = LMM_FAIL(LMM_E_LIMIT, "'%s' has %zu bytes, the limit is %zu", path, m.size, l.file_size_max);
-    if (!st) st = wav_decode(&s, m.data, m.size, &l, path);
+    if (!wav_is(m.data, m.size)) st = load_compressed(&s, path, &l);
+    else if (m.size > l.file_size_max) st = LMM_FAIL(LMM_E_LIMIT, "'%s' has %zu bytes, the limit is %zu", path, m.size, l.file_size_max);
+    else st = wav_decode(&s, m.data, m.size, &l, path);
     file_map_close(&m);
     if (st || !rate || s.rate == rate) return st ? st : (*out = s, LMM_OK);
     st = sound_resample(out, &s, rate);
