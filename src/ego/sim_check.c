@@ -143,6 +143,7 @@ static void gate(checker *c, const char *name, double value, double low, double 
 static void gates(checker *c) {
     double n = c->n ? c->n : 1, chi = 0;
     for (int k = 0; k < 4; k++) chi += (c->letters[k] - n / 4) * (c->letters[k] - n / 4) / (n / 4);
+    gate(c, "G0 phrases test shares with other banks", sim_bank_shared(), 0, 0);
     gate(c, "G1 longest option, %", 100 * c->longest / n, 0, 30);
     gate(c, "G1 option mentioned most often, %", 100 * c->frequent / n, 0, 36);
     gate(c, "G1 option mentioned most recently, %", 100 * c->recent / n, 0, 40);

@@ -131,7 +131,7 @@ static void word_questions(const world *w, questions *all) {
     rng r = sim_rng(w, R_FORM, 0, 0);
     for (int i = 0; i < all->count; i++) {
         buf b = {0};
-        sim_word(w, &all->at[i], (int)rng_below(&r, 12), &b);
+        sim_word(w, &all->at[i], (int)rng_below(&r, FORMS), &b);
         all->at[i].text = buf_take(&b);
     }
 }

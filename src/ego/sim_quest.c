@@ -7,7 +7,7 @@
 
 #include "ego/sim_world.h"
 
-enum { R_ASK = 80, R_LETTER, MARGIN_MS = 300000, TRIES_MAX = 400000, SEPARATE_MS = 30 * 60000, EPISODE_MS = 10 * 60000 };
+enum { R_ASK = 80, R_LETTER, MARGIN_MS = 300000, TRIES_MAX = 200000, SEPARATE_MS = 30 * 60000, EPISODE_MS = 10 * 60000 };
 
 static const struct {
     const char *name, *type;
@@ -145,8 +145,12 @@ typedef struct {
     int wearer;
     rng r, letters;
     questions *out;
-    int bucket[4];
+    int bucket[4], made, want; /* of the family being made */
+    int traps, all;            /* of the wearer */
 } maker;
+
+/* How much is asked of a new question; given up one after the other when a family has no more that meet it. */
+typedef enum { ANY, SPREAD, SPREAD_AND_TRAP } demand;
 
 static bool names_people(family f) {
     return f == F_HANDLER || f == F_HELPED || f == F_TOLD || f == F_PROMISED || f == F_JOINS || f == F_COMPANY || f == F_ABSENT;
@@ -269,8 +273,46 @@ static void open_witness(maker *m, question *q) {
 
 static int bucket_of(int64_t span) { return span < 2 * 3600000 ? 0 : span < 6 * 3600000 ? 1 : span < 24 * 3600000 ? 2 : 3; }
 
-static bool try_one(maker *m, family f, int count, bool strict) {
-    static const int share[4] = {30, 25, 22, 23};
+/* Not too many short certificates: habits, which always reach far back, are the long ones of the mix. */
+static bool fits(const maker *m, int bucket, bool trap, demand d) {
+    static const int most[4] = {34, 34, 100, 100};
+    if (d >= SPREAD && m->bucket[bucket] * 100 >= most[bucket] * m->want) return false;
+    return d < SPREAD_AND_TRAP || trap || m->traps * 100 >= 42 * m->all;
+}
+
+/* The answers of another time that may stand among the options; those that nobody would name are no traps. */
+static void find_traps(const maker *m, question *q, int64_t last) {
+    q->future = run(m->w, &q->q, m->wearer, false, INT64_MAX / 2, NULL, NULL);
+    q->stale = run(m->w, &q->q, m->wearer, false, last + MARGIN_MS, NULL, NULL);
+    bool self = names_people(q->q.f);
+    if (q->future == q->gold || (self && q->future == m->wearer)) q->future = -1;
+    if (q->stale == q->gold || (self && q->stale == m->wearer)) q->stale = -1;
+    if (q->q.f == F_WHEN && q->future / PARTS > q->at / DAY_MS) q->future = -1; /* a day to come gives itself away */
+}
+
+static bool among_options(const question *q, int value) {
+    for (int i = 0; i < 4; i++)
+        if (q->option[i] == value) return true;
+    return false;
+}
+
+static bool finish(maker *m, question *q, const int *witness, int n, demand d) {
+    const event *at = m->w->events.at;
+    if (q->gold != run(m->w, &q->q, m->wearer, true, q->at, NULL, NULL)) return false;
+    if (names_people(q->q.f) && q->gold == m->wearer) return false;
+    int bucket = bucket_of(q->at - at[witness[0]].t0);
+    if (!fits(m, bucket, true, d)) return false;
+    find_traps(m, q, at[witness[n - 1]].t0);
+    if (!options(m, q)) return false;
+    if (!among_options(q, q->future)) q->future = -1;
+    if (!fits(m, bucket, q->future >= 0, d)) return false;
+    for (int i = 0; i < n; i++) VEC_PUSH(&q->witness, witness[i]);
+    if (q->q.f == F_OPEN) open_witness(m, q);
+    m->bucket[bucket]++, m->made++, m->all++, m->traps += q->future >= 0;
+    return true;
+}
+
+static bool try_one(maker *m, family f, demand d) {
     const event *e = &m->w->events.at[below(&m->r, m->w->events.count)];
     question q = {.wearer = m->wearer};
     if (!arguments(m, f, e, &q.q)) return false;
@@ -278,29 +320,17 @@ static bool try_one(maker *m, family f, int count, bool strict) {
     if (!good_moment(m, q.at) || repeated(m, &q.q, q.at)) return false;
     int *witness = NULL, n = 0;
     q.gold = run(m->w, &q.q, m->wearer, false, q.at, &witness, &n);
-    if (q.gold < 0) return false;
-    bool ok = q.gold == run(m->w, &q.q, m->wearer, true, q.at, NULL, NULL);
-    int bucket = bucket_of(q.at - m->w->events.at[witness[0]].t0);
-    ok = ok && (!strict || m->bucket[bucket] * 100 < (share[bucket] + 4) * count);
-    if (names_people(f)) ok = ok && q.gold != m->wearer;
-    q.future = ok ? run(m->w, &q.q, m->wearer, false, INT64_MAX / 2, NULL, NULL) : -1;
-    q.stale = ok ? run(m->w, &q.q, m->wearer, false, m->w->events.at[witness[n - 1]].t0 + MARGIN_MS, NULL, NULL) : -1;
-    if (q.future == q.gold) q.future = -1;
-    if (names_people(f) && q.future == m->wearer) q.future = -1;
-    if (names_people(f) && q.stale == m->wearer) q.stale = -1;
-    if (q.stale == q.gold) q.stale = -1;
-    if (f == F_WHEN && q.future / PARTS > q.at / DAY_MS) q.future = -1; /* a day to come gives itself away */
-    ok = ok && options(m, &q);
-    if (!ok) return free(witness), false;
-    for (int i = 0; i < n; i++) VEC_PUSH(&q.witness, witness[i]);
-    free(witness);
-    if (f == F_OPEN) open_witness(m, &q);
-    bool there = false;
-    for (int i = 0; i < 4; i++) there |= q.option[i] == q.future;
-    if (!there) q.future = -1;
-    m->bucket[bucket]++;
-    VEC_PUSH(m->out, q);
-    return true;
+    bool ok = q.gold >= 0 && finish(m, &q, witness, n, d);
+    if (q.gold >= 0) free(witness);
+    if (ok) VEC_PUSH(m->out, q);
+    return ok;
+}
+
+static void make_family(maker *m, family f, int want) {
+    m->want = want, m->made = 0;
+    memset(m->bucket, 0, sizeof m->bucket);
+    for (int i = 0; i < TRIES_MAX && m->made < want; i++)
+        try_one(m, f, i < TRIES_MAX / 4 ? SPREAD_AND_TRAP : i < TRIES_MAX / 2 ? SPREAD : ANY);
 }
 
 /* The first family of the same type stands for the type. */
@@ -314,14 +344,18 @@ void sim_ask(const world *w, int wearer, int count, questions *out) {
     maker m = {.w = w, .wearer = wearer, .r = sim_rng(w, R_ASK, 0, wearer), .letters = sim_rng(w, R_LETTER, 0, wearer), .out = out};
     int first = out->count, short_of[FAMILIES] = {0};
     for (int f = 0; f < FAMILIES; f++) {
-        int want = families[f].share * count / 500, got = 0;
-        for (int i = 0; i < TRIES_MAX && got < want; i++) got += try_one(&m, (family)f, count, i < TRIES_MAX / 8);
-        short_of[type_of((family)f)] += want - got;
+        int want = families[f].share * count / 500;
+        make_family(&m, (family)f, want);
+        short_of[type_of((family)f)] += want - m.made;
     }
-    /* What a family could not give, the others of its type do. */
-    for (int f = 0; f < FAMILIES; f++)
-        for (int i = 0; i < TRIES_MAX / 8 && short_of[type_of((family)f)] > 0; i++)
-            short_of[type_of((family)f)] -= try_one(&m, (family)f, count, false);
+    /* What a family could not give, the others of its type do, in equal parts while they can. */
+    for (int round = 0; round < 4; round++)
+        for (int f = 0; f < FAMILIES; f++) {
+            int *missing = &short_of[type_of((family)f)];
+            if (*missing <= 0) continue;
+            make_family(&m, (family)f, (*missing + 3 - round) / (4 - round));
+            *missing -= m.made;
+        }
     /* Numbers that say nothing: shuffled over families. */
     int n = out->count - first, *order = mem_new((size_t)n + 1, sizeof *order);
     for (int i = 0; i < n; i++) order[i] = i + 1;

@@ -109,13 +109,13 @@ static int pick(rng *r, unsigned mask) {
     return n ? list[below(r, n)] : -1;
 }
 
-/* In view of whoever is there and looks; speech carries further than a look. */
+/* In view of whoever is there and looks; speech carries further than a look, and at a table nobody is overlooked. */
 static void emit(week *k, event e) {
     bool speech = event_is_speech(&e);
     e.t0 = (int64_t)k->day * DAY_MS + DAY_START_MS + (int64_t)k->block * BLOCK_MS + below(&k->r, BLOCK_MS / 1000 - 8) * 1000;
     e.t1 = e.t0 + (speech ? 2000 + below(&k->r, 2) * 1000 : 3000 + below(&k->r, 4) * 1000);
     for (int p = 0; p < WEARERS; p++) {
-        bool here = p == e.actor || (k->now[p].place == e.place && chance(&k->seen, speech ? 0.9 : 0.75));
+        bool here = p == e.actor || (k->now[p].place == e.place && chance(&k->seen, e.kind == EV_SIT ? 0.98 : speech ? 0.9 : 0.75));
         if (here && k->w->recording[p][k->day][k->block]) e.seen |= 1u << p;
     }
     VEC_PUSH(&k->w->events, e);
@@ -130,7 +130,11 @@ static void choose(week *k, int p) {
     *d = (doing){.leader = -1};
     for (int a = 0; a < ACTS + 4; a++) {
         bool out = a >= ACTS;
-        double utility = -log(-log(rng_unit(&k->r) + 1e-12)) + (out ? -1.2 : 0) + (!out && w->act_taste[p][a] == part_of_day(t) ? 1.6 : 0);
+        double utility = -log(-log(rng_unit(&k->r) + 1e-12)) +
+                         (!out        ? 0
+                          : a == ACTS ? 0.2
+                                      : -1.2) +
+                         (!out && w->act_taste[p][a] == part_of_day(t) ? 1.6 : 0);
         int place = out ? ROOMS + a - ACTS : w->act_place[a][chance(&k->r, 0.25)];
         if (place == friend_place) utility += 0.8;
         if (utility > best) best = utility, d->act = out ? -1 : a, d->place = place;
@@ -184,7 +188,7 @@ static void live(week *k, int p) {
     if (others && chance(r, 0.5)) talk(k, p, d.place, others);
     if (others && d.act >= 0 && chance(r, 0.07))
         emit(k, (event){.kind = EV_HELP, .actor = pick(r, others), .other = p, .place = d.place, .what = d.act});
-    if (d.place == ROOMS && chance(r, 0.6)) {
+    if (d.place == ROOMS && chance(r, 0.75)) {
         int item = below(r, ITEMS);
         for (int i = 0; i < 8 && !k->planned[item]; i++) item = below(r, ITEMS);
         k->planned[item] = 0;

@@ -26,7 +26,8 @@ enum {
     TOPICS = 12,
     CLAIMS = 12,
     TASKS = 20,
-    PARTS = 4
+    PARTS = 4,
+    FORMS = 96
 };
 
 typedef enum { SPLIT_TRAIN, SPLIT_DEV, SPLIT_TEST, SPLITS } sim_split;
@@ -77,15 +78,11 @@ bool event_is_speech(const event *e);
 /* What wearer w's recording says of an event; noise false: as it was. Speech: the words alone, *speaker set ("" unknown). false: nothing. */
 bool sim_say(const world *w, int index, int wearer, bool noise, buf *text, const char **speaker);
 
-/* Words of bank C (captions) and bank Q (questions). */
-extern const char *const thing_caption[TYPES],
-    *const thing_ask[TYPES], *const colour_name[COLOURS], *const place_name[PLACES], *const act_caption[ACTS],
-                                                                                         *const act_ask[ACTS],
-                                                                                             *const drink_name[DRINKS],
-                                                                                                 *const item_name[ITEMS],
-                                                                                                     *const topic_name[TOPICS],
-                                                                                                         *const claim_name[CLAIMS],
-                                                                                                             *const task_name[TASKS];
+/* Words of bank C (captions); names of items, topics, claims and tasks are the same in questions. */
+/* clang-format off */
+extern const char *const thing_caption[TYPES], *const colour_name[COLOURS], *const place_name[PLACES], *const act_caption[ACTS], *const drink_name[DRINKS],
+    *const item_name[ITEMS], *const topic_name[TOPICS], *const claim_name[CLAIMS], *const task_name[TASKS];
+/* clang-format on */
 
 /* ---- questions ---- */
 
@@ -125,12 +122,14 @@ typedef VEC(question) questions;
 /* The answer at a moment from what `wearer` perceived (-1: from everything), -1 when there is none. witness may be NULL. */
 int sim_answer(const world *w, const query *q, int wearer, int64_t at, int **witness, int *witness_count);
 void sim_ask(const world *w, int wearer, int count, questions *out);
-/* Wording number `form` of 12. */
+/* Wording number `form` of FORMS. */
 void sim_word(const world *w, const question *q, int form, buf *out);
 void questions_free(questions *q);
 const char *family_type(family f);
 const char *family_name(family f);
 void sim_option_text(const world *w, const query *q, int value, int64_t at, buf *out);
+/* Four words in a row, and names of things and acts, that the test bank shares with another one. */
+int sim_bank_shared(void);
 int sim_check(const char *dir); /* number of gates that failed */
 
 #endif
