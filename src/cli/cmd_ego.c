@@ -387,14 +387,17 @@ static lmm_status system_of(const char *name, ego_system *s) {
 static lmm_status run_eval(int argc, char **argv) {
     bool done;
     opt_list words = {0};
-    const char *system = "ours", *model = NULL;
+    const char *system = "ours", *model = NULL, *samples = NULL;
     ego_eval_opts o = {0};
+    buf lines = {0};
     ego_qas qas = {0};
     const opt table[] = {
         {"-w|--wearer", OPT_STRING, &o.wearer, 0, 0, "NAME", "whose memory answers"},
         {"-s|--system", OPT_STRING, &system, 0, 0, "NAME", "ours, egorag, bm25, dense, or nothing (questions alone)"},
         {"--oracle", OPT_FLAG, &o.oracle, 0, 0, NULL, "give the reader exactly what the target times hold"},
         {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "the encoder of the build"},
+        {"--leaks", OPT_FLAG, &o.control, 0, 0, NULL, "ask traps again of a memory cut off for real: the leak index (minutes)"},
+        {"--samples", OPT_STRING, &samples, 0, 0, "FILE.jsonl", "write every answer with the rows it cites"},
         {"--limit", OPT_INT, &o.limit, 1, 1e9, "N", "only the first N questions"},
         {"-q|--quiet", OPT_FLAG, &o.quiet, 0, 0, NULL, "no progress"},
         {0},
@@ -413,12 +416,14 @@ static lmm_status run_eval(int argc, char **argv) {
         if (!st) st = system_of(system, &o.system);
         if (!st) st = ego_qa_load(&qas, words.at[1]);
         if (!st) st = encoder_open(model, 0, &runtime, &m);
-        o.encoder = m;
+        o.encoder = m, o.samples = samples ? &lines : NULL;
         if (!st) st = ego_open(&e, words.at[0]);
         if (!st) st = ego_eval(e, &qas, &o, &report);
         if (!st) puts(report);
+        if (!st && samples) st = file_write(samples, lines.data, lines.size);
     }
     free(report);
+    buf_free(&lines);
     ego_qa_free(&qas);
     ego_close(e);
     lmm_model_close(m), lmm_runtime_close(runtime);

@@ -10,11 +10,28 @@
 
 #include "ego/ego_int.h"
 
-enum { ROWS_MAX = 1500, OPTION_ROWS_MAX = 300, RAG_TOP = 50, RAG_KEEP = 3, RAG_SIDE_MS = 15 * EGO_SECOND, PLAIN_TOP = 10 };
+enum {
+    ROWS_MAX = 1500,
+    OPTION_ROWS_MAX = 300,
+    NEAR_ROWS_MAX = 400,
+    RAG_TOP = 50,
+    RAG_KEEP = 3,
+    RAG_SIDE_MS = 15 * EGO_SECOND,
+    PLAIN_TOP = 10
+};
 
 const char *ego_system_name(ego_system s) {
     static const char *const names[EGO_SYSTEMS] = {"ours", "egorag", "bm25", "dense", "nothing"};
     return names[s];
+}
+
+/* The rows nearest to the question by vector. */
+static lmm_status mark_near(ego_view *v, const char *text, const lmm_model *encoder, bool *taken) {
+    ego_hits h = {0};
+    lmm_status st = ego_search(v, text, &(ego_search_opts){.rank = EGO_DENSE, .count = NEAR_ROWS_MAX, .encoder = encoder}, &h);
+    for (int i = 0; i < h.count; i++) taken[h.at[i].doc] = true;
+    ego_hits_free(&h);
+    return st;
 }
 
 /* The `most` heaviest visible rows of a text's words; taken[doc] marks them. */
@@ -42,11 +59,12 @@ static lmm_status mark_rows(ego_view *v, const char *text, int most, bool all_wo
     return st;
 }
 
-static lmm_status gather_ours(ego_view *v, const ego_question *q, ego_hits *out) {
+static lmm_status gather_ours(ego_view *v, const ego_question *q, const lmm_model *encoder, ego_hits *out) {
     ego *e = ego_view_store(v);
     bool *taken = mem_new((size_t)e->docs.count + 1, sizeof *taken);
     lmm_status st = mark_rows(v, q->question, ROWS_MAX, false, taken);
     for (int i = 0; !st && i < q->option_count; i++) st = mark_rows(v, q->options[i], OPTION_ROWS_MAX, true, taken);
+    if (!st) st = mark_near(v, q->question, encoder, taken);
     for (int d = 0; !st && d < e->docs.count; d++)
         if (taken[d]) st = ego_view_hit(v, d, 0, out);
     free(taken);
@@ -142,13 +160,13 @@ lmm_status ego_ask(ego_view *v, const ego_question *q, ego_system s, const lmm_m
     ego_hits evidence = {0};
     lmm_status st = LMM_OK;
     if (!*q->question) return LMM_FAIL(LMM_E_ARG, "the question is empty");
-    if (s == EGO_OURS) st = gather_ours(v, q, &evidence);
+    if (s == EGO_OURS) st = gather_ours(v, q, encoder, &evidence);
     else if (s == EGO_EGORAG) st = gather_egorag(v, q, encoder, &evidence);
     else if (s != EGO_NOTHING)
         st = ego_search(v, q->question,
                         &(ego_search_opts){.rank = s == EGO_ONLY_BM25 ? EGO_BM25 : EGO_DENSE, .count = PLAIN_TOP, .encoder = encoder},
                         &evidence);
-    if (!st) st = ego_read(v, q, &evidence, out);
+    if (!st) st = ego_read(v, q, &evidence, encoder, out);
     ego_hits_free(&evidence);
     return st;
 }

@@ -187,11 +187,11 @@ typedef struct {
     double confidence;
     bool abstain;   /* "not in your recordings" */
     char *text;     /* the answer in words */
-    ego_hits proof; /* in order of time */
+    ego_hits proof; /* the rows that decided, and no others */
 } ego_answer;
 void ego_answer_free(ego_answer *a);
 /* The reader: answers from these rows alone, all from v. Word weights are those of v, so that any retrieval can be put before it. */
-lmm_status ego_read(ego_view *v, const ego_question *q, const ego_hits *evidence, ego_answer *out);
+lmm_status ego_read(ego_view *v, const ego_question *q, const ego_hits *evidence, const lmm_model *encoder, ego_answer *out);
 typedef enum { EGO_OURS, EGO_EGORAG, EGO_ONLY_BM25, EGO_ONLY_DENSE, EGO_NOTHING, EGO_SYSTEMS } ego_system;
 const char *ego_system_name(ego_system s);
 lmm_status ego_ask(ego_view *v, const ego_question *q, ego_system s, const lmm_model *encoder, ego_answer *out);
@@ -225,12 +225,15 @@ void ego_qa_free(ego_qas *q);
 typedef struct {
     const char *wearer;
     ego_system system;
-    bool oracle; /* evidence is what the target times hold, nothing else */
+    bool oracle;  /* evidence is what the target times hold, nothing else */
+    bool control; /* ask every trap once more of a memory cut off for real: gives the leak index, takes minutes */
     int limit;
     const lmm_model *encoder;
+    buf *samples; /* one JSON line a question; may be NULL */
     bool quiet;
 } ego_eval_opts;
-/* *report: JSON with micro and macro accuracy, per type, per certificate length, recall and latency; free(). */
+/* *report: JSON with micro and macro accuracy, per type, per certificate length, recall of the cited rows, leak and latency; free(). hit@k: share of
+ * questions with a target within 30 s of one of the first k rows the answer cites, which are those that decided it; cited: how many there are. */
 lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **report);
 
 #endif

@@ -48,6 +48,10 @@ lmm_status ego_text(ego *e, int64_t key, char **text, char **speaker); /* free b
 /* Rows whose text or speaker holds the token, ascending; on loan until the next write. */
 lmm_status ego_postings_of(ego *e, const char *term, ego_postings *out);
 
+/* synonyms.c: "stem head" sorted by stem; the index holds heads. */
+extern const char *const ego_synonyms[];
+extern const int ego_synonym_count;
+
 /* fts_token.c: teaches a connection the tokenizer 'ego' of words.c. */
 lmm_status ego_fts_register(sqlite3 *db);
 
@@ -83,6 +87,34 @@ int64_t ego_view_count(ego_view *v, double *length_mean);
 /* Visible rows of a token. free(out->doc) */
 lmm_status ego_view_postings(ego_view *v, const char *term, ego_postings *out);
 lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out); /* reads the row's text */
+
+/* ---- the control of a leak (control.c) ---- */
+
+typedef struct ego_control ego_control;
+lmm_status ego_control_open(ego_control **out, ego *whole, const char *wearer, const lmm_model *encoder);
+void ego_control_close(ego_control *c);
+/* A view of a memory with nothing but what the wearer may see at `cut`, which must not go back. ego_view_close */
+lmm_status ego_control_view(ego_control *c, int64_t cut, ego_view **out);
+
+/* ---- what a question wants (intent.c) ---- */
+
+enum { EGO_OPTIONS_MAX = 8 };
+typedef enum { SHAPE_WORDS, SHAPE_NAMES, SHAPE_NUMBERS, SHAPE_DAYS, SHAPE_PARTS, SHAPE_PLACES } ego_shape; /* of the options */
+typedef struct {
+    ego_op op;
+    ego_shape shape;
+    bool first_person, plural_part;
+    int hour_from, hour_to; /* of a part of day named as a habit's; equal: none */
+    char *text;             /* lower case, without the opening clause */
+    ego_terms tokens;       /* all words of it as stems, stop words too */
+    ego_spans spans, option_spans[EGO_OPTIONS_MAX];
+} ego_intent;
+lmm_status ego_intent_of(ego_intent *out, ego_view *v, const ego_question *q);
+void ego_intent_free(ego_intent *in);
+void ego_tokens_of(ego_terms *out, const char *text);
+bool ego_tokens_hold(const ego_terms *t, const char *words); /* any of these words, as stems */
+/* when.c: hours [*from, *to) of a part of the day the text names; *to may pass midnight. */
+bool ego_part_of_day(const char *text, int *from, int *to);
 
 /* ---- rows by score (search.c) ---- */
 

@@ -5,7 +5,8 @@
 
 #include "ego/ego_int.h"
 
-enum { TYPES_MAX = 16, BUCKETS = 4, SLACK = 30 * EGO_SECOND };
+enum { TYPES_MAX = 16, BUCKETS = 4, KS = 4, SLACK = 30 * EGO_SECOND };
+static const int ks[KS] = {1, 3, 5, 10};
 static const char *const bucket_names[BUCKETS] = {"<2h", "2-6h", "6-24h", ">24h"};
 
 typedef struct {
@@ -15,7 +16,9 @@ typedef struct {
 typedef struct {
     const char *type[TYPES_MAX];
     tally of_type[TYPES_MAX], of_bucket[BUCKETS], heard[2], all, trap;
-    int types, future, hit, with_targets, abstained, errors;
+    int types, with_targets, abstained, errors;
+    int hit[KS], cited, cited_right;                    /* cited_right: cited rows that lie on a target */
+    int future, controlled, future_in_control, changed; /* of traps */
     VEC(double) ms;
 } score;
 
@@ -32,11 +35,21 @@ static int type_of(score *s, const char *name) {
     return s->types - 1;
 }
 
-static bool hits_target(const ego_qa *q, const ego_answer *a) {
-    for (int i = 0; i < a->proof.count; i++)
-        for (int k = 0; k < q->targets.count; k++)
-            if (a->proof.at[i].t1 + SLACK >= q->targets.at[k].from && a->proof.at[i].t0 - SLACK <= q->targets.at[k].to) return true;
+static bool on_target(const ego_qa *q, const ego_hit *h) {
+    for (int k = 0; k < q->targets.count; k++)
+        if (h->t1 + SLACK >= q->targets.at[k].from && h->t0 - SLACK <= q->targets.at[k].to) return true;
     return false;
+}
+
+static void judge_proof(score *s, const ego_qa *q, const ego_answer *a) {
+    int first = INT32_MAX;
+    s->with_targets++;
+    for (int i = 0; i < a->proof.count; i++) {
+        bool on = on_target(q, &a->proof.at[i]);
+        if (on && first > i) first = i;
+        s->cited++, s->cited_right += on;
+    }
+    for (int k = 0; k < KS; k++) s->hit[k] += first < ks[k];
 }
 
 static void judge(score *s, const ego_qa *q, const ego_answer *a) {
@@ -46,12 +59,12 @@ static void judge(score *s, const ego_qa *q, const ego_answer *a) {
     count(&s->of_bucket[bucket_of(q->certificate)], right);
     count(&s->heard[q->need_audio], right);
     s->abstained += a->abstain;
-    if (q->targets.count) s->with_targets++, s->hit += hits_target(q, a);
+    if (q->targets.count) judge_proof(s, q, a);
     if (q->future >= 0) s->trap.count++, s->future += a->choice == q->future;
 }
 
 /* What the target times hold, and nothing else. */
-static lmm_status ask_oracle(ego_view *v, const ego_qa *q, const ego_question *x, ego_answer *out) {
+static lmm_status ask_oracle(ego_view *v, const ego_qa *q, const ego_question *x, const ego_eval_opts *o, ego_answer *out) {
     ego *e = ego_view_store(v);
     ego_hits h = {0};
     lmm_status st = LMM_OK;
@@ -61,21 +74,76 @@ static lmm_status ask_oracle(ego_view *v, const ego_qa *q, const ego_question *x
             inside = e->docs.at[d].t1 >= q->targets.at[k].from && e->docs.at[d].t0 <= q->targets.at[k].to;
         if (inside && ego_view_sees(v, d)) st = ego_view_hit(v, d, 0, &h);
     }
-    if (!st) st = ego_read(v, x, &h, out);
+    if (!st) st = ego_read(v, x, &h, o->encoder, out);
     ego_hits_free(&h);
     return st;
+}
+
+static lmm_status ask(ego_view *v, const ego_qa *q, const ego_eval_opts *o, ego_answer *out) {
+    ego_question x = {.question = q->question, .type = q->type, .option_count = 4};
+    for (int k = 0; k < 4; k++) x.options[k] = q->options[k];
+    return o->oracle ? ask_oracle(v, q, &x, o, out) : ego_ask(v, &x, o->system, o->encoder, out);
 }
 
 static lmm_status one(ego *e, const ego_qa *q, const ego_eval_opts *o, ego_answer *out) {
     ego_view *v;
     lmm_status st = ego_view_open(&v, e, o->wearer, q->query_time);
     if (st) return st;
-    ego_question x = {.question = q->question, .type = q->type, .option_count = 4};
-    for (int k = 0; k < 4; k++) x.options[k] = q->options[k];
-    st = o->oracle ? ask_oracle(v, q, &x, out) : ego_ask(v, &x, o->system, o->encoder, out);
+    st = ask(v, q, o, out);
     ego_view_close(v);
     return st;
 }
+
+static void put_sample(buf *b, const ego_qa *q, const ego_answer *a) {
+    buf_printf(b, "{\"id\": \"%s\", \"operator\": \"%s\", \"choice\": %d, \"answer\": %d, \"confidence\": %.3f, \"cited\": [", q->id,
+               ego_op_name(a->op), a->choice, q->answer, a->confidence);
+    for (int i = 0; i < a->proof.count && i < 10; i++)
+        buf_puts(b, i ? ", " : ""), json_quote(b, a->proof.at[i].text, strlen(a->proof.at[i].text));
+    buf_puts(b, "]}\n");
+}
+
+/* ---- leaks: traps asked again of a memory that ends at their time ---- */
+
+static int by_query_time(const void *a, const void *b) {
+    const ego_qa *x = *(const ego_qa *const *)a, *y = *(const ego_qa *const *)b;
+    return (x->query_time > y->query_time) - (x->query_time < y->query_time);
+}
+
+static lmm_status control_one(score *s, ego *e, ego_control *c, const ego_qa *q, const ego_eval_opts *o) {
+    ego_view *v;
+    ego_answer a = {.choice = -1}, b = {.choice = -1};
+    lmm_status st = ego_control_view(c, q->query_time, &v);
+    if (st) return st;
+    st = ask(v, q, o, &b);
+    ego_view_close(v);
+    if (!st) st = one(e, q, o, &a);
+    s->controlled++;
+    s->future_in_control += b.choice == q->future;
+    s->changed += a.choice != b.choice || a.proof.count != b.proof.count;
+    ego_answer_free(&a), ego_answer_free(&b);
+    return st;
+}
+
+static lmm_status control(score *s, ego *e, const ego_qas *q, int n, const ego_eval_opts *o) {
+    const ego_qa **traps = mem_new((size_t)n + 1, sizeof *traps);
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        if (q->at[i].future >= 0) traps[count++] = &q->at[i];
+    if (count) qsort(traps, (size_t)count, sizeof *traps, by_query_time);
+    ego_control *c = NULL;
+    lmm_status st = ego_control_open(&c, e, o->wearer, o->encoder);
+    progress *bar = st || o->quiet ? NULL : progress_new("control", count, "traps");
+    for (int i = 0; !st && i < count; i++) {
+        st = control_one(s, e, c, traps[i], o);
+        if (bar) progress_set(bar, i + 1, NULL);
+    }
+    progress_free(bar);
+    ego_control_close(c);
+    free(traps);
+    return st;
+}
+
+/* ---- the report ---- */
 
 static double percent(const tally *t) { return t->count ? 100.0 * t->right / t->count : 0; }
 
@@ -95,6 +163,20 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void put_proof(buf *b, const score *s) {
+    double n = s->with_targets ? s->with_targets : 1;
+    for (int k = 0; k < KS; k++) buf_printf(b, ", \"hit@%d\": %.4f", ks[k], s->hit[k] / n);
+    buf_printf(b, ", \"cited\": %.2f, \"citation_precision\": %.4f, \"with_targets\": %d", s->cited / n,
+               s->cited ? (double)s->cited_right / s->cited : 0, s->with_targets);
+}
+
+static void put_traps(buf *b, const score *s) {
+    buf_printf(b, ", \"traps\": %d, \"future_chosen\": %d", s->trap.count, s->future);
+    if (s->controlled)
+        buf_printf(b, ", \"future_chosen_in_control\": %d, \"answers_changed_by_control\": %d, \"leak_index\": %.2f", s->future_in_control,
+                   s->changed, 100.0 * (s->future - s->future_in_control) / s->controlled);
+}
+
 static char *report_of(score *s, const ego_eval_opts *o) {
     buf b = {0};
     double macro = 0;
@@ -108,11 +190,10 @@ static char *report_of(score *s, const ego_eval_opts *o) {
     for (int i = 0; i < BUCKETS; i++) buf_puts(&b, i ? ", " : ""), put_tally(&b, bucket_names[i], &s->of_bucket[i]);
     buf_puts(&b, "}, \"need_audio\": {");
     put_tally(&b, "no", &s->heard[0]), buf_puts(&b, ", "), put_tally(&b, "yes", &s->heard[1]);
-    buf_printf(&b,
-               "}, \"hit@10\": %.4f, \"hits\": %d, \"with_targets\": %d, \"traps\": %d, \"future_chosen\": %d, \"abstained\": %d, "
-               "\"errors\": %d",
-               s->with_targets ? (double)s->hit / s->with_targets : 0, s->hit, s->with_targets, s->trap.count, s->future, s->abstained,
-               s->errors);
+    buf_puts(&b, "}");
+    put_proof(&b, s);
+    put_traps(&b, s);
+    buf_printf(&b, ", \"abstained\": %d, \"errors\": %d", s->abstained, s->errors);
     if (s->ms.count) {
         qsort(s->ms.at, (size_t)s->ms.count, sizeof *s->ms.at, ascending);
         buf_printf(&b, ", \"ms_p50\": %.2f, \"ms_p95\": %.2f", s->ms.at[s->ms.count / 2], s->ms.at[(int)(0.95 * (s->ms.count - 1))]);
@@ -132,11 +213,13 @@ lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **rep
         if (one(e, &q->at[i], o, &a)) s.errors++;
         VEC_PUSH(&s.ms, (time_now() - start) * 1000);
         judge(&s, &q->at[i], &a);
+        if (o->samples) put_sample(o->samples, &q->at[i], &a);
         ego_answer_free(&a);
         if (bar) progress_set(bar, i + 1, NULL);
     }
     progress_free(bar);
-    *report = report_of(&s, o);
+    lmm_status st = o->control ? control(&s, e, q, n, o) : LMM_OK;
+    if (!st) *report = report_of(&s, o);
     free(s.ms.at);
-    return LMM_OK;
+    return st;
 }

@@ -1,7 +1,7 @@
 /* read.c - the reader: from a question, options and rows to an answer, without a language model.
  *
- * What kind of answer is wanted follows from the words of the question and from the shape of the options (numbers, days, parts of a day, names). Rows
- * are weighed by the rarity of the question's words they hold; each operator then decides over the rows within reach of the best. */
+ * A row weighs by the share of the question's words it holds, rare ones more, and by the cosine of its vector to the question's. What is wanted comes
+ * from intent.c; each operator decides over the rows within reach of the heaviest. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,117 +10,49 @@
 
 #include "ego/ego_int.h"
 
-enum { OPTIONS = 8, EPISODE_GAP = 10 * EGO_MINUTE, PROOF_MAX = 10 };
-static const double REACH = 0.72; /* of the best row's weight; a missing colour falls out, a different verb does not */
+enum { OPTIONS = EGO_OPTIONS_MAX, EPISODE_GAP = 10 * EGO_MINUTE };
 
-typedef enum { KIND_WORDS, KIND_NAMES, KIND_NUMBERS, KIND_DAYS, KIND_PARTS } option_kind;
+/* Of a vector space: what a cosine counts beside words, and from where on an option is meant by a row. */
+typedef struct {
+    double cosine, option;
+} space;
+static const space learned = {1.0, 0.4}, hashed = {0.25, 0.5};
+static const double REACH = 0.80; /* of the best row's weight */
 
 typedef struct {
     const ego_hit *hit;
     ego_terms terms;
-    double weight;
-    bool self, me; /* done by the wearer; done to the wearer */
+    double weight, near[OPTIONS]; /* near: cosine to each option */
+    bool self, me;                /* done by the wearer; done to the wearer */
 } row;
 
 typedef struct {
     const ego_question *q;
-    int64_t now;
-    ego_op op;
-    option_kind kind;
-    bool self, me;          /* only what the wearer did; only what was done to the wearer */
-    int hour_from, hour_to; /* of a part of day named as a habit; equal: none */
-    char *text;             /* lower case, without the opening clause */
+    ego_intent in;
+    const space *space;
     ego_terms terms, option[OPTIONS];
-    double *weight; /* of terms */
-    ego_spans spans, option_spans[OPTIONS];
+    double *weight;             /* of terms */
+    float (*vector)[EGO_WIDTH]; /* of the question, then of each option */
     VEC(row) rows;
     double best;
 } reading;
 
-static bool holds(const ego_terms *t, const char *term) {
-    for (int i = 0; i < t->count; i++)
-        if (!strcmp(t->at[i], term)) return true;
-    return false;
+/* Speech is misheard: a longer word may have one letter off. */
+static bool alike(const char *a, const char *b) {
+    size_t n = strlen(a);
+    int off = 0;
+    if (n < 5 || strlen(b) != n || isdigit((unsigned char)*a)) return false;
+    for (size_t i = 0; i < n && off < 2; i++) off += a[i] != b[i];
+    return off < 2;
 }
 
-static bool holds_all(const ego_terms *t, const ego_terms *part) {
-    for (int i = 0; i < part->count; i++)
-        if (!holds(t, part->at[i])) return false;
-    return part->count > 0;
-}
-
-static bool any_of(const char *text, const char *const *words, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (strstr(text, words[i])) return true;
+static bool heard(const row *w, const char *term) {
+    for (int i = 0; i < w->terms.count; i++)
+        if (!strcmp(w->terms.at[i], term) || (w->hit->kind == EGO_SPEECH && alike(w->terms.at[i], term))) return true;
     return false;
 }
-#define ANY(text, ...) any_of(text, (const char *const[]){__VA_ARGS__}, COUNT_OF(((const char *const[]){__VA_ARGS__})))
 
 /* ---- what is asked ---- */
-
-/* "Quick question: where ..." asks "where ...": a short opening clause that is no adverbial is dropped. */
-static const char *without_opening(const char *s) {
-    static const char *const keep[] = {"in ",       "at ",  "on ", "after ", "before ", "when",  "with", "besides", "leaving", "apart",
-                                       "according", "once", "who", "what",   "which",   "where", "how",  "the ",    "from"};
-    size_t n = strcspn(s, ":,");
-    int words = 1;
-    for (size_t i = 0; i < n; i++) words += s[i] == ' ';
-    if (!s[n] || words > 4) return s;
-    for (size_t i = 0; i < COUNT_OF(keep); i++)
-        if (!strncasecmp(s, keep[i], strlen(keep[i]))) return s;
-    for (n++; s[n] == ' '; n++) {}
-    return s[n] ? s + n : s;
-}
-
-static bool is_number(const char *s) { return *s && strspn(s, "0123456789") == strlen(s); }
-
-static bool is_name(const char *s) { return isupper((unsigned char)*s) && !strchr(s, ' ') && !isdigit((unsigned char)s[1]); }
-
-static bool part_hours(const char *s, int *from, int *to) {
-    if (strstr(s, "morning")) return *from = 4, *to = 11, true;
-    if (ANY(s, "middle of the day", "lunchtime", "noon ", "midday")) return *from = 11, *to = 14, true;
-    if (strstr(s, "afternoon")) return *from = 14, *to = 18, true;
-    if (ANY(s, "evening", "night")) return *from = 18, *to = 28, true;
-    return false;
-}
-
-static option_kind kind_of(reading *r) {
-    int numbers = 0, names = 0, days = 0, parts = 0, n = r->q->option_count, a, b;
-    for (int i = 0; i < n; i++) {
-        const char *o = r->q->options[i];
-        numbers += is_number(o);
-        names += is_name(o);
-        days += ego_when(o, r->now, &r->option_spans[i]);
-        parts += part_hours(o, &a, &b);
-    }
-    if (!n) return KIND_WORDS;
-    return numbers == n ? KIND_NUMBERS : days == n ? KIND_DAYS : parts == n ? KIND_PARTS : names == n ? KIND_NAMES : KIND_WORDS;
-}
-
-static ego_op op_of(const reading *r) {
-    const char *s = r->text;
-    if (r->kind == KIND_NUMBERS && ANY(s, "how many", "how often", "how frequent", "count", "number", "times")) return EGO_OP_COUNT;
-    if (ANY(s, "least often", "rarely", "seldom")) return EGO_OP_LEAST;
-    if (r->kind == KIND_PARTS || ANY(s, "usual", "normal", "most often", "mostly", "tend", "typical", "generally", "regular", "most common",
-                                     "the most", "for most", " most?", "most in the"))
-        return EGO_OP_MOST;
-    if (r->kind == KIND_NAMES &&
-        ANY(s, "missing", "absent", "skipped", "not turn up", "did not", "not at ", "not there", "empty", "failed to", "wasn't", "didn't"))
-        return EGO_OP_ABSENT;
-    if (ANY(s, "still", " yet", "remains", "so far", "outstanding", "not bought") &&
-        ANY(s, "buy", "bought", "get", "got", "need", "list", "purchase", "shopping"))
-        return EGO_OP_OPEN;
-    if (ANY(s, "right after", "straight after", "immediately after", "next", "followed", "came after")) return EGO_OP_AFTER;
-    if (ANY(s, "right before", "just before", "immediately before")) return EGO_OP_BEFORE;
-    if (r->kind == KIND_DAYS || !strncmp(s, "when", 4)) return EGO_OP_WHEN;
-    if (ANY(s, "the first", "first time", "earliest")) return EGO_OP_FIRST;
-    return EGO_OP_LAST;
-}
-
-const char *ego_op_name(ego_op op) {
-    static const char *const names[] = {"fact", "last", "first", "when", "count", "most", "least", "absent", "before", "after", "open"};
-    return names[op];
-}
 
 static lmm_status weigh_terms(reading *r, ego_view *v) {
     double mean, total = (double)ego_view_count(v, &mean);
@@ -135,46 +67,33 @@ static lmm_status weigh_terms(reading *r, ego_view *v) {
     return LMM_OK;
 }
 
-static void whose(reading *r) {
-    const char *s = r->text;
-    bool place = ANY(s, "where", "room", "spot"), i = ANY(s, " i ", "my ", " i've ") || !strncmp(s, "i ", 2),
-         me = ANY(s, " me ", " me?", " me.");
-    bool aside = ANY(s, "apart from me", "besides m", "not me", "other than me", "not counting me", "leaving me");
-    r->self = r->kind != KIND_NAMES && !place && i && !ANY(s, "hear", "as i saw");
-    r->me = r->kind == KIND_NAMES && r->op == EGO_OP_MOST && (i || me) && !aside;
-    if (r->op == EGO_OP_MOST &&
-        ANY(s, "mornings", "afternoons", "evenings", "nights", "lunchtimes", "in the morning", "in the evening", "in the afternoon"))
-        part_hours(s, &r->hour_from, &r->hour_to);
-}
-
-static lmm_status understand(reading *r, ego_view *v, const ego_question *q, int64_t now) {
-    const char *s = without_opening(q->question);
-    *r = (reading){.q = q, .now = now, .text = mem_strdup(s)};
-    for (char *p = r->text; *p; p++) *p = (char)tolower((unsigned char)*p);
-    r->kind = kind_of(r);
-    r->op = op_of(r);
-    whose(r);
-    ego_terms_of(&r->terms, s);
-    for (int i = 0; i < q->option_count; i++) ego_terms_of(&r->option[i], q->options[i]);
-    ego_when(r->text, now, &r->spans);
-    return weigh_terms(r, v);
+static lmm_status understand(reading *r, ego_view *v, const ego_question *q, const lmm_model *encoder) {
+    const char *texts[OPTIONS + 1] = {q->question};
+    *r = (reading){.q = q, .space = encoder ? &learned : &hashed};
+    lmm_status st = ego_intent_of(&r->in, v, q);
+    ego_terms_of(&r->terms, r->in.text);
+    for (int i = 0; i < q->option_count; i++) ego_terms_of(&r->option[i], q->options[i]), texts[i + 1] = q->options[i];
+    r->vector = mem_new((size_t)q->option_count + 1, sizeof *r->vector);
+    if (!st) st = ego_embed(encoder, texts, q->option_count + 1, r->vector[0]);
+    return st ? st : weigh_terms(r, v);
 }
 
 static void reading_free(reading *r) {
     for (int i = 0; i < r->rows.count; i++) ego_terms_free(&r->rows.at[i].terms);
-    for (int i = 0; i < OPTIONS; i++) ego_terms_free(&r->option[i]), free(r->option_spans[i].at);
+    for (int i = 0; i < OPTIONS; i++) ego_terms_free(&r->option[i]);
     ego_terms_free(&r->terms);
-    free(r->rows.at), free(r->weight), free(r->spans.at), free(r->text);
+    ego_intent_free(&r->in);
+    free(r->rows.at), free(r->weight), free(r->vector);
 }
 
 /* ---- what a row says ---- */
 
 static bool in_time(const reading *r, const ego_hit *h) {
     int hour = (int)(h->t0 / EGO_HOUR % 24);
-    if (r->hour_to > r->hour_from && !((hour >= r->hour_from && hour < r->hour_to) || hour + 24 < r->hour_to)) return false;
-    if (!r->spans.count || r->op == EGO_OP_WHEN) return true;
-    for (int i = 0; i < r->spans.count; i++)
-        if (h->t1 >= r->spans.at[i].from && h->t0 <= r->spans.at[i].to) return true;
+    if (r->in.hour_to > r->in.hour_from && !((hour >= r->in.hour_from && hour < r->in.hour_to) || hour + 24 < r->in.hour_to)) return false;
+    if (!r->in.spans.count || r->in.op == EGO_OP_WHEN) return true;
+    for (int i = 0; i < r->in.spans.count; i++)
+        if (h->t1 >= r->in.spans.at[i].from && h->t0 <= r->in.spans.at[i].to) return true;
     return false;
 }
 
@@ -201,23 +120,38 @@ static bool acts(const ego_hit *h, const char *name) {
     return true;
 }
 
-static bool supports(const reading *r, const row *w, int option) {
-    int from, to, hour = (int)(w->hit->t0 / EGO_HOUR % 24);
-    switch (r->kind) {
-    case KIND_NAMES: return acts(w->hit, r->q->options[option]);
-    case KIND_DAYS:
-        for (int i = 0; i < r->option_spans[option].count; i++)
-            if (w->hit->t0 >= r->option_spans[option].at[i].from && w->hit->t0 <= r->option_spans[option].at[i].to) return true;
-        return false;
-    case KIND_PARTS: return part_hours(r->q->options[option], &from, &to) && ((hour >= from && hour < to) || hour + 24 < to);
-    default: return holds_all(&w->terms, &r->option[option]);
-    }
+static bool in_part(const ego_hit *h, const char *part) {
+    int from, to, hour = (int)(h->t0 / EGO_HOUR % 24);
+    return ego_part_of_day(part, &from, &to) && ((hour >= from && hour < to) || hour + 24 < to);
 }
 
+static bool in_option_span(const ego_hit *h, const ego_spans *s) {
+    for (int i = 0; i < s->count; i++)
+        if (h->t0 >= s->at[i].from && h->t0 <= s->at[i].to) return true;
+    return false;
+}
+
+static bool supports(const reading *r, const row *w, int option) {
+    switch (r->in.shape) {
+    case SHAPE_NAMES: return acts(w->hit, r->q->options[option]);
+    case SHAPE_DAYS: return in_option_span(w->hit, &r->in.option_spans[option]);
+    case SHAPE_PARTS: return in_part(w->hit, r->q->options[option]);
+    default: break;
+    }
+    for (int i = 0; i < r->option[option].count; i++)
+        if (!heard(w, r->option[option].at[i])) return false;
+    return r->option[option].count > 0;
+}
+
+/* The option a row speaks for: by its words, else, for options in words, the nearest by far enough. */
 static int option_of(const reading *r, const row *w) {
+    int best = 0;
     for (int i = 0; i < r->q->option_count; i++)
         if (supports(r, w, i)) return i;
-    return -1;
+    if (r->in.shape != SHAPE_WORDS) return -1;
+    for (int i = 1; i < r->q->option_count; i++)
+        if (w->near[i] > w->near[best]) best = i;
+    return r->q->option_count && w->near[best] >= r->space->option ? best : -1;
 }
 
 static int by_time(const void *a, const void *b) {
@@ -226,27 +160,62 @@ static int by_time(const void *a, const void *b) {
     return (x->hit->doc > y->hit->doc) - (x->hit->doc < y->hit->doc);
 }
 
-/* Rows with their weights; what the question's limits leave out is not there at all. */
-static void take_rows(reading *r, const ego_hits *evidence) {
-    for (int i = 0; i < evidence->count; i++) {
-        row w = {.hit = &evidence->at[i]};
-        if (!in_time(r, w.hit)) continue;
-        ego_terms_of(&w.terms, w.hit->text);
-        if (w.hit->speaker) ego_terms_of(&w.terms, w.hit->speaker);
-        w.self = w.hit->kind == EGO_CAPTION && word_in(w.hit->text, "I");
-        w.me = word_in(w.hit->text, "me") != NULL;
-        for (int k = 0; k < r->terms.count; k++)
-            if (r->weight[k] > 0 && holds(&w.terms, r->terms.at[k])) w.weight += r->weight[k];
-        bool out = (r->self && !w.self) || (r->me && !w.me);
-        if (out && r->op != EGO_OP_OPEN) ego_terms_free(&w.terms);
-        else VEC_PUSH(&r->rows, w);
+static double cosine(const ego_vector *x, const float *y) { return x ? fmax(0, (double)ego_vector_dot(x, y)) : 0; }
+
+static row weigh(const reading *r, const ego *e, const ego_hit *h) {
+    row w = {.hit = h};
+    const ego_vector *x = ego_vector_at(e, h->doc);
+    double sum = 0;
+    ego_terms_of(&w.terms, h->text);
+    if (h->speaker) ego_terms_of(&w.terms, h->speaker);
+    w.self = h->kind == EGO_CAPTION && word_in(h->text, "I");
+    w.me = word_in(h->text, "me") != NULL;
+    for (int k = 0; k < r->terms.count; k++) {
+        sum += r->weight[k];
+        if (r->weight[k] > 0 && heard(&w, r->terms.at[k])) w.weight += r->weight[k];
     }
+    w.weight = (sum > 0 ? w.weight / sum : 0) + r->space->cosine * cosine(x, r->vector[0]);
+    for (int i = 0; i < r->q->option_count; i++) w.near[i] = cosine(x, r->vector[i + 1]);
+    return w;
+}
+
+/* Rows of the time asked for, in order of time. */
+static void take_rows(reading *r, const ego *e, const ego_hits *evidence) {
+    for (int i = 0; i < evidence->count; i++)
+        if (in_time(r, &evidence->at[i])) VEC_PUSH(&r->rows, weigh(r, e, &evidence->at[i]));
     if (r->rows.count) qsort(r->rows.at, (size_t)r->rows.count, sizeof *r->rows.at, by_time);
+}
+
+static bool is_self(const row *w) { return w->self; }
+static bool is_me(const row *w) { return w->me; }
+
+/* "I" asks for what the wearer did, "who ... me" for what was done to the wearer, where such rows are among the heavy ones. */
+static void keep_rows(reading *r, bool (*is)(const row *)) {
+    double all = 0, those = 0;
+    int kept = 0;
+    for (int i = 0; i < r->rows.count; i++) {
+        const row *w = &r->rows.at[i];
+        all = fmax(all, w->weight);
+        if (is(w)) those = fmax(those, w->weight);
+    }
+    if (those < REACH * all) return;
+    for (int i = 0; i < r->rows.count; i++) {
+        if (is(&r->rows.at[i])) r->rows.at[kept++] = r->rows.at[i];
+        else ego_terms_free(&r->rows.at[i].terms);
+    }
+    r->rows.count = kept;
+}
+
+static void whose(reading *r) {
+    bool names = r->in.shape == SHAPE_NAMES;
+    if (!r->in.first_person || r->in.op == EGO_OP_OPEN || r->in.shape == SHAPE_PLACES) return;
+    if (!names) keep_rows(r, is_self);
+    else if (r->in.op == EGO_OP_MOST) keep_rows(r, is_me);
 }
 
 /* The most any row weighs that could decide. */
 static void find_best(reading *r) {
-    bool any = r->op == EGO_OP_COUNT || r->op == EGO_OP_AFTER || r->op == EGO_OP_BEFORE || r->op == EGO_OP_ABSENT;
+    bool any = r->in.op == EGO_OP_COUNT || r->in.op == EGO_OP_AFTER || r->in.op == EGO_OP_BEFORE || r->in.op == EGO_OP_ABSENT;
     for (int i = 0; i < r->rows.count; i++)
         if (r->rows.at[i].weight > r->best && (any || !r->q->option_count || option_of(r, &r->rows.at[i]) >= 0))
             r->best = r->rows.at[i].weight;
@@ -342,9 +311,9 @@ static void op_open(const reading *r, verdict *v) {
         int wanted = -1, bought = -1;
         for (int i = 0; i < r->rows.count; i++) {
             const row *w = &r->rows.at[i];
-            if (!holds_all(&w->terms, &r->option[o])) continue;
+            if (!supports(r, w, o)) continue;
             if (w->hit->kind == EGO_SPEECH) wanted = i;
-            else if (holds(&w->terms, "buy")) bought = i;
+            else if (ego_tokens_hold(&w->terms, "buy pay")) bought = i;
         }
         if (wanted < 0) continue;
         int64_t rank = r->rows.at[wanted].hit->t0 - (bought > wanted ? (int64_t)1 << 50 : 0);
@@ -356,7 +325,7 @@ static void op_open(const reading *r, verdict *v) {
 }
 
 static void decide(const reading *r, verdict *v) {
-    switch (r->op) {
+    switch (r->in.op) {
     case EGO_OP_COUNT: op_count(r, v); break;
     case EGO_OP_MOST: op_most(r, true, v); break;
     case EGO_OP_LEAST: op_most(r, false, v); break;
@@ -382,24 +351,14 @@ static ego_hit hit_copy(const ego_hit *h) {
 static void answer_open(const reading *r, ego_answer *out) {
     int at = -1;
     for (int i = 0; i < r->rows.count; i++)
-        if (near_best(r, &r->rows.at[i]) && (at < 0 || r->op != EGO_OP_FIRST)) at = i;
+        if (near_best(r, &r->rows.at[i]) && (at < 0 || r->in.op != EGO_OP_FIRST)) at = i;
     double all = 0;
     for (int i = 0; i < r->terms.count; i++) all += r->weight[i];
-    out->abstain = at < 0 || r->best < 0.4 * all;
+    out->abstain = at < 0 || all <= 0 || r->rows.at[at].weight < 0.4;
     if (out->abstain) return;
     out->text = mem_strdup(r->rows.at[at].hit->text);
-    out->confidence = r->best / all;
+    out->confidence = fmin(1, r->rows.at[at].weight);
     VEC_PUSH(&out->proof, hit_copy(r->rows.at[at].hit));
-}
-
-/* After the rows that decided, the latest others that could have. */
-static void add_proof(const reading *r, const int *rows, int count, ego_answer *out) {
-    for (int i = 0; i < count && out->proof.count < PROOF_MAX; i++) VEC_PUSH(&out->proof, hit_copy(r->rows.at[rows[i]].hit));
-    for (int i = r->rows.count - 1; i >= 0 && out->proof.count < PROOF_MAX; i--) {
-        bool there = !near_best(r, &r->rows.at[i]);
-        for (int k = 0; k < count && !there; k++) there = rows[k] == i;
-        if (!there) VEC_PUSH(&out->proof, hit_copy(r->rows.at[i].hit));
-    }
 }
 
 static void answer_options(const reading *r, ego_answer *out) {
@@ -409,20 +368,21 @@ static void answer_options(const reading *r, ego_answer *out) {
     out->abstain = v.choice < 0;
     /* A guess is wanted all the same; it depends on the question alone. */
     if (v.choice < 0)
-        out->choice = (int)(hash_u64(r->text, strlen(r->text), 5) % (uint64_t)r->q->option_count),
+        out->choice = (int)(hash_u64(r->in.text, strlen(r->in.text), 5) % (uint64_t)r->q->option_count),
         out->confidence = 1.0 / r->q->option_count;
     else out->text = mem_strdup(r->q->options[v.choice]);
-    add_proof(r, v.rows.at, v.rows.count, out);
+    for (int i = 0; i < v.rows.count; i++) VEC_PUSH(&out->proof, hit_copy(r->rows.at[v.rows.at[i]].hit));
     free(v.rows.at);
 }
 
-lmm_status ego_read(ego_view *v, const ego_question *q, const ego_hits *evidence, ego_answer *out) {
+lmm_status ego_read(ego_view *v, const ego_question *q, const ego_hits *evidence, const lmm_model *encoder, ego_answer *out) {
     reading r;
     if (q->option_count > OPTIONS) return LMM_FAIL(LMM_E_LIMIT, "%d options, at most %d", q->option_count, OPTIONS);
-    lmm_status st = understand(&r, v, q, ego_view_cut(v));
-    *out = (ego_answer){.op = r.op, .choice = -1};
+    lmm_status st = understand(&r, v, q, encoder);
+    *out = (ego_answer){.op = r.in.op, .choice = -1};
     if (!st) {
-        take_rows(&r, evidence);
+        take_rows(&r, ego_view_store(v), evidence);
+        whose(&r);
         find_best(&r);
         if (q->option_count) answer_options(&r, out);
         else answer_open(&r, out);

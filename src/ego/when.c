@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ego/ego.h"
+#include "ego/ego_int.h"
 
 typedef struct {
     const char *word;
@@ -16,11 +16,20 @@ static const part parts[] = {{"morning", 5, 11},  {"noon", 11, 14},    {"lunchti
 static const char *const numbers[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"};
 
 static const part *part_in(const char *s) {
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        const char *at = strstr(s, parts[i].word);
-        if (at && (at == s || !isalpha((unsigned char)at[-1]))) return &parts[i];
-    }
-    return NULL;
+    ego_terms t = {0};
+    const part *found = NULL;
+    ego_tokens_of(&t, s);
+    for (size_t i = 0; i < COUNT_OF(parts) && !found; i++)
+        if (ego_tokens_hold(&t, parts[i].word)) found = &parts[i];
+    if (!found && ego_tokens_hold(&t, "middle") && ego_tokens_hold(&t, "day")) found = &parts[1];
+    ego_terms_free(&t);
+    return found;
+}
+
+bool ego_part_of_day(const char *text, int *from, int *to) {
+    const part *p = part_in(text);
+    if (p) *from = p->from, *to = p->to;
+    return p != NULL;
 }
 
 /* A number written before `at`: "two " or "12 ". */

@@ -1,29 +1,17 @@
 /* words.c - text to search tokens, the same for the index, for questions and for the reader.
  *
- * Latin words are lower-cased and stemmed lightly, then joined with their everyday synonyms (a mug is a cup); numbers keep their digits and point ("19.9").
+ * Latin words are lower-cased and stemmed lightly; irregular forms and everyday synonyms meet in one stem (synonyms.c); numbers keep their digits and
+ * point ("19.9").
  * Chinese, Japanese and Korean text has no spaces: every character is a token, and every pair of neighbours one more in the same place. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ego/ego.h"
+#include "ego/ego_int.h"
 
 enum { WORD_MAX = 48 };
 
 /* clang-format off */
-/* One row a meaning, the first word stands for all. Stems, as `stem` below leaves them. */
-static const char *const synonyms[] = {
-    "cup mug beaker", "charger adapter", "notebook notepad journal", "scissor shear", "bottle flask", "bag tote backpack", "towel cloth rag",
-    "lamp light", "key keyring", "phone mobile smartphone handset", "book novel", "blanket throw quilt", "jacket coat", "camera camcorder", "pan skillet",
-    "plate dish", "bowl basin", "speaker loudspeaker", "tape sellotape", "remote controller", "umbrella brolly", "marker pen", "box container crate",
-    "sofa couch", "fridge refrigerator", "shelf rack", "drawer", "desk bureau", "cupboard cabinet closet", "yard garden", "hall hallway corridor",
-    "buy bought purchase purchased pay paid get got", "eat ate eaten", "drink drank drunk sip", "take took taken grab pick fetch", "put place set lay laid leave left",
-    "give gave given hand pass", "say said tell told mention speak spoke", "make made prepare prepar", "clean tidy wipe wash", "promise promis swear swore vow commit",
-    "shop shopp store market", "cost price", "usual usually normal normally", "often frequent frequently", "see saw seen", "go went gone", "use using handle handl operate",
-    "snack nibble", "dinner supper", "talk chat discuss", "rehearse rehears practise practis practice", "guitar", "film movie", "plant flower",
-    "repair fix mend", "exercise exercis workout", "dance danc", "begin began start", "bring brought carry", "keep kept store stor", "absent missing miss away",
-    "join accompany", "bike bicycle", "rubbish recycle recycl trash garbage waste", "sew stitch", "costume outfit", "video footage", "help assist", "sit sat seat", "find found", "topic subject",
-};
 static const char *const stops[] = {
     "a", "an", "the", "and", "or", "of", "to", "in", "on", "at", "by", "for", "from", "with", "is", "are", "was", "were", "be", "been", "am", "do", "did", "doe",
     "i", "me", "my", "we", "us", "our", "you", "your", "he", "she", "it", "they", "them", "his", "her", "their", "that", "thi", "this", "these", "those", "there",
@@ -52,20 +40,23 @@ static int stem(char *w, int n) {
     return n;
 }
 
-/* The first word of the row that holds w; w itself when none does. A stem may have lost its e. */
+/* Compares w with the first word of a row. */
+static int by_word(const void *w, const void *row) {
+    const char *key = w, *at = *(const char *const *)row;
+    size_t n = strcspn(at, " ");
+    int order = strncmp(key, at, n);
+    return order ? order : key[n] != 0;
+}
+
+/* The stem that stands for w's meaning; w itself when it stands alone. */
 static int canonical(char *w, int n) {
-    for (size_t i = 0; i < COUNT_OF(synonyms); i++) {
-        const char *row = synonyms[i];
-        for (const char *p = row; *p;) {
-            int k = (int)strcspn(p, " ");
-            if ((k == n || (k == n + 1 && p[n] == 'e')) && !memcmp(p, w, (size_t)n)) {
-                int head = (int)strcspn(row, " ");
-                memcpy(w, row, (size_t)head);
-                return head;
-            }
-            p += k + (p[k] == ' ');
-        }
-    }
+    char key[WORD_MAX + 1];
+    snprintf(key, sizeof key, "%.*s", n, w);
+    const char *const *row = bsearch(key, ego_synonyms, (size_t)ego_synonym_count, sizeof *ego_synonyms, by_word);
+    if (!row) return n;
+    const char *head = strchr(*row, ' ') + 1;
+    n = (int)strlen(head);
+    memcpy(w, head, (size_t)n);
     return n;
 }
 
