@@ -146,6 +146,7 @@ typedef struct {
     int eos_count;
     const int *banned; /* ids that are never drawn */
     int banned_count;
+    bool logprobs; /* fill lmm_answer.logprobs */
 } lmm_gen_opts;
 typedef enum { LMM_FINISH_STOP, LMM_FINISH_LENGTH, LMM_FINISH_CANCELLED } lmm_finish;
 typedef struct {
@@ -153,6 +154,8 @@ typedef struct {
     int *ids;   /* with the end token when there was one */
     int id_count;
     lmm_finish finish;
+    float *
+        logprobs; /* (id_count) of each id at the temperature (greedy: 1) without the banned ids, other filters left aside; NULL when not asked for */
 } lmm_answer;
 /* Called with every piece of text (whole UTF-8 characters); returning false stops that sequence. */
 typedef bool (*lmm_text_fn)(void *arg, int sequence, const char *text, size_t size);
@@ -257,7 +260,8 @@ typedef struct {
     double tokens_step, flops_step;                   /* means over them; forward and backward */
     int steps_measured;
 } lmm_training_plan;
-lmm_status lmm_train_plan(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, lmm_training_plan *out);
+lmm_status lmm_train_plan(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, const lmm_train_opts *opts,
+                          lmm_training_plan *out);
 /* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
 void lmm_cancel(void);
 

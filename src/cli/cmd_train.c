@@ -24,13 +24,13 @@ static void print_plan_json(const lmm_training_plan *p) {
            p->activation_bytes, p->tokens_step, p->flops_step);
 }
 
-static lmm_status plan(const model_args *a, const char *recipe, const opt_list *overrides, bool json) {
+static lmm_status plan(const model_args *a, const char *recipe, const opt_list *overrides, const lmm_train_opts *o, bool json) {
     lmm_runtime *runtime;
     lmm_training_plan p;
     if (!recipe) return LMM_FAIL(LMM_E_ARG, "give the recipe with -c FILE.yaml");
     lmm_status st = runtime_open(&runtime, a);
     if (st) return st;
-    st = lmm_train_plan(runtime, recipe, overrides->at, overrides->count, &p);
+    st = lmm_train_plan(runtime, recipe, overrides->at, overrides->count, o, &p);
     if (!st && json) print_plan_json(&p);
     else if (!st) print_plan(&p);
     lmm_runtime_close(runtime);
@@ -77,7 +77,7 @@ lmm_status cmd_train(int argc, char **argv) {
         else {
             opt_list overrides = {words.at + 1, words.count - 1};
             o.algorithm = words.at[0];
-            st = plan_only ? plan(&a, recipe, &overrides, json) : run(&a, recipe, &overrides, &o);
+            st = plan_only ? plan(&a, recipe, &overrides, &o, json) : run(&a, recipe, &overrides, &o);
         }
     }
     opts_free(table);

@@ -88,6 +88,8 @@ struct lmm_session {
     float *logits; /* (vocab), of the last row */
     bool logits_valid;
     int step_count, step_context; /* largest batch its arena was measured for */
+    int64_t prefill_rows,
+        step_rows; /* rows this session has run itself, in prompts and one by one; those of a fork's origin are not its own */
 };
 /* Appends n text rows in one pass per session: batched decoding. */
 lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n);

@@ -13,6 +13,7 @@ typedef struct {
     buf text;     /* all text so far, stop text cut off */
     size_t given; /* bytes of it already handed out */
     id_list ids;
+    VEC(float) logprobs;
     lmm_finish finish;
     bool done;
 } sequence;
@@ -91,6 +92,14 @@ static lmm_status accept(const generation *g, sequence *q, int id) {
     return LMM_OK;
 }
 
+/* Its log-probability, from the logits it was drawn from. */
+static void note_logprob(const generation *g, sequence *q, int id, int vocab, float *scratch) {
+    if (!g->o->logprobs) return;
+    const xent_opts o = {.temperature = g->o->temperature, .banned = g->o->banned, .banned_count = g->o->banned_count};
+    memcpy(scratch, q->s->logits, (size_t)vocab * sizeof *scratch);
+    VEC_PUSH(&q->logprobs, logits_logprob(q->s->model->runtime->k, scratch, vocab, id, &o));
+}
+
 static lmm_status run(const generation *g, sequence *q, int n, int vocab) {
     candidates scratch = {mem_new((size_t)vocab, sizeof(int)), mem_new((size_t)vocab, sizeof(float)), 0};
     lmm_session **live = mem_new((size_t)n, sizeof *live);
@@ -101,6 +110,7 @@ static lmm_status run(const generation *g, sequence *q, int n, int vocab) {
         for (int i = 0; i < n && !st; i++) {
             if (q[i].done) continue;
             int id = sample_next(q[i].s->logits, vocab, g->o, q[i].s->ids.at, q[i].s->ids.count, &q[i].r, &scratch);
+            note_logprob(g, &q[i], id, vocab, scratch.logit);
             st = accept(g, &q[i], id);
             if (!q[i].done && lmm_cancelled()) finish(g, &q[i], LMM_FINISH_CANCELLED);
             if (!q[i].done) live[count] = q[i].s, next[count++] = id;
@@ -141,8 +151,8 @@ lmm_status lmm_generate(lmm_session *const *sessions, int n, const lmm_gen_opts 
                           .stream.skip_special = true};
     st = run(&g, q, n, sessions[0]->model->net->dec.config.vocab);
     for (int i = 0; i < n; i++) {
-        if (!st) answers[i] = (lmm_answer){buf_take(&q[i].text), q[i].ids.at, q[i].ids.count, q[i].finish};
-        else free(q[i].ids.at);
+        if (!st) answers[i] = (lmm_answer){buf_take(&q[i].text), q[i].ids.at, q[i].ids.count, q[i].finish, q[i].logprobs.at};
+        else free(q[i].ids.at), free(q[i].logprobs.at);
         buf_free(&q[i].text);
         token_stream_free(&q[i].stream);
     }
@@ -154,6 +164,7 @@ void lmm_answers_free(lmm_answer *answers, int n) {
     for (int i = 0; i < n; i++) {
         free(answers[i].text);
         free(answers[i].ids);
+        free(answers[i].logprobs);
         answers[i] = (lmm_answer){0};
     }
 }

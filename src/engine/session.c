@@ -194,6 +194,7 @@ static lmm_status prefill_piece(lmm_session *s, const lmm_prompt *p, int first, 
     decoder_rows r =
         {.n = n, .position = p->position + first * net_axes(net_), .segs = &seg, .seg_count = 1, .caches = caches, .length = p->ids.count};
     tensor *h = decoder_forward(c, &net_->dec, net_embed(c, net_, ids, n, rows), &r);
+    s->prefill_rows += n;
     if (last) {
         tensor *logits = decoder_logits(c, &net_->dec, cx_wrap(c, tensor_f32(h) + (int64_t)(n - 1) * tensor_cols(h), 1, tensor_cols(h)));
         memcpy(s->logits, logits->data, tensor_size(logits));
@@ -290,6 +291,7 @@ lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n) {
     for (int i = 0; i < n; i++) {
         memcpy(sessions[i]->logits, tensor_f32(logits) + (int64_t)i * tensor_cols(logits), (size_t)tensor_cols(logits) * sizeof(float));
         sessions[i]->logits_valid = true;
+        sessions[i]->step_rows++;
         VEC_PUSH(&sessions[i]->keys, row_key_text(ids[i], sessions[i]->position_ahead));
         VEC_PUSH(&sessions[i]->ids, ids[i]);
     }

@@ -11,21 +11,21 @@ enum { CHUNK_ROWS = 256 };
 typedef struct {
     int n; /* rows that count: label >= 0 */
     int *row, *label;
-    const float *weight;  /* (rows of h); borrowed when there is a token_logprob: backward reads it again */
-    float *token_logprob; /* (rows of h), borrowed, may be NULL */
+    const float *weight; /* (rows of h); borrowed when log-probabilities are asked for: backward reads it again */
+    xent_opts o;
 } xent_args;
 
-static xent_args *args_make(cx *c, const int *label, const float *weight, int n, int64_t V, float *token_logprob) {
+static xent_args *args_make(cx *c, const int *label, const float *weight, int n, int64_t V, const xent_opts *opts) {
     xent_args *a = slab_alloc(&c->meta, sizeof *a);
     a->row = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
     a->label = slab_alloc(&c->meta, (size_t)n * sizeof(int) + 1);
     a->weight = weight;
-    if (!token_logprob) {
+    if (opts) a->o = *opts;
+    if (!a->o.logprob) {
         float *own = slab_alloc(&c->meta, (size_t)n * sizeof *own + 1);
         memcpy(own, weight, (size_t)n * sizeof *own);
         a->weight = own;
     }
-    a->token_logprob = token_logprob;
     for (int r = 0; r < n; r++) {
         LMM_ASSERT(label[r] < V, "xent: label %d of %" PRId64, label[r], V);
         if (label[r] < 0) continue;
@@ -33,6 +33,29 @@ static xent_args *args_make(cx *c, const int *label, const float *weight, int n,
         a->label[a->n++] = label[r];
     }
     return a;
+}
+
+/* ---- one row ---- */
+
+/* The logits that the distribution is the softmax of: divided as the sampler divides them, banned ids at minus infinity. */
+static void shape_logits(float *z, int64_t V, const xent_opts *o) {
+    if (o->temperature > 0 && o->temperature != 1.0)
+        for (int64_t i = 0; i < V; i++) z[i] = (float)(z[i] / o->temperature);
+    for (int i = 0; i < o->banned_count; i++)
+        if (o->banned[i] >= 0 && o->banned[i] < V) z[o->banned[i]] = -INFINITY;
+}
+
+static float entropy_of(const float *p, int64_t V) {
+    double sum = 0;
+    for (int64_t i = 0; i < V; i++)
+        if (p[i] > 0) sum -= (double)p[i] * (double)logf(p[i]);
+    return (float)sum;
+}
+
+float logits_logprob(const kernels *k, float *z, int V, int id, const xent_opts *o) {
+    shape_logits(z, V, o);
+    float at = z[id], lse = k->softmax(z, V, 1.0f);
+    return (float)-((double)lse - (double)at);
 }
 
 /* ---- one chunk ---- */
@@ -50,17 +73,22 @@ typedef struct {
 
 static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
     const rows_job *j = arg;
+    const xent_opts *o = &j->a->o;
     (void)thread;
     for (int64_t i = first; i < last; i++) {
         float *z = j->z + i * j->V;
         int label = j->a->label[j->first + i];
+        int row = j->a->row[j->first + i];
+        shape_logits(z, j->V, o);
         float at = z[label], lse = j->k->softmax(z, (int)j->V, 1.0f);
         if (j->nll) {
             j->nll[i] = (double)lse - (double)at;
+            if (o->entropy) o->entropy[row] = entropy_of(z, j->V);
             continue;
         }
         z[label] -= 1.0f;
-        j->k->scale(z, j->seed * j->a->weight[j->a->row[j->first + i]], z, j->V);
+        float slope = j->seed * j->a->weight[row];
+        j->k->scale(z, o->temperature > 0 ? (float)((double)slope / o->temperature) : slope, z, j->V);
     }
 }
 
@@ -73,7 +101,7 @@ static double chunk_sum(const xent_args *a, int first, int rows, const double *n
     double loss = 0.0;
     for (int i = 0; i < rows; i++) {
         loss += (double)a->weight[a->row[first + i]] * nll[i];
-        if (a->token_logprob) a->token_logprob[a->row[first + i]] = (float)-nll[i];
+        if (a->o.logprob) a->o.logprob[a->row[first + i]] = (float)-nll[i];
     }
     return loss;
 }
@@ -125,9 +153,9 @@ static void linear_xent_backward(cx *c, node *n) {
 
 static const op OP_LINEAR_XENT = {"linear_xent", linear_xent_forward, linear_xent_backward, false};
 
-tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, float *token_logprob) {
+tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, const xent_opts *opts) {
     LMM_ASSERT(tensor_rows(h) == n && tensor_cols(h) == tensor_cols(w), "xent: %d labels for %" PRId64 " rows", n, tensor_rows(h));
-    xent_args *a = args_make(c, label, weight, n, w->ne[0], token_logprob);
+    xent_args *a = args_make(c, label, weight, n, w->ne[0], opts);
     size_t x = (size_t)(CHUNK_ROWS * tensor_cols(h)) * sizeof(float), z = (size_t)(CHUNK_ROWS * w->ne[0]) * sizeof(float);
     c->flops += 2.0 * a->n * (double)w->ne[0] * (double)tensor_cols(h);
     return cx_apply(c, (node){.op = &OP_LINEAR_XENT,

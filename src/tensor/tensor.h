@@ -220,10 +220,20 @@ void op_rows_store(cx *c, tensor *cache, int at, const tensor *x, int first, int
 
 /* ---- loss (op_loss.c) ---- */
 
+/* The distribution a row's loss looks at, and what is told of it. All zero: the softmax of the logits, nothing. */
+typedef struct {
+    double temperature; /* logits are divided by it; 0: 1 */
+    const int *banned;  /* ids that have no probability; borrowed until the backward pass */
+    int banned_count;
+    float *logprob, *entropy; /* (n) of the labelled rows: of the label; of the distribution, in nats. NULL: not wanted */
+} xent_opts;
+
 /* Weighted cross entropy of the output layer, fused and in chunks so that no (n, V) buffer exists:
- * loss = sum_r weight[r] * -log softmax(h_r w^T)[label[r]]; rows with label < 0 count nothing. token_logprob (n) may be NULL. w f32 for a gradient to it.
- * With token_logprob, weight is borrowed and read again in backward: a loss that is another function of the log-probabilities puts its negative slopes there before. */
-tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, float *token_logprob);
+ * loss = sum_r weight[r] * -log softmax(h_r w^T)[label[r]]; rows with label < 0 count nothing. opts may be NULL. w f32 for a gradient to it.
+ * With opts.logprob, weight is borrowed and read again in backward: a loss that is another function of the log-probabilities puts its negative slopes there before. */
+tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, const xent_opts *opts);
+/* Log-probability of an id under logits z (V), which are spent; the very number opts.logprob would hold for a row with these logits. */
+float logits_logprob(const kernels *k, float *z, int V, int id, const xent_opts *o);
 /* The same from ready logits (n, V). */
 tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n);
 

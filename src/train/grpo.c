@@ -1,9 +1,8 @@
-/* grpo.c - learning from rewards of the model's own answers (arXiv 2402.03300): sample a group of completions for every prompt, score them, and raise what was better than
- * its group.
+/* grpo.c - learning from rewards of the model's own answers (arXiv 2402.03300): raise what was better than the other answers to the same prompt.
  *
- * A micro batch holds whole groups. Its prompts are answered by the one engine: a prompt and its pictures are prefilled once and the session forked; in training they are one
- * shared prefix of the group's segments. The forward pass of the first update is the same arithmetic that sampled, so its ratio is exactly 1; its log-probabilities are kept
- * as the old ones when a rollout serves several updates. Checkpoints are taken between rollouts, which are functions of weights, seed and number. */
+ * The update looks at the very distribution the answers were drawn from: logits at the sampler's temperature, without the ids it may not draw, by the same arithmetic. So the ratio
+ * of the first update after a rollout is exactly 1, whatever the temperature, and the old log-probabilities are the sampler's own numbers. A micro batch holds whole groups;
+ * a prompt is one shared prefix of its group's segments. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,29 +11,17 @@
 #include "train/train_int.h"
 
 typedef struct {
-    id_list ids; /* with the end token when there was one */
-    bool finished;
-    double advantage;
-    double reward[REWARD_MAX], total;
-} completion;
-
-typedef struct {
-    lmm_model *start;   /* the reference, NULL without a KL term */
-    completion *all;    /* of this rank: (micro batches of a step, batch) */
-    double *old, *kept; /* log-probabilities of every token of them, in order: when sampled, and of the reference; NAN: not known yet */
-    int *old_at;        /* where a completion's values begin */
-    double item_count;  /* tokens that learn, over all ranks */
-    double reward, deviation, zero_groups, length, cut; /* means over this rank's rollout */
-    double each[REWARD_MAX];
+    lmm_model *start; /* the reference, NULL without a KL term */
+    rollout rollout;
     char names[REWARD_MAX][64];
-    int64_t rollout; /* number of the one at hand, -1: none */
 } grpo_state;
 
 static lmm_status load(trainer *t) { return trainer_load(t, prompts_load, 1); }
 
-static int own_micro(const trainer *t) { return t->r.accumulate / dist_count(t->world); }
-static int own_count(const trainer *t) { return own_micro(t) * t->r.batch; }
 static int prompts_a_micro(const trainer *t) { return t->r.batch / t->r.grpo.group; }
+
+/* The number of a micro batch of the run among those of this rank's step. */
+static int local_of(const trainer *t, int64_t micro) { return (int)(micro % (t->r.accumulate / dist_count(t->world))); }
 
 static lmm_status check(const trainer *t) {
     const recipe_grpo *g = &t->r.grpo;
@@ -49,148 +36,52 @@ static lmm_status check(const trainer *t) {
     return LMM_OK;
 }
 
+static const char *const fixed_metrics[] = {"reward",
+                                            "reward_std",
+                                            "frac_reward_zero_std",
+                                            "kl",
+                                            "entropy",
+                                            "clip_ratio/low_mean",
+                                            "clip_ratio/high_mean",
+                                            "clip_ratio/region_mean",
+                                            "completions/mean_length",
+                                            "completions/clipped_ratio",
+                                            "sampling/sampling_logp_difference/max",
+                                            "tokens/prefill",
+                                            "tokens/sampled"};
+enum { FIXED = COUNT_OF(fixed_metrics) };
+
 static lmm_status prepare(trainer *t, bool fresh) {
-    static const char *const fixed[] =
-        {"reward", "reward_std", "frac_reward_zero_std", "kl", "clip_ratio", "completions/mean_length", "completions/clipped_ratio"};
     (void)fresh;
     lmm_status st = check(t);
     if (st) return st;
     grpo_state *s = mem_new(1, sizeof *s);
     t->own = s;
-    s->rollout = -1;
-    s->all = mem_new((size_t)own_count(t), sizeof *s->all);
-    s->old_at = mem_new((size_t)own_count(t) + 1, sizeof *s->old_at);
-    int count = 0;
-    for (; count < (int)COUNT_OF(fixed); count++) t->metric_names[count] = fixed[count];
-    for (int i = 0; i < t->r.grpo.reward_count && count < METRIC_MAX; i++) {
+    rollout_open(&s->rollout, t);
+    t->view = (xent_opts){.temperature = t->r.grpo.temperature, .banned = s->rollout.banned.at, .banned_count = s->rollout.banned.count};
+    t->wants_entropy = true;
+    for (int i = 0; i < FIXED; i++) t->metric_names[i] = fixed_metrics[i];
+    for (int i = 0; i < t->r.grpo.reward_count; i++) {
         snprintf(s->names[i], sizeof s->names[i], "rewards/%s", t->r.grpo.rewards[i].name);
-        t->metric_names[count++] = s->names[i];
+        t->metric_names[FIXED + i] = s->names[i];
     }
     lmm_model_products(t->model, LMM_PRODUCTS_EXACT); /* answers by the arithmetic that learns from them */
     return t->r.grpo.beta > 0 ? lmm_model_open(&s->start, t->runtime, t->r.model_open) : LMM_OK;
 }
 
-static bool whole(const trainer *t) { return t->step % t->r.grpo.updates == 0; }
-
-/* ---- a rollout ---- */
-
-/* Number of the prompt that group `group` of micro batch `micro` (of the step) answers. */
-static int64_t prompt_place(const trainer *t, int64_t rollout, int micro, int group) {
-    return (rollout * t->r.accumulate + micro) * prompts_a_micro(t) + group;
-}
-
-static lmm_status prompt_of(lmm_prompt **out, const trainer *t, const sample *s) {
-    return prompt_build(out, t->model, s->text, strlen(s->text), &s->media, &s->video, prompt_adds_special(t->model, s->text));
-}
-
-/* G answers to one prompt: one prefill, G - 1 forks. */
-static lmm_status answer(trainer *t, const sample *s, uint64_t seed, completion *out) {
-    const recipe_grpo *g = &t->r.grpo;
-    const int banned[] = {t->model->net->image_token};
-    const lmm_gen_opts o = {.max_tokens = g->max_tokens,
-                            .temperature = g->temperature,
-                            .seed = seed,
-                            .banned = banned,
-                            .banned_count = banned[0] >= 0};
-    lmm_prompt *p;
-    lmm_status st = prompt_of(&p, t, s);
-    if (st) return st;
-    lmm_session **sessions = mem_new((size_t)g->group, sizeof *sessions);
-    lmm_answer *answers = mem_new((size_t)g->group, sizeof *answers);
-    st = lmm_session_open(&sessions[0], t->model, &(lmm_session_opts){.context = lmm_prompt_length(p) + g->max_tokens + 1});
-    if (!st) st = lmm_session_sync(sessions[0], p, NULL);
-    for (int i = 1; i < g->group && !st; i++) st = lmm_session_fork(&sessions[i], sessions[0]);
-    if (!st) st = lmm_generate(sessions, g->group, &o, NULL, NULL, answers);
-    for (int i = 0; i < g->group && !st; i++) {
-        const completion_view view = {answers[i].text,     s->gold,       answers[i].ids,
-                                      answers[i].id_count, g->max_tokens, answers[i].finish == LMM_FINISH_STOP};
-        out[i].finished = view.finished;
-        for (int k = 0; k < answers[i].id_count; k++) VEC_PUSH(&out[i].ids, answers[i].ids[k]);
-        for (int k = 0; k < g->reward_count; k++) out[i].reward[k] = reward_value(g->rewards[k].name, &view);
-    }
-    lmm_answers_free(answers, g->group);
-    for (int i = 0; i < g->group; i++) lmm_session_close(sessions[i]);
-    free(answers);
-    free(sessions);
-    lmm_prompt_free(p);
-    return st;
-}
-
-static void clear(const trainer *t, grpo_state *s) {
-    for (int i = 0; i < own_count(t); i++) {
-        free(s->all[i].ids.at);
-        s->all[i] = (completion){0};
-    }
-    free(s->old);
-    free(s->kept);
-    s->old = s->kept = NULL;
-}
-
-/* From the group's rewards to advantages, and what the log wants to know. */
-static void score(const trainer *t, grpo_state *s) {
-    const recipe_grpo *g = &t->r.grpo;
-    const int n = own_count(t);
-    double *rewards = mem_new((size_t)(n * (g->reward_count + 3)), sizeof *rewards), weights[REWARD_MAX];
-    double *advantage = rewards + n * g->reward_count, *total = advantage + n, *deviation = total + n;
-    for (int k = 0; k < g->reward_count; k++) weights[k] = g->rewards[k].weight;
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < g->reward_count; k++) rewards[i * g->reward_count + k] = s->all[i].reward[k];
-    grpo_advantages(advantage, total, deviation, rewards, n, g->reward_count,
-                    &(advantage_config){g->group, weights,
-                                        !strcmp(g->scale, "none")    ? SCALE_NONE
-                                        : !strcmp(g->scale, "batch") ? SCALE_BATCH
-                                                                     : SCALE_GROUP,
-                                        false, 1e-4});
-    s->reward = s->deviation = s->zero_groups = s->length = s->cut = 0;
-    memset(s->each, 0, sizeof s->each);
-    for (int i = 0; i < n; i++) {
-        s->all[i].advantage = advantage[i];
-        s->all[i].total = total[i];
-        s->reward += isnan(total[i]) ? 0 : total[i] / n;
-        s->deviation += deviation[i] / n;
-        s->zero_groups += (deviation[i] == 0) / (double)n;
-        s->length += s->all[i].ids.count / (double)n;
-        s->cut += !s->all[i].finished / (double)n;
-        for (int k = 0; k < g->reward_count; k++) s->each[k] += isnan(s->all[i].reward[k]) ? 0 : s->all[i].reward[k] / n;
-    }
-    free(rewards);
-}
-
-/* Tokens that learn, over all ranks; and where each completion's old log-probabilities are kept. */
-static lmm_status count_tokens(trainer *t, grpo_state *s) {
-    double *counts = mem_new((size_t)dist_count(t->world), sizeof *counts), own = 0;
-    for (int i = 0; i < own_count(t); i++) {
-        s->old_at[i + 1] = s->old_at[i] + s->all[i].ids.count;
-        own += t->r.grpo.mask_truncated && !s->all[i].finished ? 0 : s->all[i].ids.count;
-    }
-    s->old = mem_new((size_t)s->old_at[own_count(t)] + 1, sizeof *s->old);
-    s->kept = mem_new((size_t)s->old_at[own_count(t)] + 1, sizeof *s->kept);
-    for (int i = 0; i < s->old_at[own_count(t)]; i++) s->old[i] = s->kept[i] = NAN;
-    counts[dist_rank(t->world)] = own;
-    lmm_status st = dist_share(t->world, counts, sizeof *counts);
-    s->item_count = 0;
-    for (int r = 0; r < dist_count(t->world); r++) s->item_count += counts[r];
-    free(counts);
-    return st;
-}
-
 static lmm_status begin_step(trainer *t, order *o) {
     grpo_state *s = t->own;
-    const int64_t rollout = t->step / t->r.grpo.updates;
-    if (s->rollout == rollout) return LMM_OK;
-    clear(t, s);
-    lmm_status st = LMM_OK;
-    for (int m = 0; m < own_micro(t) && !st; m++)
-        for (int p = 0; p < prompts_a_micro(t) && !st; p++) {
-            int64_t place = prompt_place(t, rollout, dist_rank(t->world) * own_micro(t) + m, p);
-            const sample *prompt = &t->samples.list.at[order_at(o, t, place)];
-            st = answer(t, prompt, hash_u64(&place, sizeof place, t->r.seed), &s->all[m * t->r.batch + p * t->r.grpo.group]);
-        }
-    st = dist_agree(t->world, st);
-    if (st) return st;
-    score(t, s);
-    s->rollout = rollout;
-    return count_tokens(t, s);
+    return rollout_make(&s->rollout, t, o, t->step / t->r.grpo.updates);
+}
+
+static lmm_status save(const trainer *t, const char *dir) {
+    const grpo_state *s = t->own;
+    return rollout_save(&s->rollout, t, dir);
+}
+
+static lmm_status restore(trainer *t, const char *dir) {
+    grpo_state *s = t->own;
+    return rollout_restore(&s->rollout, t, dir);
 }
 
 /* ---- batches ---- */
@@ -220,56 +111,72 @@ static lmm_status add_group(trainer *t, batch *b, const sample *prompt, const co
 }
 
 /* The reference's log-probabilities, once a rollout. Here, since no other pass is under way yet. */
-static lmm_status ask_reference(trainer *t, batch *b, int local) {
-    grpo_state *s = t->own;
-    double *kept = &s->kept[s->old_at[local * t->r.batch]];
-    if (!s->start || !b->label_count || !isnan(*kept)) return LMM_OK;
+static lmm_status ask_reference(trainer *t, batch *b, completion *all) {
+    const grpo_state *s = t->own;
+    int row = 0, first = 0;
+    while (first < t->r.batch && !all[first].ids.count) first++;
+    if (!s->start || first == t->r.batch || all[first].reference) return LMM_OK;
     float *logprob = mem_new((size_t)b->rows, sizeof *logprob);
     lmm_status st = trainer_logprobs(t, s->start->net, b, logprob);
-    for (int i = 0; i < b->rows && !st; i++)
-        if (b->label.at[i] >= 0) *kept++ = (double)logprob[i];
+    for (int i = 0; i < t->r.batch && !st; i++) {
+        all[i].reference = mem_new((size_t)all[i].ids.count + 1, sizeof(float));
+        for (int k = 0; k < all[i].ids.count; row++)
+            if (b->label.at[row] >= 0) all[i].reference[k++] = logprob[row];
+    }
     free(logprob);
     return st;
 }
 
 static lmm_status make_batch(trainer *t, order *o, int64_t micro, batch *b) {
-    const grpo_state *s = t->own;
-    const int number = (int)(micro % t->r.accumulate), local = number - dist_rank(t->world) * own_micro(t);
+    grpo_state *s = t->own;
+    const int local = local_of(t, micro), group = t->r.grpo.group;
     lmm_status st = LMM_OK;
     for (int p = 0; p < prompts_a_micro(t) && !st; p++) {
-        const sample *prompt = &t->samples.list.at[order_at(o, t, prompt_place(t, s->rollout, number, p))];
-        st = add_group(t, b, prompt, &s->all[local * t->r.batch + p * t->r.grpo.group]);
+        int number = local * prompts_a_micro(t) + p, item = order_at(o, t, rollout_place(t, s->rollout.number, number));
+        if (!t->broken[item]) st = add_group(t, b, &t->samples.list.at[item], &s->rollout.all[number * group]);
     }
     VEC_PUSH(&b->items, local);
-    return st ? st : ask_reference(t, b, local);
+    return st ? st : ask_reference(t, b, &s->rollout.all[local * t->r.batch]);
+}
+
+/* Every completion as long as it may get. */
+static lmm_status imagine(trainer *t, order *o, int64_t micro, batch *b) {
+    lmm_status st = check(t);
+    completion *group = mem_new((size_t)t->r.grpo.group, sizeof *group);
+    for (int i = 0; i < t->r.grpo.group; i++)
+        for (int k = 0; k < t->r.grpo.max_tokens; k++) VEC_PUSH(&group[i].ids, 0);
+    for (int p = 0; p < prompts_a_micro(t) && !st; p++)
+        st = add_group(t, b, &t->samples.list.at[order_at(o, t, micro * prompts_a_micro(t) + p)], group);
+    for (int i = 0; i < t->r.grpo.group; i++) free(group[i].ids.at);
+    free(group);
+    return st;
 }
 
 /* ---- the loss ---- */
 
-/* Labelled rows come in the order of the completions. */
-static void fill_grid(const trainer *t, token_grid *g, const batch *b, const float *logprob) {
-    grpo_state *s = t->own;
-    const completion *all = &s->all[b->items.at[0] * g->rows];
+/* Labelled rows come in the order of the completions. Gives the largest difference between what was sampled and what is computed now. */
+static double fill_grid(const trainer *t, token_grid *g, double *entropy, const completion *all, const batch *b, const float *logprob) {
+    double most = 0;
     int row = 0;
     for (int i = 0; i < g->rows; i++)
         for (int k = 0; k < all[i].ids.count; row++) {
             if (b->label.at[row] < 0) continue;
             int at = i * g->width + k;
-            int kept = s->old_at[b->items.at[0] * g->rows + i] + k;
-            if (isnan(s->old[kept])) s->old[kept] = (double)logprob[row];
             g->now[at] = (double)logprob[row];
-            g->old[at] = s->old[kept];
-            g->start[at] = s->start ? s->kept[kept] : 0;
+            g->old[at] = (double)all[i].logp.at[k];
+            g->start[at] = all[i].reference ? (double)all[i].reference[k] : 0;
             g->mask[at] = !t->r.grpo.mask_truncated || all[i].finished;
             g->row[at] = row;
+            entropy[at] = (double)t->entropy[row];
+            most = fmax(most, fabs(g->now[at] - g->old[at]));
             k++;
         }
+    return most;
 }
 
-static int longest_answer(const trainer *t, const batch *b) {
-    const grpo_state *s = t->own;
+static int longest_answer(const trainer *t, const completion *all) {
     int most = 0;
-    for (int i = 0; i < t->r.batch; i++) most = max_int(most, s->all[b->items.at[0] * t->r.batch + i].ids.count);
+    for (int i = 0; i < t->r.batch; i++) most = max_int(most, all[i].ids.count);
     return most;
 }
 
@@ -277,17 +184,27 @@ static grpo_config config_of(const trainer *t) {
     const recipe_grpo *g = &t->r.grpo;
     grpo_config c = grpo_defaults(g->loss);
     c.beta = g->beta, c.clip_low = g->clip_low, c.clip_high = g->clip_high, c.sequence_ratio = g->sequence_ratio;
-    c.max_length = g->max_tokens, c.accumulate = t->r.accumulate;
+    c.max_length = g->max_tokens, c.accumulate = t->r.accumulate, c.top_entropy = g->top_entropy, c.delta = g->delta;
     return c;
+}
+
+static micro_result report(const trainer *t, const grpo_result *r, double difference) {
+    const rollout_means *m = &((const grpo_state *)t->own)->rollout.mean;
+    micro_result out = {r->loss,
+                        {m->reward, m->deviation, m->zero_groups, r->kl, r->entropy, r->clip_low, r->clip_high, r->clip_region, m->length,
+                         m->cut, difference, m->prefill_rows, m->step_rows}};
+    for (int k = 0; k < t->r.grpo.reward_count; k++) out.metric[FIXED + k] = m->each[k];
+    return out;
 }
 
 static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result *out) {
     const grpo_state *s = t->own;
+    const completion *all = &s->rollout.all[b->items.at[0] * t->r.batch];
     token_grid g;
-    token_grid_open(&g, t->r.batch, longest_answer(t, b));
-    fill_grid(t, &g, b, logprob);
-    double *advantage = mem_new((size_t)g.rows, sizeof *advantage);
-    for (int i = 0; i < g.rows; i++) advantage[i] = s->all[b->items.at[0] * g.rows + i].advantage;
+    token_grid_open(&g, t->r.batch, longest_answer(t, all));
+    double *advantage = mem_new((size_t)g.rows, sizeof *advantage), *entropy = mem_new((size_t)(g.rows * g.width) + 1, sizeof *entropy);
+    double difference = fill_grid(t, &g, entropy, all, b, logprob);
+    for (int i = 0; i < g.rows; i++) advantage[i] = all[i].advantage;
     grpo_config c = config_of(t);
     grpo_result r = {0};
     lmm_status st = grpo_loss(&r, g.grad, NULL, &c,
@@ -296,12 +213,13 @@ static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result
                                             .logp = g.now,
                                             .old = g.old,
                                             .reference = g.start,
+                                            .entropy = entropy,
                                             .mask = g.mask,
                                             .advantage = advantage,
-                                            .item_count = s->item_count});
+                                            .item_count = s->rollout.item_count});
     if (!st) token_grid_weigh(&g, b, 1);
-    *out = (micro_result){r.loss, {s->reward, s->deviation, s->zero_groups, r.kl, r.clip_region, s->length, s->cut}};
-    for (int k = 0; k < t->r.grpo.reward_count && 7 + k < METRIC_MAX; k++) out->metric[7 + k] = s->each[k];
+    *out = report(t, &r, difference);
+    free(entropy);
     free(advantage);
     token_grid_close(&g);
     return st;
@@ -310,10 +228,8 @@ static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result
 static void close_state(trainer *t) {
     grpo_state *s = t->own;
     if (!s) return;
-    clear(t, s);
+    rollout_close(&s->rollout, t);
     lmm_model_close(s->start);
-    free(s->old_at);
-    free(s->all);
     free(s);
 }
 
@@ -321,7 +237,9 @@ const algorithm algorithm_grpo = {.name = "grpo",
                                   .load = load,
                                   .prepare = prepare,
                                   .begin_step = begin_step,
-                                  .whole = whole,
                                   .make_batch = make_batch,
+                                  .imagine = imagine,
+                                  .save = save,
+                                  .restore = restore,
                                   .learn = learn,
                                   .close = close_state};

@@ -174,8 +174,9 @@ static lmm_status read_rewards(recipe *r, const tree *g) {
 }
 
 static lmm_status read_grpo(recipe *r, const tree *t) {
-    static const char *const known[] = {"loss", "scale",    "prompt",    "group",          "updates",        "max_tokens", "temperature",
-                                        "beta", "clip_low", "clip_high", "sequence_ratio", "mask_truncated", "rewards",    NULL};
+    static const char *const known[] = {"loss",           "scale",          "prompt",   "group",     "updates", "max_tokens",
+                                        "temperature",    "beta",           "clip_low", "clip_high", "delta",   "top_entropy",
+                                        "sequence_ratio", "mask_truncated", "rewards",  NULL};
     const tree *g = tree_get(t, "grpo");
     if (!g) return LMM_OK;
     lmm_status st = keys(r, g, "grpo", known);
@@ -197,6 +198,8 @@ static lmm_status read_grpo(recipe *r, const tree *t) {
     if (!st) st = number(r, g, "beta", 0, 0, 100, &o->beta);
     if (!st) st = number(r, g, "clip_low", 0.2, 0, 1, &o->clip_low);
     if (!st) st = number(r, g, "clip_high", strcmp(o->loss, "cispo") ? 0.2 : 5, 0, 100, &o->clip_high);
+    if (!st) st = number(r, g, "delta", 0, 0, 1000, &o->delta);
+    if (!st) st = number(r, g, "top_entropy", 1, 1e-3, 1, &o->top_entropy);
     return st ? st : read_rewards(r, g);
 }
 

@@ -46,8 +46,8 @@ lmm_status reward_check(const char *name, const char *where) {
     return st;
 }
 
-double reward_value(const char *name, const completion_view *c) {
+lmm_status reward_group(double *out, const recipe_reward *w, const completion_view *c, int n) {
     for (size_t i = 0; i < COUNT_OF(rewards); i++)
-        if (!strcmp(name, rewards[i].name)) return rewards[i].value(c);
-    return NAN;
+        for (int k = 0; k < n && !strcmp(w->name, rewards[i].name); k++) out[k] = rewards[i].value(&c[k]);
+    return LMM_OK;
 }

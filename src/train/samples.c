@@ -16,6 +16,7 @@ static void sample_free(sample *s) {
     free(s->labels.at);
     free(s->segs.at);
     free(s->gold);
+    free(s->question);
     free(s->text);
 }
 
@@ -421,6 +422,7 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src
                              const char *gold) {
     sample s = sample_new(src->d);
     s.gold = mem_strdup(gold);
+    s.question = mem_strdup(question);
     media_source media = {.record = record, .root = src->d->images, .to = &s.media};
     buf marked = {0}, text = {0};
     put_marks(&marked, record);

@@ -25,12 +25,12 @@ static tensor *media_rows(cx *c, const net *n, const batch *b) {
     return x;
 }
 
-tensor *batch_loss(cx *c, const net *n, const batch *b, float *logprob) {
+tensor *batch_loss(cx *c, const net *n, const batch *b, const xent_opts *opts) {
     tensor *x = net_embed(c, n, b->ids.at, b->rows, b->media_order.count ? media_rows(c, n, b) : NULL);
     decoder_rows *rows = slab_alloc(&c->meta, sizeof *rows); /* replayed blocks read it again in backward */
     *rows = (decoder_rows){.n = b->rows, .position = b->position.at, .segs = b->segs.at, .seg_count = b->segs.count};
     tensor *h = decoder_forward(c, &n->dec, x, rows);
-    return op_linear_xent(c, h, n->dec.head, b->label.at, b->weight.at, b->rows, logprob);
+    return op_linear_xent(c, h, n->dec.head, b->label.at, b->weight.at, b->rows, opts);
 }
 
 tensor *sft_loss(cx *c, const net *n, const batch *b) { return batch_loss(c, n, b, NULL); }

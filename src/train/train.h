@@ -47,7 +47,7 @@ typedef struct {
     char *prompt;       /* what the model is asked: "{question}" and words around it */
     int group, updates; /* completions a prompt; optimizer steps a rollout */
     int max_tokens;
-    double temperature, beta, clip_low, clip_high;
+    double temperature, beta, clip_low, clip_high, delta, top_entropy;
     bool sequence_ratio, mask_truncated;
     recipe_reward rewards[REWARD_MAX];
     int reward_count;
@@ -93,8 +93,9 @@ typedef struct {
     lmm_video_opts video; /* which frames of the videos are taken */
     id_list ids;          /* placeholders not expanded: one id a picture or video */
     id_list labels;       /* per id: itself when it is trained, -1 else */
-    char *text, *gold;    /* of a prompt to be answered (prompts_load): the rendered text, the reference answer; else NULL */
-    int prefix;           /* the first `prefix` ids are shared by all segments */
+    char *text, *question,
+        *gold;  /* of a prompt to be answered (prompts_load): the rendered text, what it asks, the reference answer; else NULL */
+    int prefix; /* the first `prefix` ids are shared by all segments */
     VEC(sample_seg) segs;
     int label_count;
 } sample;
@@ -204,7 +205,8 @@ void train_log_close(train_log *l);                                             
 /* ---- checkpoints (train_checkpoint.c) ---- */
 
 /* run/step-N: a loadable model folder plus optimizer.safetensors (with more ranks a file each) and state.json, committed with MANIFEST.json; run/LATEST names the newest good one. */
-lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step);
+typedef lmm_status (*save_fn)(void *arg, const char *dir); /* adds files of its own, on every rank */
+lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step, save_fn more, void *arg);
 /* The folder of the newest checkpoint whose manifest holds, NULL when there is none; damaged ones are reported on stderr and left alone. */
 char *train_latest(const char *run, int64_t *step);
 /* Collective; the number of ranks may differ from the one that saved. */

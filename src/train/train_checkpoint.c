@@ -244,10 +244,12 @@ static lmm_status write_state(const recipe *r, const lmm_model *m, const optim *
     return st;
 }
 
-/* Every rank writes its share of the optimizer's states into rank 0's folder, rank 0 all else, and the manifest when all are done. */
-static lmm_status write_step(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step, const char *dir) {
+/* Every rank writes its share of the optimizer's states and what the algorithm adds into rank 0's folder, rank 0 all else, and the manifest when all are done. */
+static lmm_status write_step(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step, const char *dir,
+                             save_fn more, void *arg) {
     bool leader = dist_rank(o->world) == 0;
     lmm_status st = save_optim(o, dir);
+    if (!st && more) st = more(arg, dir);
     if (!st && leader) st = copy_text_files(text_dir, dir);
     if (!st && leader) st = save_weights(m, text_dir, dir);
     if (!st && leader) st = write_state(r, m, o, step, dir);
@@ -269,13 +271,13 @@ static lmm_status begin_step(const optim *o, const char *dir, char **tmp) {
     return st;
 }
 
-lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step) {
+lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const char *text_dir, int64_t step, save_fn more, void *arg) {
     char name[64], *tmp = NULL;
     bool leader = dist_rank(o->world) == 0;
     snprintf(name, sizeof name, "step-%08" PRId64, step);
     char *dir = path_join(r->run, name), *latest = path_join(r->run, "LATEST");
     lmm_status st = begin_step(o, dir, &tmp);
-    if (!st) st = write_step(r, m, o, text_dir, step, tmp);
+    if (!st) st = write_step(r, m, o, text_dir, step, tmp, more, arg);
     if (!st && leader) st = dir_replace_commit(tmp, dir);
     if (st && leader && tmp) dir_remove(tmp);
     if (!st && leader) st = file_write(latest, name, strlen(name));

@@ -4,7 +4,7 @@
 
 #include "train/train.h"
 
-enum { METRIC_MAX = 12 };
+enum { METRIC_MAX = 24 };
 typedef struct trainer trainer;
 
 /* Item number k of the whole run: epoch k / n in its own shuffled order. `at` caches the epoch's permutation. */
@@ -27,8 +27,11 @@ typedef struct {
     lmm_status (*load)(trainer *t);
     lmm_status (*prepare)(trainer *t, bool fresh);  /* with the model as it was opened, before a checkpoint is restored; may be NULL */
     lmm_status (*begin_step)(trainer *t, order *o); /* before a step's batches are made; may be NULL */
-    bool (*whole)(const trainer *t);                /* whether a checkpoint may be taken now; NULL: always */
     lmm_status (*make_batch)(trainer *t, order *o, int64_t micro, batch *b); /* micro: its number in the whole run */
+    lmm_status (*imagine)(trainer *t, order *o, int64_t micro,
+                          batch *b);                       /* the largest that make_batch may give, for a plan; NULL: make_batch's */
+    lmm_status (*save)(const trainer *t, const char *dir); /* adds its own files to a checkpoint, on every rank; may be NULL */
+    lmm_status (*restore)(trainer *t, const char *dir);    /* from there; may be NULL */
     /* One of the two: sets b->weight before the forward pass (labels: of all micro batches of the step); or, with the rows' log-probabilities at hand, gives
      * the loss, the metrics, and as weights the negative slopes by them. */
     void (*weigh)(const trainer *t, batch *b, int64_t labels);
@@ -56,8 +59,10 @@ struct trainer {
     cx cx;
     train_log *log; /* rank 0's */
     const char *metric_names[METRIC_MAX + 1];
-    float *logprob; /* (logprob_count): of a micro batch's rows */
-    int logprob_count;
+    xent_opts view; /* the distribution that log-probabilities are of; set by `prepare` */
+    bool wants_entropy;
+    float *logprob, *entropy; /* (row_count): of a micro batch's rows */
+    int row_count;
     void *own; /* the algorithm's */
     bool quiet;
 };
@@ -96,15 +101,52 @@ void conversation_free(conversation *c);
 
 /* rewards.c: what a completion is worth; NAN where the reward has nothing to say. */
 typedef struct {
-    const char *text, *gold;
+    const char *question, *text, *gold;
     const int *ids;
     int id_count, max_tokens;
     bool finished; /* it ended by itself */
 } completion_view;
 lmm_status reward_check(const char *name, const char *where); /* fails on an unknown name, listing the known */
-double reward_value(const char *name, const completion_view *c);
+/* out (n): one reward of the n completions of a group. Fails on cancellation alone: what cannot be scored is said on stderr and NAN. */
+lmm_status reward_group(double *out, const recipe_reward *w, const completion_view *c, int n);
 
-/* sft.c: the weighted cross entropy of the batch; logprob (rows) may be NULL. */
-tensor *batch_loss(cx *c, const net *n, const batch *b, float *logprob);
+/* banned.c: placeholders of media, ids without a spelling, padding that ends nothing. */
+void banned_ids(id_list *out, const lmm_model *m);
+
+/* rollout.c: the answers of this rank to the prompts of one rollout, group after group. */
+typedef struct {
+    id_list ids;      /* with the end token when there was one */
+    VEC(float) logp;  /* (ids) the sampler's */
+    float *reference; /* (ids) under the reference, NULL: not asked yet */
+    bool finished;
+    double reward[REWARD_MAX], advantage;
+} completion;
+typedef struct {
+    double reward, deviation, zero_groups, length, cut, each[REWARD_MAX];
+    double prefill_rows, step_rows; /* sums: what sessions ran */
+} rollout_means;                    /* over all ranks */
+typedef struct {
+    int64_t number; /* -1: none */
+    int group_count;
+    bool *answered;    /* (group_count) */
+    completion *all;   /* (group_count, group) */
+    bool scored;       /* all are answered, advantages and means hold */
+    double item_count; /* tokens that learn, over all ranks */
+    rollout_means mean;
+    int64_t prefill_rows, step_rows; /* rows this rank's sessions ran */
+    id_list banned;
+} rollout;
+void rollout_open(rollout *o, const trainer *t);
+void rollout_close(rollout *o, const trainer *t);
+int rollout_groups(const trainer *t);                               /* of a rank */
+int64_t rollout_place(const trainer *t, int64_t number, int group); /* which prompt of the run a group of this rank answers */
+/* Collective: answers what is not answered yet of rollout `number`. LMM_E_CANCELLED keeps the groups that are through. */
+lmm_status rollout_make(rollout *o, trainer *t, order *turn, int64_t number);
+bool rollout_under_way(const rollout *o, const trainer *t); /* updates from it are still to come */
+lmm_status rollout_save(const rollout *o, const trainer *t, const char *dir);
+lmm_status rollout_restore(rollout *o, trainer *t, const char *dir);
+
+/* sft.c: the weighted cross entropy of the batch; opts may be NULL. */
+tensor *batch_loss(cx *c, const net *n, const batch *b, const xent_opts *opts);
 
 #endif

@@ -107,6 +107,7 @@ static lmm_status resume(trainer *t, bool fresh) {
     char *dir = fresh ? NULL : train_latest(t->r.run, &t->step);
     if (!dir) return t->step = 0, LMM_OK;
     lmm_status st = train_restore(dir, t->model, &t->opt);
+    if (!st && t->way->restore) st = t->way->restore(t, dir);
     if (!st && !t->quiet) fprintf(stderr, "lmm: resuming from '%s'\n", dir);
     free(dir);
     return st;
@@ -164,21 +165,29 @@ static lmm_status make_room(trainer *t, const batch *b) {
     return arena_open(&t->mem, need + need / 8, "activations of a training step");
 }
 
-static float *room_for_logprobs(trainer *t, int rows) {
-    if (rows > t->logprob_count) {
+/* The trainer's own numbers of a micro batch's rows. */
+static xent_opts room_for_rows(trainer *t, int rows) {
+    if (rows > t->row_count) {
         free(t->logprob);
+        free(t->entropy);
         t->logprob = mem_new((size_t)rows, sizeof *t->logprob);
-        t->logprob_count = rows;
+        t->entropy = mem_new((size_t)rows, sizeof *t->entropy);
+        t->row_count = rows;
     }
-    return t->logprob;
+    xent_opts o = t->view;
+    o.logprob = t->logprob;
+    o.entropy = t->wants_entropy ? t->entropy : NULL;
+    return o;
 }
 
 lmm_status trainer_logprobs(trainer *t, const net *n, batch *b, float *out) {
     lmm_status st = make_room(t, b);
     if (st) return st;
     cx_mark mark = cx_here(&t->cx);
+    xent_opts view = t->view;
+    view.logprob = out;
     t->cx.tape = NULL;
-    batch_loss(&t->cx, n, b, out);
+    batch_loss(&t->cx, n, b, &view);
     t->cx.tape = &t->tape;
     cx_release(&t->cx, mark);
     return t->cx.status;
@@ -186,14 +195,14 @@ lmm_status trainer_logprobs(trainer *t, const net *n, batch *b, float *out) {
 
 static lmm_status run_batch(trainer *t, batch *b, int64_t labels, micro_result *out) {
     if (!b->rows) return LMM_OK; /* all of its samples were broken */
-    float *logprob = t->way->learn ? room_for_logprobs(t, b->rows) : NULL;
+    const xent_opts view = t->way->learn ? room_for_rows(t, b->rows) : (xent_opts){0};
     lmm_status st = make_room(t, b);
     if (st) return st;
     if (t->way->weigh) t->way->weigh(t, b, labels);
     cx_mark mark = cx_here(&t->cx);
-    tensor *loss = batch_loss(&t->cx, t->model->net, b, logprob);
+    tensor *loss = batch_loss(&t->cx, t->model->net, b, &view);
     out->loss = (double)tensor_f32(loss)[0];
-    if (t->way->learn) st = t->way->learn(t, b, logprob, out);
+    if (t->way->learn) st = t->way->learn(t, b, view.logprob, out);
     if (!st) tape_backward(&t->cx, loss, 1.0f);
     cx_release(&t->cx, mark);
     return st ? st : t->cx.status;
@@ -287,9 +296,12 @@ static bool cancelled(trainer *t) {
     return dist_agree(t->world, mine) != LMM_OK;
 }
 
-static bool whole(const trainer *t) { return !t->way->whole || t->way->whole(t); }
+static lmm_status save_more(void *arg, const char *dir) {
+    const trainer *t = arg;
+    return t->way->save ? t->way->save(t, dir) : LMM_OK;
+}
 
-static lmm_status save(trainer *t) { return train_save(&t->r, t->model, &t->opt, t->text_dir, t->step); }
+static lmm_status save(trainer *t) { return train_save(&t->r, t->model, &t->opt, t->text_dir, t->step, save_more, t); }
 
 static lmm_status loop(trainer *t) {
     order o = {-1, mem_new((size_t)t->epoch_samples.count, sizeof(int))};
@@ -297,7 +309,8 @@ static lmm_status loop(trainer *t) {
     double start = time_now(), smooth = 0;
     int64_t rows = 0, saved = t->step;
     lmm_status st = LMM_OK;
-    while (t->step < t->total && !st && !(whole(t) && cancelled(t))) {
+    bool inside = false; /* stopped before its step was through */
+    while (t->step < t->total && !st && !cancelled(t)) {
         step_report s;
         if ((st = train_step(t, &o, &s))) break;
         rows += s.rows;
@@ -307,11 +320,12 @@ static lmm_status loop(trainer *t) {
         snprintf(note, sizeof note, "loss %.4f  lr %.2e  %.0f tokens/s", smooth, s.lr, rate);
         if (bar) progress_set(bar, t->step, note);
         if (t->step % t->r.log_every == 0 || t->step == t->total) write_log(t, &s, rate, elapsed);
-        if (t->step % t->r.save_every == 0 && whole(t)) st = save(t), saved = t->step;
+        if (t->step % t->r.save_every == 0) st = save(t), saved = t->step;
     }
     progress_free(bar);
     free(o.at);
-    if (!st && saved != t->step) st = save(t);
+    if (st == LMM_E_CANCELLED) st = LMM_OK, inside = true;
+    if (!st && (saved != t->step || inside)) st = save(t);
     if (!st && t->step < t->total)
         return LMM_FAIL(LMM_E_CANCELLED, "stopped after step %" PRId64 " of %" PRId64 "; the same command resumes", t->step, t->total);
     return st;
@@ -329,6 +343,7 @@ static lmm_status finish(trainer *t) {
 static void trainer_close(trainer *t) {
     if (t->way && t->way->close) t->way->close(t);
     free(t->logprob);
+    free(t->entropy);
     train_log_close(t->log);
     grad_tree_free(&t->tree);
     cx_free(&t->cx);
@@ -406,7 +421,7 @@ static lmm_status plan_steps_ahead(trainer *t, lmm_training_plan *p) {
     for (int64_t i = 0; i < micro && !st; i++) {
         batch b = {0};
         double flops = 0;
-        st = t->way->make_batch(t, &o, i, &b);
+        st = (t->way->imagine ? t->way->imagine : t->way->make_batch)(t, &o, i, &b);
         double need = st || !b.rows ? 0 : (double)measure(t, &b, &flops);
         if (need > p->activation_bytes) p->activation_bytes = need;
         p->tokens_step += (double)b.rows;
@@ -433,11 +448,12 @@ static void plan_params(const trainer *t, lmm_training_plan *p) {
 }
 
 lmm_status lmm_train_plan(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count,
-                          lmm_training_plan *out) {
-    trainer t = {.runtime = runtime, .way = &algorithm_sft, .quiet = true};
+                          const lmm_train_opts *opts, lmm_training_plan *out) {
+    trainer t = {.runtime = runtime, .quiet = true};
     lmm_training_plan p = {0};
     lmm_cancel_reset();
-    lmm_status st = set_up(&t, path, overrides, override_count);
+    lmm_status st = find_algorithm(&t.way, opts && opts->algorithm ? opts->algorithm : "sft");
+    if (!st) st = set_up(&t, path, overrides, override_count);
     if (!st) {
         plan_steps(&t);
         plan_params(&t, &p);

@@ -42,7 +42,8 @@ static void work(cx *c, void *arg) {
     h.ne[0] = j->n;
     h.data = tensor_f32(&j->h) + j->first * D;
     h.grad = j->h_grad + j->first * D;
-    tensor *loss = j->fused ? op_linear_xent(c, &h, &j->w, j->label + j->first, weight + j->first, j->n, j->logprob + j->first)
+    tensor *loss = j->fused ? op_linear_xent(c, &h, &j->w, j->label + j->first, weight + j->first, j->n,
+                                             &(xent_opts){.logprob = j->logprob + j->first})
                             : op_xent(c, op_linear(c, &h, &j->w, NULL), j->label + j->first, weight + j->first, j->n);
     if (c->mode == CX_RUN) j->loss = tensor_f32(loss)[0];
     tape_backward(c, loss, j->seed);

@@ -24,11 +24,67 @@ static void the_first_update_is_on_the_policy_that_sampled(void **state) {
     (void)state;
     OK(train("run", NULL, 0));
     assert_true(metric("run", 0, "kl") == 0); /* the reference is where it started */
-    for (int step = 0; step < 6; step += 2) assert_true(metric("run", step, "clip_ratio") == 0);
+    for (int step = 0; step < 6; step += 2) assert_true(metric("run", step, "clip_ratio/region_mean") == 0);
     assert_true(fabs(metric("run", 0, "loss")) < 1e-12);
     assert_true(metric("run", 0, "grad_norm") > 0);
     assert_true(metric("run", 1, "kl") > 0);
     assert_true(metric("run", 0, "reward_std") > 0 && metric("run", 0, "completions/mean_length") > 1);
+}
+
+/* Whatever the temperature: the update's log-probabilities are the sampler's, bit for bit, and the reference's are the policy's. */
+static void sampling_and_update_say_the_same_numbers(void **state) {
+    (void)state;
+    static const char *const heat[] = {"grpo.temperature=0.7", "grpo.temperature=1", "grpo.temperature=1.3", "grpo.temperature=6"};
+    for (size_t i = 0; i < COUNT_OF(heat); i++) {
+        char run[8] = {'h', (char)('0' + i)};
+        OK(train(run, (const char *const[]){heat[i], "steps=3"}, 2));
+        assert_true(metric(run, 0, "sampling/sampling_logp_difference/max") == 0);
+        assert_true(metric(run, 2, "sampling/sampling_logp_difference/max") == 0);
+        assert_true(metric(run, 0, "kl") == 0);
+        assert_true(metric(run, 0, "entropy") > 0);
+        assert_true(metric(run, 1, "kl") >= 0);
+    }
+    assert_true(metric("h3", 1, "sampling/sampling_logp_difference/max") > 0); /* the second update of a rollout has moved on */
+}
+
+/* Two prompts a micro batch, two micro batches: four prompts are read once each, sixteen answers are sampled. */
+static void a_group_reads_its_prompt_once(void **state) {
+    (void)state;
+    OK(train("run", (const char *const[]){"steps=1", "grpo.group=4"}, 2));
+    OK(train("pairs", (const char *const[]){"steps=1", "grpo.group=2"}, 2)); /* twice as many prompts */
+    assert_true(metric("pairs", 0, "tokens/prefill") == 2 * metric("run", 0, "tokens/prefill"));
+    assert_true(metric("run", 0, "tokens/sampled") <= 16 * 5); /* the last id of an answer is not read again */
+}
+
+/* Stopped between the two updates of a rollout: the answers, and what they were worth, come from the checkpoint. */
+static void a_run_resumed_between_updates_keeps_its_rollout(void **state) {
+    (void)state;
+    OK(train("whole", NULL, 0));
+    OK(train("cut", (const char *const[]){"save_every=3"}, 1));
+    take_away("cut/final");
+    take_away("cut/step-00000006");
+    OK(train("cut", (const char *const[]){"save_every=3"}, 1));
+    assert_same_weights("whole", "cut");
+    take_away("cut/final");
+    take_away("cut/step-00000006");
+    assert_int_equal(train("cut", (const char *const[]){"batch=4"}, 1), LMM_E_FORMAT);
+    assert_non_null(strstr(lmm_message(), "rollout under way"));
+}
+
+static void a_plan_counts_answers_of_full_length(void **state) {
+    (void)state;
+    lmm_training_plan short_ = {0}, long_ = {0};
+    OK(train("run", (const char *const[]){"steps=1"}, 1)); /* writes the recipe */
+    char *path = in_folder("recipe.yaml");
+    lmm_runtime *r;
+    OK(lmm_runtime_open(&r, 1, NULL));
+    const lmm_train_opts o = {.algorithm = "grpo"};
+    OK(lmm_train_plan(r, path, NULL, 0, &o, &short_));
+    OK(lmm_train_plan(r, path, (const char *const[]){"grpo.max_tokens=60"}, 1, &o, &long_));
+    assert_true(long_.tokens_step == short_.tokens_step + 16 * 54);
+    assert_true(long_.activation_bytes > short_.activation_bytes);
+    lmm_runtime_close(r);
+    free(path);
 }
 
 static void a_resumed_run_samples_the_same_answers(void **state) {
@@ -67,6 +123,10 @@ static void answers_are_compared_by_what_they_say(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_first_update_is_on_the_policy_that_sampled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sampling_and_update_say_the_same_numbers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_group_reads_its_prompt_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_run_resumed_between_updates_keeps_its_rollout, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_plan_counts_answers_of_full_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_resumed_run_samples_the_same_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_recipes_teach, set_up, tear_down),
         cmocka_unit_test(answers_are_compared_by_what_they_say),

@@ -57,7 +57,7 @@ static double pass(const opened *o, const batch *b, bool backward, float *logpro
     cx_free(&c);
     OK(arena_open(&mem, mem.peak, "the test's pass"));
     c = (cx){.mem = &mem, .tape = &tp, .k = m->runtime->k, .pool = m->runtime->pool};
-    tensor *loss = batch_loss(&c, m->net, b, logprob);
+    tensor *loss = batch_loss(&c, m->net, b, &(xent_opts){.logprob = logprob});
     double value = (double)tensor_f32(loss)[0];
     if (backward) tape_backward(&c, loss, 1.0f);
     OK(c.status);

@@ -144,8 +144,8 @@ static lmm_status train_broken(const char *more, lmm_training_plan *plan) {
     char *path = path_join(folder, "broken.yaml");
     lmm_runtime *r;
     OK(lmm_runtime_open(&r, 1, NULL));
-    lmm_status st =
-        plan ? lmm_train_plan(r, path, &more, 1, plan) : lmm_train(r, path, &more, 1, &(lmm_train_opts){.quiet = true, .fresh = true});
+    lmm_status st = plan ? lmm_train_plan(r, path, &more, 1, NULL, plan)
+                         : lmm_train(r, path, &more, 1, &(lmm_train_opts){.quiet = true, .fresh = true});
     lmm_runtime_close(r);
     free(path);
     return st;

@@ -1,0 +1,310 @@
+/* rollout.c - the answers a GRPO step learns from: sampled by the one engine, scored, and kept in checkpoints.
+ *
+ * A group answers one prompt: the prompt and its pictures are prefilled once and the session forked. A group depends on weights, seed and its place in the run alone, so one that
+ * was not finished is answered again, and whoever shares the work changes nothing. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "align/align.h"
+#include "train/train_int.h"
+
+int rollout_groups(const trainer *t) { return t->r.accumulate / dist_count(t->world) * t->r.batch / t->r.grpo.group; }
+
+/* Groups of all ranks. */
+static int64_t rollout_size(const trainer *t) { return (int64_t)rollout_groups(t) * dist_count(t->world); }
+
+int64_t rollout_place(const trainer *t, int64_t number, int group) {
+    return (number * dist_count(t->world) + dist_rank(t->world)) * rollout_groups(t) + group;
+}
+
+void rollout_open(rollout *o, const trainer *t) {
+    *o = (rollout){.number = -1, .group_count = rollout_groups(t)};
+    o->answered = mem_new((size_t)o->group_count, sizeof *o->answered);
+    o->all = mem_new((size_t)(o->group_count * t->r.grpo.group), sizeof *o->all);
+    banned_ids(&o->banned, t->model);
+}
+
+static void completion_clear(completion *c) {
+    free(c->ids.at);
+    free(c->logp.at);
+    free(c->reference);
+    *c = (completion){0};
+}
+
+static void rollout_clear(rollout *o, const trainer *t, int64_t number) {
+    for (int i = 0; i < o->group_count * t->r.grpo.group; i++) completion_clear(&o->all[i]);
+    memset(o->answered, 0, (size_t)o->group_count * sizeof *o->answered);
+    o->number = number;
+    o->scored = false;
+    o->prefill_rows = o->step_rows = 0;
+}
+
+void rollout_close(rollout *o, const trainer *t) {
+    rollout_clear(o, t, -1);
+    free(o->all);
+    free(o->answered);
+    free(o->banned.at);
+}
+
+/* ---- answering ---- */
+
+/* The group's sessions: the first has read the prompt, the others are its forks. */
+static lmm_status open_group(lmm_session **sessions, trainer *t, const sample *s) {
+    const recipe_grpo *g = &t->r.grpo;
+    lmm_prompt *p;
+    lmm_status st = prompt_build(&p, t->model, s->text, strlen(s->text), &s->media, &s->video, prompt_adds_special(t->model, s->text));
+    if (st) return st;
+    st = lmm_session_open(&sessions[0], t->model, &(lmm_session_opts){.context = lmm_prompt_length(p) + g->max_tokens + 1});
+    if (!st) st = lmm_session_sync(sessions[0], p, NULL);
+    for (int i = 1; i < g->group && !st; i++) st = lmm_session_fork(&sessions[i], sessions[0]);
+    lmm_prompt_free(p);
+    return st;
+}
+
+static lmm_status take_answers(trainer *t, const sample *s, const lmm_answer *answers, completion *out) {
+    const recipe_grpo *g = &t->r.grpo;
+    completion_view *views = mem_new((size_t)g->group, sizeof *views);
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < g->group; i++) {
+        const lmm_answer *a = &answers[i];
+        if (a->finish == LMM_FINISH_CANCELLED) st = LMM_FAIL(LMM_E_CANCELLED, "stopped in the middle of a rollout");
+        out[i].finished = a->finish == LMM_FINISH_STOP;
+        for (int k = 0; k < a->id_count; k++) {
+            VEC_PUSH(&out[i].ids, a->ids[k]);
+            VEC_PUSH(&out[i].logp, a->logprobs[k]);
+        }
+        views[i] = (completion_view){s->question, a->text, s->gold, a->ids, a->id_count, g->max_tokens, out[i].finished};
+    }
+    double *values = mem_new((size_t)g->group, sizeof *values);
+    for (int k = 0; k < g->reward_count && !st; k++) {
+        st = reward_group(values, &g->rewards[k], views, g->group);
+        for (int i = 0; i < g->group; i++) out[i].reward[k] = values[i];
+    }
+    free(values);
+    free(views);
+    return st;
+}
+
+/* G answers to one prompt: one prefill, G - 1 forks. */
+static lmm_status answer(trainer *t, rollout *o, const sample *s, uint64_t seed, completion *out) {
+    const recipe_grpo *g = &t->r.grpo;
+    const lmm_gen_opts opts = {.max_tokens = g->max_tokens,
+                               .temperature = g->temperature,
+                               .seed = seed,
+                               .banned = o->banned.at,
+                               .banned_count = o->banned.count,
+                               .logprobs = true};
+    lmm_session **sessions = mem_new((size_t)g->group, sizeof *sessions);
+    lmm_answer *answers = mem_new((size_t)g->group, sizeof *answers);
+    lmm_status st = open_group(sessions, t, s);
+    if (!st) st = lmm_generate(sessions, g->group, &opts, NULL, NULL, answers);
+    if (!st) st = take_answers(t, s, answers, out);
+    for (int i = 0; i < g->group && !st; i++) {
+        o->prefill_rows += sessions[i]->prefill_rows;
+        o->step_rows += sessions[i]->step_rows;
+    }
+    lmm_answers_free(answers, g->group);
+    for (int i = 0; i < g->group; i++) lmm_session_close(sessions[i]);
+    free(answers);
+    free(sessions);
+    return st;
+}
+
+/* A prompt that cannot be read leaves its group without answers, this time and later. */
+static lmm_status answer_group(trainer *t, rollout *o, order *turn, int group) {
+    const int64_t place = rollout_place(t, o->number, group);
+    const int item = order_at(turn, t, place), size = t->r.grpo.group;
+    completion *out = &o->all[group * size];
+    lmm_status st = t->broken[item] ? LMM_OK : answer(t, o, &t->samples.list.at[item], hash_u64(&place, sizeof place, t->r.seed), out);
+    if (st || t->broken[item])
+        for (int i = 0; i < size; i++) {
+            completion_clear(&out[i]);
+            for (int k = 0; k < t->r.grpo.reward_count; k++) out[i].reward[k] = NAN;
+        }
+    if (st && st != LMM_E_CANCELLED) {
+        t->broken[item] = true;
+        st = sample_broken(&t->samples, &t->r, LMM_CONTEXT(st, "prompt %d", item + 1));
+    }
+    o->answered[group] = !st;
+    return st;
+}
+
+/* ---- scoring ---- */
+
+static reward_scale scale_of(const recipe_grpo *g) {
+    return !strcmp(g->scale, "none") ? SCALE_NONE : !strcmp(g->scale, "batch") ? SCALE_BATCH : SCALE_GROUP;
+}
+
+/* What a rank tells the others of one completion. */
+typedef struct {
+    double reward[REWARD_MAX], length, finished, learns;
+    double prefill_rows, step_rows; /* in the first of a rank's: of all its sessions */
+} told;
+
+static lmm_status tell(trainer *t, const rollout *o, told *all, int own) {
+    const recipe_grpo *g = &t->r.grpo;
+    told *mine = all + own * dist_rank(t->world);
+    for (int i = 0; i < own; i++) {
+        const completion *c = &o->all[i];
+        memcpy(mine[i].reward, c->reward, sizeof c->reward);
+        mine[i].length = c->ids.count;
+        mine[i].finished = c->finished;
+        mine[i].learns = g->mask_truncated && !c->finished ? 0 : c->ids.count;
+    }
+    mine[0].prefill_rows = (double)o->prefill_rows;
+    mine[0].step_rows = (double)o->step_rows;
+    return dist_share(t->world, all, (size_t)own * sizeof *all);
+}
+
+static void average(rollout *o, const recipe_grpo *g, const told *all, const double *total, const double *deviation, int n) {
+    o->mean = (rollout_means){0};
+    o->item_count = 0;
+    for (int i = 0; i < n; i++) {
+        o->mean.reward += isnan(total[i]) ? 0 : total[i] / n;
+        o->mean.deviation += deviation[i] / n;
+        o->mean.zero_groups += (deviation[i] == 0) / (double)n;
+        o->mean.length += all[i].length / n;
+        o->mean.cut += !(all[i].finished > 0) / (double)n;
+        for (int k = 0; k < g->reward_count; k++) o->mean.each[k] += isnan(all[i].reward[k]) ? 0 : all[i].reward[k] / n;
+        o->item_count += all[i].learns;
+        o->mean.prefill_rows += all[i].prefill_rows;
+        o->mean.step_rows += all[i].step_rows;
+    }
+}
+
+/* From the rewards of all ranks to advantages, and what the log wants to know. */
+static lmm_status score(trainer *t, rollout *o) {
+    const recipe_grpo *g = &t->r.grpo;
+    const int own = o->group_count * g->group, n = own * dist_count(t->world), K = g->reward_count;
+    told *all = mem_new((size_t)n, sizeof *all);
+    lmm_status st = tell(t, o, all, own);
+    double *rewards = mem_new((size_t)(n * (K + 3)), sizeof *rewards), weights[REWARD_MAX];
+    double *advantage = rewards + n * K, *total = advantage + n, *deviation = total + n;
+    for (int k = 0; k < K; k++) weights[k] = g->rewards[k].weight;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < K; k++) rewards[i * K + k] = all[i].reward[k];
+    grpo_advantages(advantage, total, deviation, rewards, n, K, &(advantage_config){g->group, weights, scale_of(g), false, 1e-4});
+    for (int i = 0; i < own; i++) o->all[i].advantage = advantage[own * dist_rank(t->world) + i];
+    average(o, g, all, total, deviation, n);
+    o->scored = true;
+    free(rewards);
+    free(all);
+    return st;
+}
+
+lmm_status rollout_make(rollout *o, trainer *t, order *turn, int64_t number) {
+    if (o->number == number && o->scored) return LMM_OK;
+    if (o->number != number) rollout_clear(o, t, number);
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < o->group_count && !st; i++) {
+        if (o->answered[i]) continue;
+        st = lmm_cancelled() ? LMM_FAIL(LMM_E_CANCELLED, "stopped between the groups of a rollout") : answer_group(t, o, turn, i);
+    }
+    st = dist_agree(t->world, st);
+    return st ? st : score(t, o);
+}
+
+/* ---- in checkpoints: groups by their place in the run, so another number of ranks finds its own ---- */
+
+static tree *completion_tree(const completion *c, int rewards) {
+    tree *t = tree_new(TREE_MAP), *ids = tree_new(TREE_LIST), *logp = tree_new(TREE_LIST), *reward = tree_new(TREE_LIST);
+    for (int i = 0; i < c->ids.count; i++) {
+        tree_add(ids, tree_new_int(c->ids.at[i]));
+        tree_add(logp, tree_new_real((double)c->logp.at[i]));
+    }
+    for (int k = 0; k < rewards; k++) tree_add(reward, isnan(c->reward[k]) ? tree_new(TREE_NULL) : tree_new_real(c->reward[k]));
+    tree_put(t, "ids", ids);
+    tree_put(t, "logp", logp);
+    tree_put(t, "reward", reward);
+    tree_put(t, "finished", tree_new_bool(c->finished));
+    return t;
+}
+
+lmm_status rollout_save(const rollout *o, const trainer *t, const char *dir) {
+    if (o->number < 0 || !rollout_under_way(o, t)) return LMM_OK;
+    tree *all = tree_new(TREE_MAP), *groups = tree_new(TREE_LIST);
+    for (int i = 0; i < o->group_count; i++) {
+        if (!o->answered[i]) continue;
+        tree *group = tree_new(TREE_MAP), *list = tree_new(TREE_LIST);
+        for (int k = 0; k < t->r.grpo.group; k++) tree_add(list, completion_tree(&o->all[i * t->r.grpo.group + k], t->r.grpo.reward_count));
+        tree_put(group, "place", tree_new_int(rollout_place(t, o->number, i)));
+        tree_put(group, "completions", list);
+        tree_add(groups, group);
+    }
+    tree_put(all, "rollout", tree_new_int(o->number));
+    tree_put(all, "size", tree_new_int(rollout_size(t)));
+    tree_put(all, "groups", groups);
+    buf json = {0};
+    tree_write_json(&json, all, 0);
+    char *path = mem_printf("%s/rollout-%05d-of-%05d.json", dir, dist_rank(t->world) + 1, dist_count(t->world));
+    lmm_status st = file_write(path, json.data, json.size);
+    free(path);
+    buf_free(&json);
+    tree_free(all);
+    return st;
+}
+
+bool rollout_under_way(const rollout *o, const trainer *t) { return !(o->scored && (o->number + 1) * t->r.grpo.updates == t->step); }
+
+static bool completion_read(completion *c, const tree *t, int vocab, int rewards, int max_tokens) {
+    const tree *ids = tree_get(t, "ids"), *logp = tree_get(t, "logp"), *reward = tree_get(t, "reward");
+    if (!ids || !logp || !reward || ids->type != TREE_LIST || logp->type != TREE_LIST || reward->type != TREE_LIST ||
+        ids->count != logp->count || reward->count != rewards || ids->count > max_tokens)
+        return false;
+    for (int i = 0; i < ids->count; i++) {
+        if (ids->items[i]->type != TREE_INT || ids->items[i]->i < 0 || ids->items[i]->i >= vocab) return false;
+        VEC_PUSH(&c->ids, (int)ids->items[i]->i);
+        VEC_PUSH(&c->logp, (float)logp->items[i]->real);
+    }
+    for (int k = 0; k < rewards; k++) c->reward[k] = reward->items[k]->type == TREE_NULL ? NAN : reward->items[k]->real;
+    c->finished = tree_bool(t, "finished", false);
+    return true;
+}
+
+static lmm_status unlike(void) {
+    return LMM_FAIL(LMM_E_FORMAT, "the rollout under way has other groups than the recipe: was 'grpo', 'batch' or 'accumulate' changed? "
+                                  "Resume with the old values to the end of its updates, or start over with --fresh");
+}
+
+static lmm_status group_read(rollout *o, const trainer *t, const tree *group) {
+    const recipe_grpo *g = &t->r.grpo;
+    int64_t at = tree_int(group, "place", -1) - rollout_place(t, o->number, 0);
+    const tree *list = tree_get(group, "completions");
+    if (at < 0 || at >= o->group_count) return LMM_OK; /* another rank's */
+    bool good = list && list->type == TREE_LIST && list->count == g->group;
+    for (int i = 0; i < g->group && good; i++) {
+        completion *c = &o->all[(int)at * g->group + i];
+        completion_clear(c);
+        good = completion_read(c, list->items[i], t->model->net->dec.config.vocab, g->reward_count, g->max_tokens);
+    }
+    o->answered[at] = good;
+    return good ? LMM_OK : unlike();
+}
+
+static lmm_status read_file(rollout *o, trainer *t, const char *path) {
+    tree *all = NULL;
+    lmm_status st = tree_load(&all, path);
+    const tree *groups = tree_get(all, "groups");
+    int64_t number = tree_int(all, "rollout", -1);
+    if (!st && tree_int(all, "size", 0) != rollout_size(t)) st = unlike();
+    if (!st && o->number != number) rollout_clear(o, t, number);
+    for (int i = 0; groups && groups->type == TREE_LIST && i < groups->count && !st; i++) st = group_read(o, t, groups->items[i]);
+    tree_free(all);
+    return st;
+}
+
+lmm_status rollout_restore(rollout *o, trainer *t, const char *dir) {
+    char **names;
+    int count;
+    lmm_status st = dir_list(&names, &count, dir);
+    if (st) return st;
+    for (int i = 0; i < count && !st; i++) {
+        if (strncmp(names[i], "rollout-", 8)) continue;
+        char *path = path_join(dir, names[i]);
+        st = read_file(o, t, path);
+        free(path);
+    }
+    names_free(names, count);
+    return st;
+}
