@@ -265,6 +265,29 @@ lmm_status lmm_train_plan(lmm_runtime *r, const char *recipe, const char *const 
 /* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
 void lmm_cancel(void);
 
+/* Conversations that somebody else answers: a server, another model. */
+typedef struct {
+    int64_t id;           /* comes back with the answer */
+    const char *messages; /* OpenAI's JSON; pictures are data: URIs. Lives until the answer is taken */
+    int max_tokens;
+    double temperature, top_p; /* top_p 0: not said */
+    int64_t seed;
+    const char *const *stop;
+    int stop_count;
+} lmm_chat_request;
+typedef struct {
+    const char *text;                /* NULL: there is none */
+    const char *failure;             /* why, when there is none */
+    int input_tokens, output_tokens; /* -1: not said */
+} lmm_chat_reply;
+typedef struct {
+    lmm_status (*next)(void *arg, lmm_chat_request *out, bool *there); /* asked for the next one when there is room for it */
+    lmm_status (*take)(void *arg, int64_t id, const lmm_chat_reply *reply);
+    void *arg;
+} lmm_chat_feed;
+/* Answers all that `feed` gives, in any order, each exactly once, all calls from the caller's thread. A request without an answer is no failure. */
+typedef lmm_status (*lmm_chat_fn)(void *self, const lmm_chat_feed *feed);
+
 /* Runs evaluation tasks on a model, or scores answers that exist; see `lmm eval --help` for the fields. */
 typedef struct {
     const char *const *tasks; /* names, groups, tags, patterns */
@@ -283,12 +306,20 @@ typedef struct {
     double video_fps;                                             /* > 0: so many a second, at most video_frames */
     const char *cache_dir;   /* answers of earlier runs are taken from here and kept here; NULL: none */
     const char *fingerprint; /* of the model, as its answers are kept under; NULL: computed */
-    bool resume;             /* a run in output_dir that was broken off goes on; nothing in its results tells that */
+    lmm_chat_fn chat;        /* asked instead of a model of this engine; `fingerprint` names it */
+    void *chat_self;
+    lmm_chat_fn judge; /* asked by tasks whose answers a judge reads; NULL: they get no verdict */
+    void *judge_self;
+    const char *judge_name; /* of the judge, as its verdicts are kept under */
+    int64_t judge_calls;    /* at most so many questions to the judge; 0: no bound */
+    bool resume;            /* a run in output_dir that was broken off goes on; nothing in its results tells that */
     bool log_samples, predict_only, quiet;
     bool compat; /* lmms-eval's faults too */
 } lmm_eval_opts;
-/* *report: JSON of all results; free(). m may be NULL when `answers` is given. */
+/* *report: JSON of all results; free(). m may be NULL when `answers` or `chat` is given. */
 lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *opts, char **report);
+/* A model of this engine as somebody to ask (an lmm_chat_fn whose `self` is the lmm_model): greedy unless a temperature is said. */
+lmm_status lmm_chat_local(void *model, const lmm_chat_feed *feed);
 /* The tasks in folders of task files as a JSON list of {name, kind, file, answer, dataset, metrics or tasks, tag, hash}. free() */
 lmm_status lmm_eval_tasks(const char *const *dirs, int count, char **json);
 /* A task file of lmms-eval in this program's words; fails naming the keys that are Python code. free() */

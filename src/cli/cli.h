@@ -22,6 +22,12 @@ typedef struct {
 /* clang-format off */
 #define MODEL_OPTS(a) \
     {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
+    MORE_MODEL_OPTS(a)
+/* Without the long name: `lmm eval --model` means what lmms-eval's does. */
+#define EVAL_MODEL_OPTS(a) \
+    {"-m", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
+    MORE_MODEL_OPTS(a)
+#define MORE_MODEL_OPTS(a) \
     {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA adapter over the model (PEFT's layout)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
@@ -59,6 +65,26 @@ char *hub_cache_path(void); /* HF_HUB_CACHE, else hub/ in HF_HOME; free() */
 /* Parses; prints help and sets *done when asked. rest: words left over, NULL when none are allowed. */
 lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples,
                      bool *done);
+
+/* ---- eval_source.c: who `lmm eval` asks, and who judges ---- */
+
+typedef struct {
+    lmm_runtime *runtime;
+    lmm_model *model, *judge_model;
+    chat *server, *judge_server;
+    lmm_chat_fn judge;
+    void *judge_self;
+    char name[17],
+        judge_name[17]; /* what answers and verdicts are kept under; "" for a checkpoint under test, whose name the library finds */
+} eval_source_set;
+typedef struct {
+    const char *model, *model_args; /* --model: openai and its like are servers; another word with pretrained=PATH names a checkpoint */
+    const char *judge, *judge_args; /* none, self, the address of a server, or a checkpoint */
+    const char *answers;            /* a file of them: no model is opened */
+    int frames;
+} eval_source_opts;
+lmm_status eval_source_open(eval_source_set *out, const model_args *m, const eval_source_opts *o);
+void eval_source_close(eval_source_set *s);
 
 lmm_status cmd_chat(int argc, char **argv);
 lmm_status cmd_trace(int argc, char **argv);

@@ -6,9 +6,10 @@
 
 typedef struct {
     model_args model;
-    const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat, *cache;
+    const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat, *cache, *judge,
+        *judge_args;
     double limit, video_fps;
-    int offset, batch, seed, frames;
+    int offset, batch, seed, frames, judge_calls;
     bool samples, json, quiet, predict_only, resume, strict;
 } eval_args;
 
@@ -81,16 +82,21 @@ static lmm_status tell_troubles(const char *json, bool strict) {
                           : LMM_OK;
 }
 
-static lmm_status run(eval_args *a) {
-    lmm_runtime *runtime = NULL;
-    lmm_model *m = NULL;
+static lmm_status check_args(const eval_args *a) {
     if (!a->tasks) return LMM_FAIL(LMM_E_ARG, "name the tasks: --tasks easyvqa");
     if (strcmp(a->compat, "lmms-eval") && strcmp(a->compat, "fixed"))
         return LMM_FAIL(LMM_E_ARG, "--compat is lmms-eval or fixed, not '%s'", a->compat);
     if (a->samples && !a->out) return LMM_FAIL(LMM_E_ARG, "--log_samples needs a folder: --output_path DIR");
-    lmm_status st = a->answers ? LMM_OK : model_args_open(&runtime, &m, &a->model);
+    return LMM_OK;
+}
+
+static lmm_status run(eval_args *a) {
+    eval_source_set from;
+    lmm_status st = check_args(a);
+    if (!st)
+        st = eval_source_open(&from, &a->model,
+                              &(eval_source_opts){a->model_id, a->model_args, a->judge, a->judge_args, a->answers, a->frames});
     if (st) return st;
-    if ((st = model_args_scale(m, &a->model, 0))) return lmm_model_close(m), lmm_runtime_close(runtime), st;
     char *names = mem_strdup(a->tasks), *task_dir = installed_path("tasks"), *data = a->data ? mem_strdup(a->data) : installed_path("data");
     opt_list list = {0};
     split(names, &list);
@@ -113,12 +119,19 @@ static lmm_status run(eval_args *a) {
                        .video_frames = a->frames,
                        .video_fps = a->video_fps,
                        .cache_dir = a->cache,
+                       .fingerprint = *from.name ? from.name : NULL,
+                       .chat = from.server ? chat_ask : NULL,
+                       .chat_self = from.server,
+                       .judge = from.judge,
+                       .judge_self = from.judge_self,
+                       .judge_name = from.judge_name,
+                       .judge_calls = a->judge_calls,
                        .resume = a->resume,
                        .log_samples = a->samples,
                        .predict_only = a->predict_only,
                        .quiet = a->quiet || a->json,
                        .compat = !strcmp(a->compat, "lmms-eval")};
-    st = lmm_eval(m, &o, &report);
+    st = lmm_eval(from.model, &o, &report);
     if (!st && a->json) puts(report);
     else if (!st) st = print_table(report);
     if (!st) st = tell_troubles(report, a->strict);
@@ -127,8 +140,7 @@ static lmm_status run(eval_args *a) {
     free(names);
     free(task_dir);
     free(data);
-    lmm_model_close(m);
-    lmm_runtime_close(runtime);
+    eval_source_close(&from);
     return st;
 }
 
@@ -137,7 +149,7 @@ lmm_status cmd_eval(int argc, char **argv) {
     if (tool) return tool->run(argc - 1, argv + 1);
     eval_args a = {.compat = "fixed"};
     const opt table[] = {
-        MODEL_OPTS(&a.model),
+        EVAL_MODEL_OPTS(&a.model),
         SCALING_OPT(&a.model),
         {"--tasks", OPT_STRING, &a.tasks, 0, 0, "A,B", "names of tasks (files in tasks/)"},
         {"--data", OPT_STRING, &a.data, 0, 0, "DIR", "where the data sets lie (default: data/)"},
@@ -146,8 +158,13 @@ lmm_status cmd_eval(int argc, char **argv) {
         {"--offset", OPT_INT, &a.offset, 0, 2147483647, "N", "the first row (default 0)"},
         {"--answers", OPT_STRING, &a.answers, 0, 0, "FILE",
          "score the answers of a JSONL file (task, doc_id, responses; or samples) instead of asking a model"},
-        {"--model", OPT_STRING, &a.model_id, 0, 0, "ID", "whose own prompts a task should use, such as qwen3_vl"},
-        {"--model_args", OPT_STRING, &a.model_args, 0, 0, "K=V,...", "pretrained=NAME names the folder of the results"},
+        {"--model", OPT_STRING, &a.model_id, 0, 0, "ID",
+         "openai: a server, see --model_args; else whose own prompts a task should use, such as qwen3_vl"},
+        {"--model_args", OPT_STRING, &a.model_args, 0, 0, "K=V,...",
+         "pretrained=MODEL; of a server: model=, base_url=, concurrency=, timeout=, retries=, backoff=, api_key_env="},
+        {"--judge", OPT_STRING, &a.judge, 0, 0, "WHO", "of tasks that need one: a server's address, a checkpoint, self, or none (default)"},
+        {"--judge_args", OPT_STRING, &a.judge_args, 0, 0, "K=V,...", "of a judge that is a server: as --model_args"},
+        {"--judge_calls", OPT_INT, &a.judge_calls, 1, 2147483647, "N", "at most so many questions to the judge"},
         {"--gen_kwargs", OPT_STRING, &a.gen_kwargs, 0, 0, "K=V,...", "over each task's: max_new_tokens, temperature, top_p, top_k"},
         {"--reasoning_tags", OPT_STRING, &a.reasoning, 0, 0, "JSON", "pairs of tags whose content is not scored; none: off"},
         {"--compat", OPT_STRING, &a.compat, 0, 0, "WAY", "lmms-eval: its faults too; fixed (default): without them"},

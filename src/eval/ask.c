@@ -49,7 +49,7 @@ static void content_hash(char hex[65], const asking *a, const row_prompt *p) {
     sha256_init(&h);
     tree_write_json(&b, p->messages, 0);
     if (a->likelihood) tree_write_json(&b, p->choices, 0);
-    if (!cache_deterministic(a->type, a->kwargs)) buf_printf(&b, "%" PRIu64, a->o->seed);
+    if (ask_draws(a)) buf_printf(&b, "%" PRIu64, a->o->seed);
     buf_printf(&b, "%d %d %g", a->o->video_frames, p->frames, a->o->video_fps);
     sha256_put(&h, b.data, b.size);
     for (int i = 0; i < p->visuals.count; i++)
@@ -170,6 +170,13 @@ static lmm_status kwargs_of(tree **out, const eval_task *t, const lmm_eval_opts 
     return *out = all, LMM_OK;
 }
 
+bool ask_draws(const asking *a) { return !cache_deterministic(a->type, a->kwargs) && tree_bool(a->kwargs, "do_sample", true); }
+
+uint64_t ask_stream(const asking *a, int row) {
+    const char *task = a->run->task->name;
+    return hash_u64(task, strlen(task), (uint64_t)(a->run->first + row));
+}
+
 const char **ask_stops(const tree *kwargs, int *count) {
     const tree *until = tree_get(kwargs, "until");
     const char **out = mem_new((size_t)(until ? until->count : 0) + 2, sizeof *out);
@@ -198,11 +205,11 @@ lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts 
     asking a =
         {.run = run, .o = o, .model = from->model, .store = from->store, .fingerprint = from->fingerprint, .type = type_of(run->task)};
     a.likelihood = !strcmp(a.type, "loglikelihood");
-    a.from = (visual_source){run->task, &run->data, run->home, o->data_dir ? o->data_dir : "", false};
+    a.from = (visual_source){run->task, &run->data, run->home, o->data_dir ? o->data_dir : "", o->chat != NULL};
     lmm_status st = kwargs_of(&a.kwargs, run->task, o);
     if (!st) st = plan(&a);
     a.bar = o->quiet ? NULL : progress_new(run->task->name, a.todo.count, "rows");
-    if (!st && a.todo.count) st = ask_model(&a);
+    if (!st && a.todo.count) st = o->chat ? ask_remote(&a, o->chat, o->chat_self) : ask_model(&a);
     progress_free(a.bar);
     free(a.todo.at);
     tree_free(a.kwargs);

@@ -48,22 +48,15 @@ static lmm_status sync(lmm_session *s, const answering *w, int row) {
 
 /* ---- texts ---- */
 
-/* What is drawn for a row depends on the row alone, not on who is asked beside it. */
-static uint64_t stream_of(const answering *w, int row) {
-    const char *task = w->a->run->task->name;
-    return hash_u64(task, strlen(task), (uint64_t)(w->a->run->first + row));
-}
-
 static lmm_status generate(const answering *w, lmm_session *const *sessions, const int *rows, int n) {
     const asking *a = w->a;
     int stop_count;
     const char **stops = ask_stops(a->kwargs, &stop_count);
     lmm_answer *answers = mem_new((size_t)n, sizeof *answers);
     uint64_t *streams = mem_new((size_t)n, sizeof *streams);
-    for (int i = 0; i < n; i++) streams[i] = stream_of(w, rows[i]);
-    bool draws = !cache_deterministic(a->type, a->kwargs) && tree_bool(a->kwargs, "do_sample", true);
+    for (int i = 0; i < n; i++) streams[i] = ask_stream(a, rows[i]);
     lmm_gen_opts g = {.max_tokens = (int)tree_int(a->kwargs, "max_new_tokens", 128),
-                      .temperature = draws ? tree_real(a->kwargs, "temperature", 1) : 0,
+                      .temperature = ask_draws(a) ? tree_real(a->kwargs, "temperature", 1) : 0,
                       .top_p = tree_real(a->kwargs, "top_p", 0),
                       .top_k = (int)tree_int(a->kwargs, "top_k", 0),
                       .repetition_penalty = tree_real(a->kwargs, "repetition_penalty", 0),

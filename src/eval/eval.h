@@ -41,6 +41,7 @@ const char *answers_get(const answer_file *a, const char *task, int64_t id, int 
 
 /* ---- runs (runner.c, score.c, report.c) ---- */
 
+typedef struct judge_desk judge_desk; /* asks a judge (desk.c) */
 typedef struct eval_store eval_store; /* answers of earlier runs (store.c) */
 typedef struct {
     char *response, *input;          /* as it was given; the question */
@@ -51,6 +52,7 @@ typedef struct {
     tree *metrics;                   /* metric -> value; NULL for a row with a fault */
     char *fault;                     /* why it has no answer, NULL when it has one */
     const char *fault_key;           /* the kind of it, as the report counts it */
+    bool by_chance, unjudged;        /* its answer was drawn, it has no verdict */
     char key[65];                    /* in the store */
 } eval_row;
 typedef struct {
@@ -59,18 +61,19 @@ typedef struct {
     char *home;                              /* folder of the data set: files that rows name lie below it */
     eval_row *rows;                          /* one per row of data from `first` on */
     int first, count, original_count, asked; /* asked: what --limit allows, whatever the offset */
-    int by_chance, unjudged, unanswered;     /* rows whose answer was drawn, that have no verdict, that the file of answers lacks */
+    int unanswered;                          /* rows that the file of answers lacks */
     int recalled;                            /* rows whose answer the store had */
     double seconds;
 } task_run;
 /* Reads the data and takes the rows that offset and limit leave (limit 0: all). */
 lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts *o, double limit);
-/* Where answers come from: a file of them, else a model. store may be NULL; it keeps answers under the model's fingerprint. */
+/* Where answers come from: a file of them, else opts->chat, else a model. store may be NULL; it keeps answers under the model's fingerprint. */
 typedef struct {
     const answer_file *file;
     const lmm_model *model;
     eval_store *store;
     const char *fingerprint;
+    judge_desk *desk; /* NULL: no judge */
 } eval_source;
 /* Fills the rows with answers and scores them. Rows that cannot be asked have a fault and no score; that fails only when all do. */
 lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_eval_opts *o);

@@ -268,7 +268,8 @@ typedef struct {
     const tree *outputs; /* likelihoods of the row */
     bool compat;
 } score_opts;
-lmm_status score_row(eval_row *row, task_run *run, const tree *doc, const score_opts *o); /* row->response is there */
+/* row->response is there; a row may be scored again. */
+lmm_status score_row(eval_row *row, const task_run *run, const tree *doc, const score_opts *o);
 /* The task's scores with their errors; predict_only: the number 999 for each, as lmms-eval says "not scored". */
 lmm_status score_task(tree **out, const task_run *r, const score_opts *o, bool predict_only);
 
@@ -279,9 +280,21 @@ lmm_status run_samples(table *out, const char *results, const char *task);  /* t
 double sample_score(const tree *sample);                                    /* one number for a sample, NaN when it has none */
 lmm_status run_compare(tree **out, const char *results, const char *other); /* {task: {metrics, samples}} */
 
+/* ---- the judge of a run (desk.c) ---- */
+
+/* name: what verdicts are kept under; bound: questions at most, 0: none; store may be NULL. All borrowed. */
+judge_desk *desk_new(lmm_chat_fn ask, void *self, const char *name, int64_t bound, eval_store *store);
+void desk_free(judge_desk *d);
+const judge *desk_judge(
+    const judge_desk *d); /* NULL for no desk: its answers are those that are there, NULL for the others, which are noted */
+/* Asks what was noted. *more: something was answered, score again. */
+lmm_status desk_settle(judge_desk *d, bool *more);
+tree *desk_report(const judge_desk *d);
+int64_t desk_calls(const judge_desk *d);
+
 /* ---- sections of the results (report.c) ---- */
 
-lmm_status report_add_task(tree *report, const task_run *r, const lmm_eval_opts *o);
+lmm_status report_add_task(tree *report, const task_run *r, const lmm_eval_opts *o, judge_desk *desk);
 void report_add_group(tree *report, const eval_task *g); /* after its members */
 
 /* ---- the command line as lmms-eval reads it (args.c) ---- */
@@ -340,7 +353,10 @@ typedef struct {
 } asking;
 lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts *o);
 lmm_status ask_model(asking *a); /* every row of todo */
+lmm_status ask_remote(asking *a, lmm_chat_fn ask, void *self);
 lmm_status ask_prompt(const asking *a, int row, row_prompt *p);
+bool ask_draws(const asking *a);               /* whether answers are drawn by chance */
+uint64_t ask_stream(const asking *a, int row); /* what is drawn for a row depends on the row alone, not on who is asked beside it */
 lmm_status ask_keep(asking *a, int row);
 /* Texts that end an answer; "\n\n", which lmms-eval adds by itself and most of its models ignore, is left out. free() */
 const char **ask_stops(const tree *kwargs, int *count);

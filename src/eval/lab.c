@@ -10,6 +10,7 @@ typedef struct {
     const lmm_eval_opts *opts;
     answer_file *answers;
     eval_store *store;
+    judge_desk *desk;
     task_set set;
     tree *report;
     char *dir, stamp[32], fingerprint[17]; /* dir NULL: no files are written; the stamp begins their names */
@@ -119,8 +120,8 @@ static lmm_status run_task(lab *l, const eval_task *t) {
     if (st) return st;
     /* Upstream turns a share of the first task's rows into a number of rows for all. */
     if (l->opts->compat && l->limit > 0 && l->limit < 1) l->limit = (double)args_sample_count(l->limit, run.original_count);
-    st = task_run_answers(&run, &(eval_source){l->answers, l->model, l->store, l->fingerprint}, l->opts);
-    if (!st) st = report_add_task(l->report, &run, l->opts);
+    st = task_run_answers(&run, &(eval_source){l->answers, l->model, l->store, l->fingerprint, l->desk}, l->opts);
+    if (!st) st = report_add_task(l->report, &run, l->opts, l->desk);
     if (!st && l->dir && (l->opts->log_samples || l->opts->predict_only)) st = write_samples(l, &run);
     l->seconds += run.seconds;
     l->rows += run.count, l->recalled += run.recalled;
@@ -166,6 +167,7 @@ static tree *times_of(const lab *l) {
     tree_put(t, "total_evaluation_time_seconds", tree_new_real(l->seconds));
     tree_put(t, "answers", tree_new_int(l->rows));
     tree_put(t, "answers_from_store", tree_new_int(l->recalled));
+    if (l->desk) tree_put(t, "judge_calls", tree_new_int(desk_calls(l->desk)));
     return t;
 }
 
@@ -191,14 +193,17 @@ lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *o, char **out) {
     if (!st) st = open_store(&l);
     if (!st && l.store && o->fingerprint) snprintf(l.fingerprint, sizeof l.fingerprint, "%s", o->fingerprint);
     else if (!st && l.store && m) lmm_model_fingerprint(m, l.fingerprint);
+    if (!st && o->judge) l.desk = desk_new(o->judge, o->judge_self, o->judge_name, o->judge_calls, l.store);
     if (!st && o->answers) st = answers_open(&l.answers, o->answers);
     if (!st) st = run_tasks(&l);
     if (!st) {
         put_config(&l);
         put_model(&l);
+        if (l.desk) tree_put(l.report, "judge", desk_report(l.desk));
         st = write_results(&l, &json);
     }
     answers_close(l.answers);
+    desk_free(l.desk);
     store_close(l.store);
     tree_free(l.report);
     free(l.dir);

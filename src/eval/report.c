@@ -175,8 +175,10 @@ static void put_troubles(tree *report, const task_run *r) {
     static const char *const faults[] = {"broken_rows", "missing_media", "not_a_number", "request_failed", "too_long"};
     const char *name = r->task->name, *first = NULL;
     put_trouble(report, name, "unanswered", r->unanswered);
-    put_trouble(report, name, "without_verdict", r->unjudged);
-    put_trouble(report, name, "drawn_by_chance", r->by_chance);
+    int drawn = 0, unjudged = 0;
+    for (int i = 0; i < r->count; i++) drawn += r->rows[i].by_chance, unjudged += r->rows[i].unjudged;
+    put_trouble(report, name, "without_verdict", unjudged);
+    put_trouble(report, name, "drawn_by_chance", drawn);
     for (size_t k = 0; k < COUNT_OF(faults); k++) {
         int n = 0;
         for (int i = 0; i < r->count; i++) {
@@ -188,10 +190,26 @@ static void put_troubles(tree *report, const task_run *r) {
     if (first) tree_put(section(section(report, "troubles"), name), "first_fault", tree_new_string(first));
 }
 
-lmm_status report_add_task(tree *report, const task_run *r, const lmm_eval_opts *o) {
+/* The scores; again when an aggregation had questions for the judge. */
+static lmm_status scores_of(tree **out, const task_run *r, const lmm_eval_opts *o, judge_desk *desk) {
+    score_opts how = {.model = o->model, .seed = o->seed, .judge = desk_judge(desk), .compat = o->compat};
+    tree *t = NULL;
+    lmm_status st = LMM_OK;
+    for (bool more = true; more && !st;) {
+        tree_free(t);
+        t = NULL;
+        st = score_task(&t, r, &how, o->predict_only);
+        more = false;
+        if (!st) st = desk_settle(desk, &more);
+    }
+    if (st) return tree_free(t), st;
+    return *out = t, LMM_OK;
+}
+
+lmm_status report_add_task(tree *report, const task_run *r, const lmm_eval_opts *o, judge_desk *desk) {
     tree *results, *n = tree_new(TREE_MAP), *better = tree_new(TREE_MAP);
     const char *name = r->task->name;
-    lmm_status st = score_task(&results, r, &(score_opts){.model = o->model, .seed = o->seed, .compat = o->compat}, o->predict_only);
+    lmm_status st = scores_of(&results, r, o, desk);
     if (st) return tree_free(n), tree_free(better), st;
     tree_put(n, "original", tree_new_int(r->original_count));
     tree_put(n, "effective", tree_new_int(o->compat ? r->asked : r->count));

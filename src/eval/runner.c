@@ -74,15 +74,25 @@ static const char *reasoning_of(const lmm_eval_opts *o) {
     return o->reasoning_tags ? o->reasoning_tags : "[[\"<think>\", \"</think>\"], [\"<analysis>\", \"</analysis>\"]]";
 }
 
-static lmm_status score_rows(task_run *run, const lmm_eval_opts *o) {
-    score_opts how = {.model = o->model, .reasoning_tags = reasoning_of(o), .seed = o->seed, .compat = o->compat};
+/* Rows without a verdict are scored again as long as the judge has something to say: what it says may raise another question. */
+static lmm_status score_rows(task_run *run, judge_desk *desk, const lmm_eval_opts *o) {
+    score_opts how = {.model = o->model,
+                      .reasoning_tags = reasoning_of(o),
+                      .seed = o->seed,
+                      .judge = desk_judge(desk),
+                      .compat = o->compat};
     lmm_status st = LMM_OK;
-    for (int i = 0; i < run->count && !st; i++) {
-        eval_row *r = &run->rows[i];
-        how.outputs = r->outputs;
-        if (!r->fault)
-            st = LMM_CONTEXT(score_row(r, run, table_row(&run->data, run->first + i), &how), "task '%s': row %d", run->task->name,
-                             run->first + i);
+    bool more = true;
+    for (int pass = 0; more && !st; pass++) {
+        for (int i = 0; i < run->count && !st; i++) {
+            eval_row *r = &run->rows[i];
+            how.outputs = r->outputs;
+            if (!r->fault && (!pass || r->unjudged))
+                st = LMM_CONTEXT(score_row(r, run, table_row(&run->data, run->first + i), &how), "task '%s': row %d", run->task->name,
+                                 run->first + i);
+        }
+        more = false;
+        if (!st) st = desk_settle(desk, &more);
     }
     return st;
 }
@@ -107,10 +117,10 @@ lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts 
 
 lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_eval_opts *o) {
     double start = time_now();
-    lmm_status st = from->file    ? read_answers(run, from->file, o)
-                    : from->model ? ask_rows(run, from, o)
-                                  : LMM_FAIL(LMM_E_ARG, "neither a model nor a file of answers is given");
-    if (!st) st = score_rows(run, o);
+    lmm_status st = from->file               ? read_answers(run, from->file, o)
+                    : from->model || o->chat ? ask_rows(run, from, o)
+                                             : LMM_FAIL(LMM_E_ARG, "neither a model nor a file of answers is given");
+    if (!st) st = score_rows(run, from->desk, o);
     run->seconds = time_now() - start;
     return st;
 }

@@ -36,10 +36,15 @@ static bool unjudged(const tree *metrics) {
     return false;
 }
 
-lmm_status score_row(eval_row *row, task_run *run, const tree *doc, const score_opts *o) {
+lmm_status score_row(eval_row *row, const task_run *run, const tree *doc, const score_opts *o) {
     scratch mem = {0};
     py_random random;
     int drawn = 0;
+    free(row->unstripped);
+    free(row->filtered);
+    tree_free(row->metrics);
+    row->unstripped = row->filtered = NULL;
+    row->metrics = NULL;
     lmm_status st = filtered(row, run->task, o->reasoning_tags);
     if (st) return st;
     py_random_seed(&random, o->seed); /* each row by itself: order and batch change nothing */
@@ -56,8 +61,8 @@ lmm_status score_row(eval_row *row, task_run *run, const tree *doc, const score_
                     .judge = o->judge,
                     .compat = o->compat};
     st = answer_run(&row->metrics, &in);
-    run->by_chance += drawn > 0;
-    run->unjudged += !st && unjudged(row->metrics);
+    row->by_chance = drawn > 0;
+    row->unjudged = !st && unjudged(row->metrics);
     tree_free(vars);
     scratch_free(&mem);
     return st;

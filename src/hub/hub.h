@@ -14,6 +14,7 @@
 #define LMM_HUB_H
 
 #include "base/base.h"
+#include "lmm.h"
 
 typedef struct {
     const char *endpoint; /* "https://huggingface.co", a path prefix is fine */
@@ -53,5 +54,23 @@ lmm_status hub_pull(char **folder, const hub_opts *o, const hub_request *r);
 
 /* The snapshot of NAME[@REVISION] in the cache, free(); LMM_E_IO when there is none. */
 lmm_status hub_find(char **folder, const char *cache, const char *name);
+
+/* ---- chat.c: a server with OpenAI's interface, several questions at a time ---- */
+
+typedef struct {
+    const char *base_url; /* "https://api.openai.com/v1": /chat/completions is put behind it */
+    const char *model;    /* its name there */
+    const char *key;      /* NULL: none; goes to this address only, and over plain http to this machine only */
+    int concurrency;      /* questions in flight; 0: 8 */
+    int retries;      /* repetitions of one that failed for a reason that may pass (transport, 408, 409, 429, 5xx); 0: 5, below 0: none */
+    double timeout_s; /* of one try; 0: 120 */
+    double backoff_s; /* first wait before a repetition, doubled each time; 0: 1 */
+} chat_opts;
+typedef struct chat chat;
+lmm_status chat_open(chat **out, const chat_opts *o);
+void chat_close(chat *c);
+/* An lmm_chat_fn; self is a chat. A question that fails for good has no answer; a refused key, an unknown model or twenty failed questions
+ * without an answer between end it all. */
+lmm_status chat_ask(void *self, const lmm_chat_feed *feed);
 
 #endif
