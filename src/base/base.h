@@ -35,6 +35,7 @@ _Noreturn void lmm_assert_failed(const char *cond, const char *file, int line, c
 static inline int min_int(int a, int b) { return a < b ? a : b; }
 static inline int max_int(int a, int b) { return a > b ? a : b; }
 static inline int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- memory (memory.c) ---- */
 

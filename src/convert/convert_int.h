@@ -12,6 +12,9 @@ enum {
 /* {input, output, type, bytes_before, bytes_after, tensors: list} as JSON; list is copied. free(). */
 char *report_text(const char *in, const char *out, const char *type, const tensor_plan *plan, const tree *list);
 
+/* tensor_stream of a tensor without data (random.c). */
+lmm_status stream_random(const planned_tensor *p, pool *threads, sink_fn sink, void *arg);
+
 /* The other way: the folder `out` of Hugging Face layout, replaced when whole. */
 lmm_status folder_of_gguf(const char *in, const char *out, bool quiet);
 /* Removes an unfinished folder and keeps the message of st. */

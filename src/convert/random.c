@@ -1,7 +1,7 @@
 /* random.c - lmm_synth_checkpoint: a GGUF file of a known model's shape with random weights, for measuring and trying out.
  *
- * The network is bound without weights, for names and shapes; values are drawn row by row while they are written, each tensor from its own stream,
- * so memory stays small whatever the shape. The vocabulary is made up: bytes and words of letters. */
+ * The network is bound without weights, for names and shapes; values are drawn while they are written, every row from its own stream, so memory
+ * stays small whatever the shape. The vocabulary is made up: bytes and words of letters. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +104,76 @@ static void put_vocabulary(gguf_keys *keys, int count) {
     free(scores);
     free(kinds);
     free(tokens);
+}
+
+/* ---- values ---- */
+
+/* Encoding every value would take minutes: a bank of groups is drawn and encoded once a tensor, and rows are put together from it. */
+enum { BANK_VALUES = 1 << 15, GROUP_VALUES = 32, PIECE_SIZE = 1 << 22 };
+
+typedef struct {
+    const planned_tensor *plan;
+    char *bank, *bytes;
+    size_t group_size, row_size;
+    uint32_t groups;
+    int64_t first; /* row of the piece in work */
+} drawing;
+
+static float drawn(rng *r, init_rule rule) {
+    switch (rule.kind) {
+    case INIT_ONES: return 1;
+    case INIT_ZEROS: return 0;
+    case INIT_NORMAL:
+        rule.scale *= 1.7320508f; /* an even draw of that bound has the deviation */
+        break;
+    case INIT_UNIFORM: break;
+    }
+    return rule.scale * ((float)rng_u32(r) * 0x1p-31f - 1);
+}
+
+static rng stream_of(const planned_tensor *p, int64_t row) { return rng_make(p->seed, hash_u64(p->name, strlen(p->name), (uint64_t)row)); }
+
+static void fill_bank(drawing *d) {
+    const planned_tensor *p = d->plan;
+    float *values = mem_new(BANK_VALUES, sizeof *values);
+    rng r = stream_of(p, -1);
+    for (int i = 0; i < BANK_VALUES; i++) values[i] = drawn(&r, p->init);
+    kernel_encode(d->bank, values, dtype_kernel(p->type), BANK_VALUES);
+    free(values);
+}
+
+static void draw_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const drawing *d = arg;
+    (void)thread;
+    for (int64_t row = first; row < last; row++) {
+        rng r = stream_of(d->plan, d->first + row);
+        char *to = d->bytes + (size_t)row * d->row_size;
+        for (size_t at = 0; at < d->row_size; at += d->group_size) {
+            size_t left = d->row_size - at;
+            memcpy(to + at, d->bank + rng_u32(&r) % d->groups * d->group_size, left < d->group_size ? left : d->group_size);
+        }
+    }
+}
+
+lmm_status stream_random(const planned_tensor *p, pool *threads, sink_fn sink, void *arg) {
+    int group = max_int(dtype_block(p->type), GROUP_VALUES);
+    drawing d = {.plan = p,
+                 .group_size = dtype_bytes(p->type, group),
+                 .row_size = dtype_bytes(p->type, tensor_cols(&p->from)),
+                 .groups = (uint32_t)(BANK_VALUES / group)};
+    int64_t all = tensor_rows(&p->from), step = max_i64(PIECE_SIZE / (int64_t)d.row_size, 1);
+    lmm_status st = LMM_OK;
+    d.bank = mem_new(d.groups, d.group_size);
+    d.bytes = mem_new((size_t)min_i64(step, all), d.row_size);
+    fill_bank(&d);
+    for (; d.first < all && !st; d.first += step) {
+        int64_t rows = min_i64(step, all - d.first);
+        parallel_for(threads, rows, max_i64(65536 / (int64_t)d.row_size, 1), draw_rows, &d);
+        st = sink(arg, d.bytes, (size_t)rows * d.row_size);
+    }
+    free(d.bytes);
+    free(d.bank);
+    return st;
 }
 
 /* ---- the file ---- */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert/convert.h"
+#include "convert/convert_int.h"
 
 enum { PIECE_VALUES = 1 << 20 }; /* values of one piece: 4 MiB as f32 */
 
@@ -25,27 +25,6 @@ static int64_t source_row(const planned_tensor *p, int64_t r) {
 static const void *row_at(const planned_tensor *p, int64_t r) {
     size_t size = dtype_bytes(p->from.type, p->from.nd > 1 ? tensor_cols(&p->from) : 1);
     return (const char *)p->from.data + (size_t)source_row(p, r) * size;
-}
-
-static float drawn(rng *r, init_rule rule) {
-    switch (rule.kind) {
-    case INIT_ONES: return 1;
-    case INIT_ZEROS: return 0;
-    case INIT_NORMAL:
-        rule.scale *= 1.7320508f; /* an even draw of that bound has the deviation */
-        break;
-    case INIT_UNIFORM: break;
-    }
-    return rule.scale * ((float)rng_u32(r) * 0x1p-31f - 1);
-}
-
-static void row_values(float *x, const planned_tensor *p, int64_t r, int64_t cols) {
-    if (p->from.data) {
-        kernels_generic.to_f32(x, row_at(p, r), dtype_kernel(p->from.type), cols);
-        return;
-    }
-    rng stream = rng_make(p->seed, hash_u64(p->name, strlen(p->name), (uint64_t)r));
-    for (int64_t i = 0; i < cols; i++) x[i] = drawn(&stream, p->init);
 }
 
 static void measure(const piece *j, int64_t r) {
@@ -72,7 +51,7 @@ static void convert_rows(void *arg, int64_t first, int64_t last, int thread) {
     for (int64_t r = first; r < last; r++) {
         float *x = j->values + r * j->cols;
         char *to = j->bytes + (size_t)r * size;
-        row_values(x, p, j->first + r, j->cols);
+        kernels_generic.to_f32(x, row_at(p, j->first + r), dtype_kernel(p->from.type), j->cols);
         if (!all_finite(x, j->cols)) {
             j->max_error[r] = NAN;
             continue;
@@ -138,7 +117,8 @@ static lmm_status stream_converted(const planned_tensor *p, pool *threads, sink_
 lmm_status tensor_stream(const planned_tensor *p, pool *threads, sink_fn sink, void *arg, tensor_error *error) {
     *error = (tensor_error){0};
     if (tensor_count(&p->from) == 0) return LMM_OK;
-    if (p->type != p->from.type || !p->from.data) return stream_converted(p, threads, sink, arg, error);
+    if (!p->from.data) return stream_random(p, threads, sink, arg);
+    if (p->type != p->from.type) return stream_converted(p, threads, sink, arg, error);
     if (p->heads <= 0) return sink(arg, p->from.data, tensor_size(&p->from));
     lmm_status st = LMM_OK;
     size_t row = tensor_size(&p->from) / (size_t)p->from.ne[0];

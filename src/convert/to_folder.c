@@ -40,6 +40,11 @@ static lmm_status fit_tensor(tensor *t, dtype type, const char *name, copies *ow
     void *copy = NULL;
     dtype to = type;
     lmm_status st = LMM_OK;
+    if (t->woven) {
+        if ((st = tensor_straighten(t, &copy, name))) return st;
+        VEC_PUSH(owned, copy);
+        copy = NULL;
+    }
     if (dtype_block(t->type) > 1) {
         to = DT_F32;
         if ((st = mem_try(&copy, (size_t)tensor_count(t) * sizeof(float), name))) return st;

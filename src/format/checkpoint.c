@@ -213,15 +213,18 @@ const char *checkpoint_path(const checkpoint *c) { return c->path; }
 const gguf *checkpoint_gguf(const checkpoint *c) { return c->gguf; }
 const ct2 *checkpoint_ct2(const checkpoint *c) { return c->ct2; }
 
-lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from) {
+lmm_status checkpoint_weave(checkpoint *c, int i, int heads) {
     tensor *t = &c->list.at[i].t;
-    int64_t rows = t->ne[0], size = rows ? (int64_t)tensor_size(t) / rows : 0;
+    t->woven = heads;
+    if (t->nd > 1) return LMM_OK;
     void *copy;
-    lmm_status st = mem_try(&copy, tensor_size(t), c->list.at[i].name);
+    tensor column = tensor_make(t->type, 2, (int64_t[]){t->ne[0], 1}, t->data);
+    column.woven = heads;
+    lmm_status st = tensor_straighten(&column, &copy, c->list.at[i].name);
     if (st) return st;
-    for (int64_t r = 0; r < rows; r++) memcpy((char *)copy + r * size, (const char *)t->data + from[r] * size, (size_t)size);
     VEC_PUSH(&c->copies, copy);
     t->data = copy;
+    t->woven = 0;
     return LMM_OK;
 }
 

@@ -137,8 +137,8 @@ const tensor *checkpoint_find(const checkpoint *c, const char *name);
 const char *checkpoint_path(const checkpoint *c);
 const gguf *checkpoint_gguf(const checkpoint *c); /* NULL over anything else */
 const ct2 *checkpoint_ct2(const checkpoint *c);   /* NULL over anything else */
-/* Gives tensor i a copy of its own with the rows in another order: row r is the file's row from[r]. A vector's rows are its values. */
-lmm_status checkpoint_permute_rows(checkpoint *c, int i, const int64_t *from);
+/* Tensor i's rows are that many heads with woven halves (tensor.h): a matrix is marked so, a vector gets a straight copy. */
+lmm_status checkpoint_weave(checkpoint *c, int i, int heads);
 /* Adds `parts` tensors that are tensor i cut into equal runs of rows, named "<its name>.0" and so on; they share its bytes. */
 lmm_status checkpoint_split_rows(checkpoint *c, int i, int parts);
 

@@ -1,7 +1,7 @@
 /* gguf_model.c - a GGUF file as the network it holds: its metadata as a config.json, its rows in our order.
  *
- * llama.cpp's rope turns pairs (2i, 2i + 1) for the architecture "llama", so its converter reorders the rows of q and k within every head; ours
- * turns (i, i + d/2), as in transformers. The rows are put back here (llava.md 4.2): rows are whole in every format, so quantised ones move too. */
+ * llama.cpp's rope turns pairs (2i, 2i + 1) for the architecture "llama", so its converter weaves the halves of q's and k's heads; ours turns
+ * (i, i + d/2), as in transformers (llava.md 4.2). The weights stay where they lie, marked: op_linear puts its outputs in order. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,15 +180,13 @@ lmm_status gguf_net_config(tree **out, const gguf *g) {
 
 /* ---- order of rows ---- */
 
-/* from[r]: the place in the file of row r. Heads are d rows; ours have the first of all pairs, then the second ones. */
-static lmm_status order_rows(checkpoint *file, int i, int64_t heads) {
-    int64_t rows = checkpoint_at(file, i)->t.ne[0], d = heads > 0 ? rows / heads : 0;
-    if (d == 0 || d % 2 || d * heads != rows) return LMM_OK; /* a shape the model does not have: binding says so */
-    int64_t *from = mem_new((size_t)rows, sizeof *from);
-    for (int64_t r = 0; r < rows; r++) from[r] = r / d * d + r % d % (d / 2) * 2 + r % d / (d / 2);
-    lmm_status st = checkpoint_permute_rows(file, i, from);
-    free(from);
-    return st;
+static lmm_status weave(checkpoint *file, int i, int64_t heads) {
+    const tensor *t = &checkpoint_at(file, i)->t;
+    int64_t rows = t->nd > 0 ? t->ne[0] : 0, d = heads > 0 ? rows / heads : 0;
+    if (t->nd > 2 || !dtype_is_weight(t->type) || d == 0 || d % 2 || d * heads != rows)
+        return LMM_OK; /* what no model has: binding says so */
+    if (t->nd == 1 && dtype_block(t->type) > 1) return LMM_OK;
+    return checkpoint_weave(file, i, (int)heads);
 }
 
 lmm_status gguf_net_order_rows(checkpoint *file, const tree *config) {
@@ -198,8 +196,8 @@ lmm_status gguf_net_order_rows(checkpoint *file, const tree *config) {
     for (int i = 0; i < checkpoint_count(file) && !st; i++) {
         const char *name = checkpoint_at(file, i)->name;
         if (strncmp(name, "blk.", 4)) continue;
-        if (strstr(name, ".attn_q.")) st = order_rows(file, i, tree_int(config, "num_attention_heads", 0));
-        if (strstr(name, ".attn_k.")) st = order_rows(file, i, tree_int(config, "num_key_value_heads", 0));
+        if (strstr(name, ".attn_q.")) st = weave(file, i, tree_int(config, "num_attention_heads", 0));
+        if (strstr(name, ".attn_k.")) st = weave(file, i, tree_int(config, "num_key_value_heads", 0));
     }
     return st;
 }

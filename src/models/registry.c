@@ -193,13 +193,16 @@ void net_reference(net *n, reference r) {
 lmm_status net_save(const net *n, const char *dir) {
     int count = n->params.list.count;
     named_tensor *at = mem_new((size_t)count, sizeof *at);
-    for (int i = 0; i < count; i++) {
+    void **copies = mem_new((size_t)count, sizeof *copies);
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < count && !st; i++) {
         const param *p = n->params.list.at[i];
         at[i] = (named_tensor){p->key, p->t};
+        if (p->t.woven) st = tensor_straighten(&at[i].t, &copies[i], p->key);
     }
     tree *metadata = tree_new(TREE_MAP);
     tree_put(metadata, "format", tree_new_string("pt"));
-    lmm_status st = safetensors_save_dir(dir, at, count, metadata, (size_t)4 << 30);
+    if (!st) st = safetensors_save_dir(dir, at, count, metadata, (size_t)4 << 30);
     buf json = {0};
     tree_write_json(&json, n->config, 2);
     buf_putc(&json, '\n');
@@ -208,6 +211,8 @@ lmm_status net_save(const net *n, const char *dir) {
     free(path);
     buf_free(&json);
     tree_free(metadata);
+    for (int i = 0; i < count; i++) free(copies[i]);
+    free(copies);
     free(at);
     return st;
 }

@@ -36,14 +36,24 @@ int64_t param_total(const param_set *s) {
     return n;
 }
 
+/* All values as f32, rows in plain order. */
+static void widen(float *to, const tensor *t) {
+    int64_t rows = t->woven ? t->ne[0] : 1, cols = tensor_count(t) / (rows ? rows : 1);
+    for (int64_t r = 0; r < rows; r++) {
+        const char *from = (const char *)t->data + (size_t)tensor_row_place(t, r) * dtype_bytes(t->type, cols);
+        kernels_generic.to_f32(to + r * cols, from, dtype_kernel(t->type), cols);
+    }
+}
+
 lmm_status param_own(param *p, bool with_grad) {
     size_t size = (size_t)tensor_count(&p->t) * sizeof(float);
     if (!p->owned) {
         void *data;
         lmm_status st = mem_try(&data, size, p->name);
         if (st) return st;
-        kernels_generic.to_f32(data, p->t.data, dtype_kernel(p->t.type), tensor_count(&p->t));
+        widen(data, &p->t);
         p->owned = p->t.data = data;
+        p->t.woven = 0;
         p->t.type = DT_F32;
     }
     if (with_grad && !p->grad_owned) {
@@ -158,6 +168,7 @@ linear bind_linear(binder *b, int out, int in, bool bias, float init_std, const 
 }
 
 linear linear_part(cx *c, const linear *l, int first, int count) {
+    LMM_ASSERT(!l->w->woven, "linear_part: %d heads are woven", l->w->woven);
     linear part = {.w = slab_alloc(&c->meta, sizeof *part.w), .b = slab_alloc(&c->meta, sizeof *part.b)};
     *part.w = *l->w, *part.b = *l->b;
     part.w->ne[0] = part.b->ne[0] = count;

@@ -1,6 +1,8 @@
 /* tensor.c - shapes, sizes and names of tensors. */
 #include "tensor/tensor.h"
 
+#include <string.h>
+
 enum { NOT_WEIGHT = -1 };
 
 static const struct {
@@ -59,6 +61,24 @@ tensor tensor_make(dtype type, int nd, const int64_t *ne, void *data) {
     tensor t = {.type = type, .nd = nd, .data = data};
     for (int i = 0; i < nd; i++) t.ne[i] = ne[i];
     return t;
+}
+
+int64_t tensor_row_place(const tensor *t, int64_t r) {
+    if (!t->woven) return r;
+    int64_t d = t->ne[0] / t->woven;
+    return r / d * d + r % d % (d / 2) * 2 + r % d / (d / 2);
+}
+
+lmm_status tensor_straighten(tensor *t, void **copy, const char *name) {
+    size_t row = dtype_bytes(t->type, tensor_cols(t));
+    void *data;
+    lmm_status st = mem_try(&data, tensor_size(t), name);
+    if (st) return st;
+    for (int64_t r = 0; r < t->ne[0]; r++)
+        memcpy((char *)data + (size_t)r * row, (const char *)t->data + (size_t)tensor_row_place(t, r) * row, row);
+    *copy = t->data = data;
+    t->woven = 0;
+    return LMM_OK;
 }
 
 const char *tensor_shape_text(char text[96], const tensor *t) {

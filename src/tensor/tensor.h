@@ -40,6 +40,8 @@ typedef struct tensor {
     float *grad; /* same shape, f32; NULL until somebody needs it */
     bool wants_grad;
     bool grad_counted; /* MEASURE: its gradient is in the count already */
+    int woven; /* > 0: a matrix of a file whose rows are that many heads, row i of a head's first half beside row i of its second: op_linear gives
+                  its outputs in plain order; whatever else reads the data straightens it first */
 } tensor;
 
 int64_t tensor_count(const tensor *t); /* elements */
@@ -48,6 +50,9 @@ int64_t tensor_rows(const tensor *t);  /* product of the others */
 size_t tensor_size(const tensor *t);   /* bytes */
 bool tensor_same_shape(const tensor *a, const tensor *b);
 tensor tensor_make(dtype type, int nd, const int64_t *ne, void *data);
+int64_t tensor_row_place(const tensor *t, int64_t r); /* of a matrix: where row r lies, which is r unless it is woven */
+/* Gives a woven matrix a copy of its data in plain order, *copy: free(). name for messages. */
+lmm_status tensor_straighten(tensor *t, void **copy, const char *name);
 const char *tensor_shape_text(char text[96], const tensor *t); /* "(2,3,4)", cut when absurdly long; returns text */
 static inline float *tensor_f32(const tensor *t) { return (float *)t->data; }
 

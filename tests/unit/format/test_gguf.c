@@ -287,7 +287,7 @@ static void a_file_cut_anywhere_is_refused(void **unused) {
 
 /* ---- over a checkpoint ---- */
 
-static void a_checkpoint_reads_gguf_files_and_orders_rows(void **unused) {
+static void a_checkpoint_reads_gguf_files_and_marks_woven_rows(void **unused) {
     (void)unused;
     char path[] = "/tmp/test-gguf-XXXXXX";
     int fd = mkstemp(path);
@@ -299,10 +299,8 @@ static void a_checkpoint_reads_gguf_files_and_orders_rows(void **unused) {
     assert_true(gguf_is(path) && !gguf_is("/") && !gguf_is("/nowhere"));
     assert_int_equal(checkpoint_open(&c, path), LMM_OK);
     assert_non_null(checkpoint_gguf(c));
-    assert_int_equal(checkpoint_permute_rows(c, 0, (int64_t[]){1, 0}), LMM_OK);
-    assert_int_equal(checkpoint_permute_rows(c, 1, (int64_t[]){1, 0}), LMM_OK);
-    assert_true(tensor_f32(checkpoint_find(c, "f"))[0] == 3.0f && tensor_f32(checkpoint_find(c, "f"))[3] == 0.0f);
-    assert_int_equal(((const char *)checkpoint_find(c, "q")->data)[0], 68);
+    assert_int_equal(checkpoint_weave(c, 1, 1), LMM_OK);
+    assert_int_equal(checkpoint_find(c, "q")->woven, 1);
     checkpoint_close(c);
     buf_free(&b);
     unlink(path);
@@ -320,7 +318,7 @@ int main(void) {
         cmocka_unit_test(shapes_that_cannot_be_are_refused),
         cmocka_unit_test(places_must_follow_each_other),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
-        cmocka_unit_test(a_checkpoint_reads_gguf_files_and_orders_rows),
+        cmocka_unit_test(a_checkpoint_reads_gguf_files_and_marks_woven_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

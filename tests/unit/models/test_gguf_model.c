@@ -117,6 +117,9 @@ static void a_small_llama_is_bound(void **unused) {
     assert_true(c->vocab == VOCAB && c->context == 64 && c->eps == 0.25f && c->rope.theta == 5000.0 && c->tied &&
                 n->dec.head == n->dec.embed);
     assert_true(c->rope.factors && c->rope.factors[0] == 4.0f);
+    assert_true(n->dec.layers[0].q.w->woven == HEADS && n->dec.layers[0].k.w->woven == KEY_HEADS && !n->dec.layers[0].v.w->woven);
+    assert_int_equal(param_own(param_find(&n->params, "llm.layers.0.self_attn.q_proj.weight"), false), LMM_OK);
+    assert_int_equal(param_own(param_find(&n->params, "llm.layers.0.self_attn.k_proj.weight"), false), LMM_OK);
     /* Rows of a head of four: first of both pairs, second of both pairs. */
     static const int from[WIDTH] = {0, 2, 1, 3, 4, 6, 5, 7};
     for (int r = 0; r < WIDTH; r++) assert_true(tensor_f32(n->dec.layers[0].q.w)[r * WIDTH] == (float)(from[r] * WIDTH));
