@@ -115,8 +115,10 @@ typedef struct file_writer file_writer;
 lmm_status file_writer_open(file_writer **out, const char *path);
 lmm_status file_writer_put(file_writer *w, const void *bytes, size_t n); /* buffered; the first error sticks */
 lmm_status file_writer_commit(file_writer *w);                           /* closes and frees w in every case */
-void file_writer_abort(file_writer *w);                                  /* NULL is fine */
-lmm_status file_write(const char *path, const void *bytes, size_t n);    /* the three in one */
+lmm_status file_writer_commit_soon(
+    file_writer *w);                    /* does not wait for the disk: for what can be made again, such as thousands of pictures */
+void file_writer_abort(file_writer *w); /* NULL is fine */
+lmm_status file_write(const char *path, const void *bytes, size_t n); /* the three in one */
 /* A folder is replaced the same way: fill `tmp` (made by begin; free it), then commit renames it to `path`. */
 lmm_status dir_replace_begin(char **tmp, const char *path);
 lmm_status dir_replace_commit(const char *tmp, const char *path); /* fsyncs every file; old `path` removed last */

@@ -297,9 +297,9 @@ static void writer_free(file_writer *w) {
     free(w);
 }
 
-lmm_status file_writer_commit(file_writer *w) {
+static lmm_status put_in_place(file_writer *w, bool synced) {
     flush_held(w);
-    if (!w->error && w->temporary) w->error = sync_fd(w->fd);
+    if (!w->error && w->temporary && synced) w->error = sync_fd(w->fd);
     if (close(w->fd) != 0 && !w->error && errno != EINTR) w->error = errno;
     w->fd = -1;
     if (!w->error && w->temporary && rename(w->temporary, w->path) != 0) w->error = errno;
@@ -308,11 +308,14 @@ lmm_status file_writer_commit(file_writer *w) {
         file_writer_abort(w);
         return st;
     }
-    int error = w->temporary ? sync_parent(w->path) : 0;
+    int error = w->temporary && synced ? sync_parent(w->path) : 0;
     lmm_status st = error ? io_fail("write", w->path, error) : LMM_OK;
     writer_free(w);
     return st;
 }
+
+lmm_status file_writer_commit(file_writer *w) { return put_in_place(w, true); }
+lmm_status file_writer_commit_soon(file_writer *w) { return put_in_place(w, false); }
 
 void file_writer_abort(file_writer *w) {
     if (!w) return;

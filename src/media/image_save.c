@@ -56,7 +56,7 @@ lmm_status image_save_png(const image *im, const char *path) {
     png_infop info = png ? png_create_info_struct(png) : NULL;
     st = info ? write_picture(&w, png, info, path) : LMM_FAIL(LMM_E_MEMORY, "cannot start the PNG writer for '%s'", path);
     png_destroy_write_struct(&png, &info);
-    if (!st) return file_writer_commit(w.file);
+    if (!st) return file_writer_commit_soon(w.file);
     file_writer_abort(w.file);
     return st;
 }
