@@ -83,7 +83,7 @@ lmm_status lmm_detokenize(const lmm_model *m, const int *ids, int count, bool sk
 /* ---- prompt ---- */
 
 typedef struct lmm_prompt lmm_prompt;
-/* Which frames of a video are taken. A video is a folder of pictures in the order of their names. */
+/* Which frames of a video are taken. A video is a file (decoded by lmm-media) or a folder of pictures in the order of their names. */
 typedef struct {
     int frames;          /* this many, evenly over the whole; 0 and no fps: 8 */
     double fps;          /* > 0: so many a second, at most `frames` when that is given */

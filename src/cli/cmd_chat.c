@@ -137,7 +137,7 @@ static void slash(conversation *c, char *line, bool *quit) {
     } else if (!strcmp(line, "/quit") || !strcmp(line, "/exit")) {
         *quit = true;
     } else {
-        fprintf(stderr, "/image FILE and /video FOLDER add a picture or a video to the next question, /new starts over, /quit ends\n");
+        fprintf(stderr, "/image FILE and /video FILE add a picture or a video to the next question, /new starts over, /quit ends\n");
     }
 }
 
@@ -167,8 +167,7 @@ static lmm_status prompt_loop(conversation *c) {
     el_set(el, EL_PROMPT, prompt_text);
     el_set(el, EL_EDITOR, "emacs");
     el_set(el, EL_HIST, history, history_);
-    fprintf(stderr,
-            "/image FILE and /video FOLDER add a picture or a video to the next question, /new starts over, /quit or Ctrl-D ends\n");
+    fprintf(stderr, "/image FILE and /video FILE add a picture or a video to the next question, /new starts over, /quit or Ctrl-D ends\n");
     bool quit = false;
     int n;
     for (const char *line; !quit && (line = el_gets(el, &n)) && n > 0;) {
@@ -217,7 +216,8 @@ lmm_status cmd_chat(int argc, char **argv) {
     const opt table[] = {
         MODEL_OPTS(&a.model),
         {"-i|--image", OPT_LIST, &a.images, 0, 0, "FILE", "a picture for the first question (may be repeated)"},
-        {"-v|--video", OPT_LIST, &a.videos, 0, 0, "FOLDER", "a video for the first question: a folder of frames (may be repeated)"},
+        {"-v|--video", OPT_LIST, &a.videos, 0, 0, "FILE",
+         "a video for the first question: a file, or a folder of frames (may be repeated)"},
         {"--frames", OPT_INT, &a.video.frames, 1, 4096, "N", "take N frames of a video, evenly (default 8)"},
         {"--fps", OPT_REAL, &a.video.fps, 0, 1000, "X", "take X frames a second, at most --frames when given"},
         {"--show-frames", OPT_STRING, &a.show_frames, 0, 0, "PNG", "write the taken frames of the first video as one picture"},
@@ -236,7 +236,7 @@ lmm_status cmd_chat(int argc, char **argv) {
         {0},
     };
     bool done;
-    lmm_status st = cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [--video FOLDER]... [QUESTION]",
+    lmm_status st = cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [--video FILE]... [QUESTION]",
                               "Answers one question, or opens a prompt.",
                               "  lmm chat --image photo.png \"What is shown?\"\n  lmm chat -m ~/models/llava-1.5-7b-hf\n  lmm chat --video "
                               "frames/ --frames 16 \"What happens?\"\n",

@@ -10,8 +10,7 @@ lmm_status video_load(video_frames *out, const char *path, const lmm_video_opts 
     if (!take.count && !(o->fps > 0)) take.count = FRAMES_DEFAULT;
     if (file_is_dir(path)) return video_load_folder(out, path, &take, rate);
     if (!file_exists(path)) return LMM_FAIL(LMM_E_IO, "cannot read the video '%s': no such file or folder", path);
-    return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' is a file; a video must be a folder of pictures (ffmpeg -i FILE FOLDER/%%05d.png makes one)",
-                    path);
+    return video_load_file(out, path, &take, 0, NULL);
 }
 
 lmm_status lmm_video_sheet(const char *video, const lmm_video_opts *opts, const char *png) {
