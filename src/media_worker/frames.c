@@ -27,6 +27,8 @@ static lmm_status to_rgb(reading *r) {
         return LMM_FAIL(LMM_E_LIMIT, "a frame has %d x %d pixels, the limit is %d a side", f->width, f->height, r->s->limits.side_max);
     r->scaler = sws_getCachedContext(r->scaler, f->width, f->height, (enum AVPixelFormat)f->format, p->width, p->height, AV_PIX_FMT_RGB24,
                                      SWS_BICUBIC, NULL, NULL, NULL);
+    if (!r->scaler && sws_isSupportedInput((enum AVPixelFormat)f->format))
+        return LMM_FAIL(LMM_E_LIMIT, "its frames need more memory than the limit");
     if (!r->scaler) return LMM_FAIL(LMM_E_UNSUPPORTED, "its colours are of a kind that is not read");
     if (f->colorspace != AVCOL_SPC_UNSPECIFIED && f->colorspace != AVCOL_SPC_RGB)
         sws_setColorspaceDetails(r->scaler, sws_getCoefficients(f->colorspace), f->color_range == AVCOL_RANGE_JPEG,

@@ -25,7 +25,7 @@ void answer(media_message type, const void *head, size_t head_size, const void *
 
 lmm_status av_fail(int code, const char *what) {
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
-    if (code == AVERROR(ENOMEM)) return LMM_FAIL(LMM_E_LIMIT, "%s: it needs more memory than the limit", what);
+    if (code == AVERROR(ENOMEM)) return LMM_FAIL(LMM_E_LIMIT, "it needs more memory than the limit");
     av_strerror(code, text, sizeof text);
     return LMM_FAIL(LMM_E_FORMAT, "%s (%s)", what, text);
 }

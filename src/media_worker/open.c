@@ -125,6 +125,10 @@ static int by_time(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static lmm_status too_many_frames(const source *s) {
+    return LMM_FAIL(LMM_E_LIMIT, "it has more than %d frames", s->limits.frame_count_max);
+}
+
 /* Reads every packet once, decoding none: only so are frames counted and numbered when headers lie or rates vary. */
 static lmm_status number_frames(source *s) {
     VEC(int64_t) times = {0};
@@ -134,8 +138,7 @@ static lmm_status number_frames(source *s) {
         if (p->stream_index == s->video && !(p->flags & AV_PKT_FLAG_DISCARD)) {
             if (p->pts == AV_NOPTS_VALUE) s->by_count = true;
             VEC_PUSH(&times, p->pts);
-            if (times.count > s->limits.frame_count_max)
-                st = LMM_FAIL(LMM_E_LIMIT, "it has more than %d frames", s->limits.frame_count_max);
+            if (times.count > s->limits.frame_count_max) st = too_many_frames(s);
         }
         av_packet_unref(p);
     }
@@ -166,6 +169,7 @@ static lmm_status describe_video(source *s) {
     lmm_status st = check_video(s, t); /* the sizes may be known only now */
     if (st) return st;
     if (t->codecpar->width < 1 || t->codecpar->height < 1) return LMM_FAIL(LMM_E_FORMAT, "the size of its pictures is not known");
+    if (avformat_index_get_entries_count(t) > s->limits.frame_count_max) return too_many_frames(s); /* by its header, whatever it holds */
     if ((st = number_frames(s))) return st;
     AVRational rate = t->avg_frame_rate.num > 0 && t->avg_frame_rate.den > 0 ? t->avg_frame_rate : t->r_frame_rate;
     s->turn = turn_of(t);
