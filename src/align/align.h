@@ -164,6 +164,19 @@ void reward_shortness(double *out, const double *length, const bool *right, int 
 double reward_accuracy(const char *text, const char *gold);
 /* The same where a text without tag or box is the answer as a whole. */
 double reward_exact(const char *text, const char *gold);
+/* Open-R1-multimodal's, to the fault: math_verify over both whole texts, thoughts included, with the completion as gold; failing that the first answer tags (of one line, else the
+ * whole texts) must be the same string. */
+double reward_accuracy_r1mm(const char *text, const char *gold);
+
+/* ---- answers that are mathematics (mathverify.c) ---- */
+
+/* The verdict of math_verify 0.9 with its default settings on two texts; it finds the answers itself: LaTeX, boxes, "the answer is", else the last number. Not symmetric. Text
+ * that is no mathematics never agrees. strict false: symbols may have other names. Work is bounded by counts, whatever the text. */
+bool math_verify(const char *gold, const char *text, bool strict);
+/* What it finds: true when there is a value; raw is the text of the first match (free(), NULL without any). */
+bool math_extracted(const char *text, char **raw);
+/* The one of a few options ("A", "B", ...) that a text settles on, case and all; NULL for none (math_option.c). */
+const char *math_option(const char *text, const char *const *options, int count);
 
 /* ---- rewards of boxes and choices (reward_box.c, reward_choice.c) ---- */
 

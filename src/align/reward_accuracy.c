@@ -92,3 +92,18 @@ static double compare(const char *text, const char *gold, bool whole) {
 
 double reward_accuracy(const char *text, const char *gold) { return compare(text, gold, false); }
 double reward_exact(const char *text, const char *gold) { return compare(text, gold, true); }
+
+/* The first answer on one line, or all of the text, without blanks around it. */
+static const char *first_answer(const char *text, size_t *size) {
+    const char *at = answer_find(text, false, true, size);
+    if (!at) at = text, *size = strlen(text);
+    while (*size && isspace((unsigned char)*at)) at++, --*size;
+    while (*size && isspace((unsigned char)at[*size - 1])) --*size;
+    return at;
+}
+
+double reward_accuracy_r1mm(const char *text, const char *gold) {
+    size_t n, m;
+    const char *have = first_answer(text, &n), *want = first_answer(gold, &m);
+    return math_verify(text, gold, true) || (n == m && !memcmp(have, want, n));
+}

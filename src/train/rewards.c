@@ -6,6 +6,7 @@
 #include "train/train_int.h"
 
 static double accuracy(const completion_view *c) { return reward_accuracy(c->text, c->gold); }
+static double accuracy_r1mm(const completion_view *c) { return reward_accuracy_r1mm(c->text, c->gold); }
 static double exact(const completion_view *c) { return reward_exact(c->text, c->gold); }
 static double format(const completion_view *c) { return reward_format("vlm_r1", c->text); }
 static double format_line(const completion_view *c) { return reward_format("open_r1_multimodal", c->text); }
@@ -32,7 +33,7 @@ static const struct {
 } rewards[] = {
     {"accuracy", accuracy}, {"exact", exact},   {"format", format},         {"format_line", format_line},
     {"tags", tags},         {"steps", steps},   {"repetition", repetition}, {"overlong", overlong},
-    {"finished", finished}, {"choice", choice}, {"yes_no", yes_no},
+    {"finished", finished}, {"choice", choice}, {"yes_no", yes_no},         {"accuracy_r1mm", accuracy_r1mm},
 };
 
 lmm_status reward_check(const char *name, const char *where) {

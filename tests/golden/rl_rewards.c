@@ -102,6 +102,52 @@ static bool clean(const tree *c) {
     return same;
 }
 
+/* ---- mathematics ---- */
+
+/* The verdict in both orders and with symbols renamed. */
+static bool verdicts(const tree *c) {
+    const char *gold = tree_str(c, "gold", ""), *pred = tree_str(c, "pred", "");
+    const tree *expect = tree_get(c, "expect");
+    return math_verify(gold, pred, true) == tree_bool(expect, "verify_gold_pred", false) &&
+           math_verify(pred, gold, true) == tree_bool(expect, "verify_pred_gold", false) &&
+           math_verify(gold, pred, false) == tree_bool(expect, "verify_not_strict", false);
+}
+
+/* A value that sympy printed, as a text to be verified: numbers, sums, sets; of an equation its right side. NULL for other forms. */
+static char *printed_value(const char *printed) {
+    const char *comma = strstr(printed, ", ");
+    bool equation = !strncmp(printed, "Eq(", 3) && comma;
+    const char *from = equation ? comma + 2 : printed;
+    size_t n = strlen(from) - equation;
+    return strspn(from, "0123456789 .,*/+-(){}") >= n ? mem_printf("$%.*s$", (int)n, from) : NULL;
+}
+
+/* The text of the first match and the value, or nothing at all. */
+static bool extraction(const tree *c) {
+    const tree *expect = tree_get(c, "expect");
+    const char *text = tree_str(c, "text", "");
+    char *raw = NULL, *printed = expect->count > 1 ? printed_value(expect->items[0]->text) : NULL;
+    bool value = math_extracted(text, &raw);
+    bool same = value == (expect->count > 1) && (expect->count ? raw && !strcmp(raw, expect->items[expect->count - 1]->text) : !raw);
+    if (printed) same = same && math_verify(printed, text, true);
+    free(printed);
+    free(raw);
+    return same;
+}
+
+static bool option(const tree *c) {
+    const tree *strings = tree_get(tree_get(c, "config"), "strings"), *expect = tree_get(c, "expect");
+    const char *options[16];
+    for (int i = 0; i < strings->count && i < 16; i++) options[i] = strings->items[i]->text;
+    const char *have = math_option(tree_str(c, "text", ""), options, min_int(strings->count, 16));
+    return expect->count ? have && !strcmp(have, expect->items[1]->text) : !have;
+}
+
+static bool accuracy_r1mm(const tree *c) {
+    return near(reward_accuracy_r1mm(tree_str(c, "completion", ""), tree_str(c, "solution", "")),
+                real(tree_get(c, "expect"), "open_r1_multimodal"), 0, 0);
+}
+
 /* clang-format off */
 const rl_check rl_reward_checks[] = {
     {"reward_format", "format", formats, "easyr1_math_after_cleanup and easyr1_caption"},
@@ -118,6 +164,10 @@ const rl_check rl_reward_checks[] = {
     {"reward_other", "yes_no/vlm_r1", yes_no, NULL},
     {"reward_other", "levenshtein_ratio", ratio, NULL},
     {"reward_other", "clean_text/vlm_r1", clean, NULL},
+    {"math_verify", "extraction_default", extraction, NULL},
+    {"math_verify", "string_extraction", option, NULL},
+    {"math_verify", "*", verdicts, "mathruler's grade"},
+    {"reward_accuracy", "*", accuracy_r1mm, "nine other scorers"},
     {0},
 };
 /* clang-format on */
