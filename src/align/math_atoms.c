@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "math_parser.h"
+#include "align/math_parser.h"
 
 /* ---- characters ---- */
 

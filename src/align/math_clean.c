@@ -1,6 +1,6 @@
 /* math_clean.c - spellings of the same mathematics brought to one form before it is parsed: boxes opened, layout removed, words and signs as commands, units cut off.
  * The rules are those math_verify's default settings apply (rl.md 3.4). */
-#include "math_int.h"
+#include "align/math_int.h"
 
 #include <ctype.h>
 #include <stdlib.h>

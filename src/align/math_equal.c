@@ -2,7 +2,7 @@
  *
  * math_verify's order of questions (rl.md 3.4) without a symbolic engine: fractions are compared exactly, everything else as complex doubles, with symbols replaced by
  * numbers at several points, where two different expressions of this size do not meet. */
-#include "math_int.h"
+#include "align/math_int.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  *
  * Patterns have levels; the lowest level with a match that can be read decides, and within a level the match that ends last (of those the longest). Hand-written
  * matchers stand for its regular expressions, each linear in the text. */
-#include "math_int.h"
+#include "align/math_int.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "math_int.h"
+#include "align/math_int.h"
 
 enum { FINAL_HOPE, FINAL, ANSWER_COLON, ANSWER, FIRST, ANYWHERE, LEVEL_COUNT };
 enum { FINAL_GAP = 100, ANSWER_GAP = 50 };

@@ -4,7 +4,7 @@
  * grammar, whose readings math_verify compares. */
 #include <string.h>
 
-#include "math_parser.h"
+#include "align/math_parser.h"
 
 /* ---- nodes ---- */
 

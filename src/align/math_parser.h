@@ -4,7 +4,7 @@
 #ifndef LMM_MATH_PARSER_H
 #define LMM_MATH_PARSER_H
 
-#include "math_int.h"
+#include "align/math_int.h"
 
 typedef struct {
     math_tree *tree;

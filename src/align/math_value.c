@@ -1,5 +1,5 @@
 /* math_value.c - what a tree of numbers is worth: exactly, as a fraction in 64 bits, or as a complex double with symbols standing for chosen reals. */
-#include "math_int.h"
+#include "align/math_int.h"
 
 #include <complex.h>
 #include <math.h>

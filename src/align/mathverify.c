@@ -1,5 +1,5 @@
 /* mathverify.c - is an answer the reference's? math_verify's verdict, and a person's. */
-#include "math_int.h"
+#include "align/math_int.h"
 
 #include <ctype.h>
 #include <stdlib.h>
