@@ -80,7 +80,7 @@ static bool take_known(const char *take) {
     return way && digits && digits < 10 && (!colon[1 + digits] || !strcmp(colon + 1 + digits, "%"));
 }
 
-static lmm_status read_one_data(recipe *r, const tree *d) {
+static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
     static const char *const known[] = {"path", "images", "format", "turns", "repeat", "take", "frames", "fps", NULL};
     lmm_status st = keys(r, d, "data", known);
     if (st) return st;
@@ -93,7 +93,7 @@ static lmm_status read_one_data(recipe *r, const tree *d) {
     st = number(r, d, "repeat", 1.0, 0.0, 1000.0, &x.repeat);
     if (!st) st = integer(r, d, "frames", 0, 0, VIDEO_FRAMES_MAX, &x.frames);
     if (!st) st = number(r, d, "fps", 0, 0, 1000, &x.fps);
-    VEC_PUSH(&r->data, x);
+    *out = x;
     if (!x.path) return bad(r, "data", "needs a 'path'");
     if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return bad(r, "format", "must be chat or plain");
     if (strcmp(turns, "independent") && strcmp(turns, "sequence")) return bad(r, "turns", "must be sequence or independent");
@@ -105,7 +105,26 @@ static lmm_status read_data(recipe *r, const tree *t) {
     const tree *data = tree_get(t, "data");
     if (!data || data->type != TREE_LIST || !data->count) return bad(r, "data", "must list at least one data set: - path: FILE");
     lmm_status st = LMM_OK;
-    for (int i = 0; i < data->count && !st; i++) st = read_one_data(r, data->items[i]);
+    for (int i = 0; i < data->count && !st; i++) {
+        VEC_PUSH(&r->data, ((recipe_data){0}));
+        st = read_one_data(r, data->items[i], &r->data.at[i]);
+    }
+    return st;
+}
+
+static lmm_status read_held(recipe *r, const tree *t) {
+    static const char *const known[] = {"data", "every", "answers", "max_tokens", NULL};
+    const tree *h = tree_get(t, "evaluate"), *data = tree_get(h, "data");
+    if (!h) return LMM_OK;
+    lmm_status st = keys(r, h, "evaluate", known);
+    if (!st) st = integer(r, h, "every", 500, 1, 1 << 30, &r->held.every);
+    if (!st) st = integer(r, h, "answers", 0, 0, 1000, &r->held.answers);
+    if (!st) st = integer(r, h, "max_tokens", 64, 1, 1 << 20, &r->held.max_tokens);
+    if (!st && (!data || data->type != TREE_LIST || !data->count)) st = bad(r, "evaluate", "needs data: a list as the recipe's own");
+    for (int i = 0; !st && i < data->count; i++) {
+        VEC_PUSH(&r->held.data, ((recipe_data){0}));
+        st = read_one_data(r, data->items[i], &r->held.data.at[i]);
+    }
     return st;
 }
 
@@ -178,13 +197,13 @@ static lmm_status read_grpo(recipe *r, const tree *t) {
                                         "temperature",    "beta",           "clip_low", "clip_high", "delta",   "top_entropy",
                                         "sequence_ratio", "mask_truncated", "rewards",  NULL};
     const tree *g = tree_get(t, "grpo");
+    r->grpo.prompt = mem_strdup(tree_str(g, "prompt", "{question}"));
     if (!g) return LMM_OK;
     lmm_status st = keys(r, g, "grpo", known);
     if (st) return st;
     recipe_grpo *o = &r->grpo;
     o->loss = mem_strdup(tree_str(g, "loss", "dapo"));
     o->scale = mem_strdup(tree_str(g, "scale", "group"));
-    o->prompt = mem_strdup(tree_str(g, "prompt", "{question}"));
     o->sequence_ratio = tree_bool(g, "sequence_ratio", false);
     o->mask_truncated = tree_bool(g, "mask_truncated", false);
     if (!grpo_kind_known(o->loss)) return bad(r, "loss", "must be grpo, bnpo, dr_grpo, dapo, cispo, sapo, luspo or vespo");
@@ -248,9 +267,9 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run",   "seed",   "model",      "train",      "data",      "augment",   "batch",    "accumulate",
-                                        "steps", "epochs", "max_length", "broken_max", "recompute", "optimizer", "schedule", "lora",
-                                        "dpo",   "grpo",   "save_every", "log_every",  "keep",      NULL};
+    static const char *const known[] = {"run",        "seed",  "model",  "train",      "data",       "evaluate",  "augment",   "batch",
+                                        "accumulate", "steps", "epochs", "max_length", "broken_max", "recompute", "optimizer", "schedule",
+                                        "lora",       "dpo",   "grpo",   "save_every", "log_every",  "keep",      NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = keys(r, t, "", known);
@@ -260,6 +279,7 @@ static lmm_status read_all(recipe *r) {
     if (!st) st = read_model(r, t);
     if (!st) st = read_parts(r, t);
     if (!st) st = read_data(r, t);
+    if (!st) st = read_held(r, t);
     if (!st) st = read_augment(r, t);
     if (!st) st = read_lora(r, t);
     if (!st) st = read_dpo(r, t);
@@ -278,13 +298,17 @@ lmm_status recipe_open(recipe *out, const char *path, const char *const *overrid
     return *out = r, LMM_OK;
 }
 
+static void data_free(recipe_data *d) {
+    free(d->path);
+    free(d->images);
+    free(d->format);
+    free(d->take);
+}
+
 void recipe_free(recipe *r) {
-    for (int i = 0; i < r->data.count; i++) {
-        free(r->data.at[i].path);
-        free(r->data.at[i].images);
-        free(r->data.at[i].format);
-        free(r->data.at[i].take);
-    }
+    for (int i = 0; i < r->data.count; i++) data_free(&r->data.at[i]);
+    for (int i = 0; i < r->held.data.count; i++) data_free(&r->held.data.at[i]);
+    free(r->held.data.at);
     free(r->data.at);
     for (int i = 0; i < r->lora.target_count; i++) free(r->lora_targets[i]);
     free(r->lora_targets);

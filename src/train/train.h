@@ -37,6 +37,12 @@ typedef struct {
     bool reference_free;
 } recipe_dpo;
 
+/* Evaluation while training, on samples that are not learnt. */
+typedef struct {
+    VEC(recipe_data) data;
+    int every, answers, max_tokens; /* steps, 0: never; how many of the samples are answered too, and how long at most */
+} recipe_held;
+
 enum { REWARD_MAX = 8 };
 typedef struct {
     char *name; /* a row of rewards.c */
@@ -64,6 +70,7 @@ typedef struct {
     lora_config lora; /* rank > 0: adapters of the decoder learn, and nothing else */
     char **lora_targets;
     VEC(recipe_data) data;
+    recipe_held held;
     recipe_augment augment;
     recipe_dpo dpo;
     recipe_grpo grpo;

@@ -40,6 +40,15 @@ typedef struct {
 } algorithm;
 extern const algorithm algorithm_sft, algorithm_dpo, algorithm_grpo;
 
+/* held_out.c: the recipe's `evaluate`; all zero without one. */
+typedef struct {
+    sample_set samples, prompts;
+    FILE *answers; /* rank 0's run/answers.jsonl, NULL: none wanted */
+} held_out;
+lmm_status held_out_open(held_out *h, const trainer *t);
+lmm_status held_out_measure(const held_out *h, trainer *t, double *loss); /* collective; loss is rank 0's */
+void held_out_close(held_out *h);
+
 struct trainer {
     recipe r;
     const algorithm *way;
@@ -58,6 +67,7 @@ struct trainer {
     tape tape;
     cx cx;
     train_log *log; /* rank 0's */
+    held_out held;
     const char *metric_names[METRIC_MAX + 1];
     xent_opts view; /* the distribution that log-probabilities are of; set by `prepare` */
     bool wants_entropy;
@@ -66,6 +76,14 @@ struct trainer {
     void *own; /* the algorithm's */
     bool quiet;
 };
+
+/* trainer_open.c */
+lmm_status trainer_find_algorithm(const algorithm **out, const char *name);
+lmm_status trainer_set_up(trainer *t, const char *path, const char *const *overrides, int override_count);
+void trainer_count_steps(trainer *t); /* total and warmup */
+void trainer_close(trainer *t);
+/* Bytes of activations that this batch needs forward and backward, counted without computing; flops (forward) may be NULL. */
+size_t trainer_measure(trainer *t, const batch *b, double *flops);
 
 /* Loads every data set of the recipe; `each` samples make one item. */
 typedef lmm_status (*load_fn)(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);

@@ -5,116 +5,6 @@
 
 #include "train/train_int.h"
 
-/* ---- setting up ---- */
-
-static lmm_status open_new(trainer *t) {
-    char *path = path_join(t->r.model_new, "config.json");
-    tree *config = NULL;
-    preprocess_spec pre = {0};
-    net *n = NULL;
-    lmm_status st = tree_load(&config, path);
-    bool pictures = tree_get(config, "vision_config") != NULL;
-    if (!st && pictures) st = preprocess_open(&pre, t->r.model_new);
-    if (!st) st = net_new(&n, config, pictures ? &pre : NULL, t->r.seed, t->r.fan_in, path);
-    if (!st) st = model_wrap(&t->model, t->runtime, n, t->r.model_new);
-    tree_free(config);
-    free(path);
-    return st;
-}
-
-static lmm_status open_model(trainer *t) {
-    t->text_dir = mem_strdup(t->r.model_new ? t->r.model_new : t->r.model_open);
-    lmm_status st = t->r.model_new ? open_new(t) : lmm_model_open(&t->model, t->runtime, t->r.model_open);
-    if (!st) lmm_model_reference(t->model, t->r.reference);
-    if (!st) lmm_model_products(t->model, LMM_PRODUCTS_EXACT); /* sessions say what the update computes */
-    if (!st && !t->model->net->has_decoder) st = LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no decoder to train", t->text_dir);
-    return st;
-}
-
-/* Layers behind the selected one and unused norms take no part; they would only ever receive weight decay. */
-static bool takes_part(const net *n, const param *p) {
-    if (p->part != PART_VISION) return true;
-    if (strstr(p->name, "post_layernorm")) return false;
-    const char *layers = strstr(p->name, ".layers.");
-    return !layers || atoi(layers + 8) < n->vision_layer_count;
-}
-
-/* Adapters alone learn; the base stays where it is mapped. */
-static lmm_status own_adapters(trainer *t) {
-    net *n = t->model->net;
-    n->lora = t->r.lora;
-    lmm_status st = lora_attach(&n->params, &n->adapters, &t->r.lora, t->r.seed);
-    for (int i = 0; i < n->adapters.list.count && !st; i++) {
-        st = param_own(n->adapters.list.at[i], true);
-        if (!st) st = optim_add(&t->opt, n->adapters.list.at[i], 1.0, t->r.weight_decay);
-    }
-    return st;
-}
-
-static lmm_status own_params(trainer *t) {
-    const recipe *r = &t->r;
-    lmm_status st = optim_open(&t->opt, t->runtime->pool, r->beta1, r->beta2, r->eps);
-    t->opt.world = t->world;
-    if (!st && r->lora.rank) return own_adapters(t);
-    param_set *set = &t->model->net->params;
-    for (int i = 0; i < set->list.count && !st; i++) {
-        param *p = set->list.at[i];
-        if (!r->train[p->part] || !takes_part(t->model->net, p)) continue;
-        double scale = r->lr_part[p->part] > 0 && r->lr > 0 ? r->lr_part[p->part] / r->lr : 1.0;
-        st = param_own(p, true);
-        if (!st) st = optim_add(&t->opt, p, scale, param_decays(p) ? r->weight_decay : 0.0);
-    }
-    if (!st && !t->opt.slots.count) st = LMM_FAIL(LMM_E_ARG, "%s: 'train' names no part this model has", r->path);
-    return st;
-}
-
-lmm_status trainer_load(trainer *t, load_fn load, int each) {
-    t->samples_each = each;
-    for (int d = 0; d < t->r.data.count; d++) {
-        const recipe_data *data = &t->r.data.at[d];
-        int first = t->samples.list.count / each;
-        progress *bar = t->quiet ? NULL : progress_new("reading", 0, "records");
-        lmm_status st = load(&t->samples, &t->r, data, t->model, bar);
-        progress_free(bar);
-        if (st) return st;
-        int count = t->samples.list.count / each - first;
-        int64_t wanted = (int64_t)llround(data->repeat * count);
-        for (int64_t i = 0; i < wanted; i++) VEC_PUSH(&t->epoch_samples, first + (int)(i % count));
-    }
-    if (!t->epoch_samples.count)
-        return LMM_FAIL(LMM_E_ARG, "%s: no usable sample (%d were longer than max_length or had nothing to learn)", t->r.path,
-                        t->samples.skipped);
-    t->broken = mem_new((size_t)t->samples.list.count, sizeof *t->broken);
-    return LMM_OK;
-}
-
-/* The global batch is the recipe's; ranks share its micro batches. */
-static lmm_status check_world(const trainer *t) {
-    int ranks = dist_count(t->world), n = t->r.accumulate;
-    if (ranks == 1 || (n % ranks == 0 && (n & (n - 1)) == 0)) return LMM_OK;
-    return LMM_FAIL(LMM_E_ARG,
-                    "%s: %d ranks share the micro batches of a step, so 'accumulate' (%d) has to be a power of two and at least %d",
-                    t->r.path, ranks, n, ranks);
-}
-
-static void plan_steps(trainer *t) {
-    int64_t per_step = (int64_t)t->r.batch * t->r.accumulate;
-    t->total = t->r.steps ? t->r.steps : (int64_t)ceil(t->r.epochs * t->epoch_samples.count / (double)per_step);
-    t->warmup = t->r.warmup < 1.0 ? (int64_t)ceil(t->r.warmup * (double)t->total) : (int64_t)t->r.warmup;
-}
-
-static lmm_status resume(trainer *t, bool fresh) {
-    char *dir = fresh ? NULL : train_latest(t->r.run, &t->step);
-    if (!dir) return t->step = 0, LMM_OK;
-    lmm_status st = train_restore(dir, t->model, &t->opt);
-    if (!st && t->way->restore) st = t->way->restore(t, dir);
-    if (!st && !t->quiet) fprintf(stderr, "lmm: resuming from '%s'\n", dir);
-    free(dir);
-    return st;
-}
-
-static lmm_status open_log(trainer *t) { return dist_rank(t->world) ? LMM_OK : train_log_open(&t->log, t->r.run, t->step); }
-
 /* ---- one step ---- */
 
 int order_at(order *o, const trainer *t, int64_t k) {
@@ -148,8 +38,7 @@ lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
 /* Shapes alone, forward and backward. */
 static void measure_pass(trainer *t, cx *c, const batch *b) { tape_backward(c, batch_loss(c, t->model->net, b, NULL), 1.0f); }
 
-/* Bytes of activations that this batch needs, counted without computing; flops may be NULL. */
-static size_t measure(trainer *t, const batch *b, double *flops) {
+size_t trainer_measure(trainer *t, const batch *b, double *flops) {
     arena count = {0};
     cx m = {.mode = CX_MEASURE, .mem = &count, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
     measure_pass(t, &m, b);
@@ -159,7 +48,7 @@ static size_t measure(trainer *t, const batch *b, double *flops) {
 }
 
 static lmm_status make_room(trainer *t, const batch *b) {
-    size_t need = measure(t, b, NULL);
+    size_t need = trainer_measure(t, b, NULL);
     if (need <= t->mem.capacity) return LMM_OK;
     arena_close(&t->mem);
     return arena_open(&t->mem, need + need / 8, "activations of a training step");
@@ -279,12 +168,12 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
 
 /* ---- the loop ---- */
 
-static void write_log(trainer *t, const step_report *s, double rate, double elapsed) {
+static void write_log(trainer *t, const step_report *s, double held, double rate, double elapsed) {
     double epoch = (double)t->step * t->r.batch * t->r.accumulate / t->epoch_samples.count;
-    log_value values[7 + METRIC_MAX] =
-        {{"epoch", epoch},       {"loss", s->loss},   {"lr", s->lr}, {"grad_norm", s->grad_norm}, {"labels", (double)s->labels},
-         {"tokens_per_s", rate}, {"seconds", elapsed}};
-    int count = 7;
+    log_value values[8 + METRIC_MAX] =
+        {{"epoch", epoch},       {"loss", s->loss},    {"lr", s->lr},      {"grad_norm", s->grad_norm}, {"labels", (double)s->labels},
+         {"tokens_per_s", rate}, {"seconds", elapsed}, {"eval_loss", held}};
+    int count = 8;
     const char *const *names = t->way->metrics ? t->way->metrics : t->metric_names;
     for (int k = 0; names[k]; k++) values[count++] = (log_value){names[k], s->metric[k]};
     train_log_put(t->log, t->step, values, count);
@@ -319,7 +208,11 @@ static lmm_status loop(trainer *t) {
         char note[96];
         snprintf(note, sizeof note, "loss %.4f  lr %.2e  %.0f tokens/s", smooth, s.lr, rate);
         if (bar) progress_set(bar, t->step, note);
-        if (t->step % t->r.log_every == 0 || t->step == t->total) write_log(t, &s, rate, elapsed);
+        double held = NAN;
+        bool last = t->step == t->total, evaluates = t->r.held.every && (t->step % t->r.held.every == 0 || last);
+        if (evaluates) st = held_out_measure(&t->held, t, &held);
+        if (t->step % t->r.log_every == 0 || last || evaluates) write_log(t, &s, held, rate, elapsed);
+        if (st) break;
         if (t->step % t->r.save_every == 0) st = save(t), saved = t->step;
     }
     progress_free(bar);
@@ -340,127 +233,41 @@ static lmm_status finish(trainer *t) {
     return st;
 }
 
-static void trainer_close(trainer *t) {
-    if (t->way && t->way->close) t->way->close(t);
-    free(t->logprob);
-    free(t->entropy);
-    train_log_close(t->log);
-    grad_tree_free(&t->tree);
-    cx_free(&t->cx);
-    tape_free(&t->tape);
-    arena_close(&t->mem);
-    optim_close(&t->opt);
-    sample_set_free(&t->samples);
-    free(t->broken);
-    free(t->epoch_samples.at);
-    lmm_model_close(t->model);
-    free(t->text_dir);
-    recipe_free(&t->r);
-    dist_close(t->world);
+static lmm_status resume(trainer *t, bool fresh) {
+    char *dir = fresh ? NULL : train_latest(t->r.run, &t->step);
+    if (!dir) return t->step = 0, LMM_OK;
+    lmm_status st = train_restore(dir, t->model, &t->opt);
+    if (!st && t->way->restore) st = t->way->restore(t, dir);
+    if (!st && !t->quiet) fprintf(stderr, "lmm: resuming from '%s'\n", dir);
+    free(dir);
+    return st;
 }
 
-/* Recipe, model, samples, and what learns. */
-static lmm_status set_up(trainer *t, const char *path, const char *const *overrides, int override_count) {
-    lmm_status st = recipe_open(&t->r, path, overrides, override_count);
-    t->cx = (cx){.mem = &t->mem, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
-    if (!st) st = check_world(t);
-    if (!st) st = open_model(t);
-    if (!st) st = t->way->load(t);
-    return st ? st : own_params(t);
-}
+static lmm_status open_log(trainer *t) { return dist_rank(t->world) ? LMM_OK : train_log_open(&t->log, t->r.run, t->step); }
 
 /* Every rank goes through the same steps and fails with the others. */
 static lmm_status prepare(trainer *t, const char *path, const char *const *overrides, int override_count, bool fresh) {
-    lmm_status st = set_up(t, path, overrides, override_count);
+    lmm_status st = trainer_set_up(t, path, overrides, override_count);
     if (!st && t->way->prepare) st = t->way->prepare(t, fresh);
     st = dist_agree(t->world, st);
     if (!st) st = dist_agree(t->world, resume(t, fresh));
-    return st ? st : dist_agree(t->world, open_log(t));
-}
-
-static const algorithm *const algorithms[] = {&algorithm_sft, &algorithm_dpo, &algorithm_grpo};
-
-static lmm_status find_algorithm(const algorithm **out, const char *name) {
-    const char *names[COUNT_OF(algorithms) + 1] = {0};
-    for (size_t i = 0; i < COUNT_OF(algorithms); i++) {
-        names[i] = algorithms[i]->name;
-        if (!strcmp(name, names[i])) return *out = algorithms[i], LMM_OK;
-    }
-    buf all = {0};
-    for (size_t i = 0; i < COUNT_OF(algorithms); i++) buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
-    lmm_status st = LMM_FAIL(LMM_E_ARG, "no training algorithm '%s' (%s)", name, all.data);
-    buf_free(&all);
-    return st;
+    if (!st) st = dist_agree(t->world, open_log(t));
+    return st ? st : dist_agree(t->world, held_out_open(&t->held, t));
 }
 
 lmm_status lmm_train(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count, const lmm_train_opts *opts) {
     trainer t = {.runtime = runtime};
     lmm_cancel_reset();
-    lmm_status st = find_algorithm(&t.way, opts && opts->algorithm ? opts->algorithm : "sft");
+    lmm_status st = trainer_find_algorithm(&t.way, opts && opts->algorithm ? opts->algorithm : "sft");
     if (!st) st = dist_open(&t.world, opts && opts->ranks);
     if (st) return st;
     t.quiet = dist_rank(t.world) > 0 || (opts && opts->quiet);
     st = prepare(&t, path, overrides, override_count, opts && opts->fresh);
     if (!st) {
-        plan_steps(&t);
+        trainer_count_steps(&t);
         st = loop(&t);
     }
     if (!st) st = finish(&t);
     trainer_close(&t);
     return st;
-}
-
-/* ---- what a run will need ---- */
-
-/* The micro batches of the first steps, shape by shape. */
-static lmm_status plan_steps_ahead(trainer *t, lmm_training_plan *p) {
-    enum { LOOK_AHEAD = 16 };
-    order o = {-1, mem_new((size_t)t->epoch_samples.count, sizeof(int))};
-    int64_t micro = min_i64(t->total, LOOK_AHEAD) * t->r.accumulate;
-    lmm_status st = LMM_OK;
-    for (int64_t i = 0; i < micro && !st; i++) {
-        batch b = {0};
-        double flops = 0;
-        st = (t->way->imagine ? t->way->imagine : t->way->make_batch)(t, &o, i, &b);
-        double need = st || !b.rows ? 0 : (double)measure(t, &b, &flops);
-        if (need > p->activation_bytes) p->activation_bytes = need;
-        p->tokens_step += (double)b.rows;
-        p->flops_step += 3 * flops; /* the backward pass of a product is two products */
-        batch_free(&b);
-    }
-    free(o.at);
-    p->steps_measured = (int)(micro / t->r.accumulate);
-    if (p->steps_measured) p->tokens_step /= p->steps_measured, p->flops_step /= p->steps_measured;
-    return st;
-}
-
-static void plan_params(const trainer *t, lmm_training_plan *p) {
-    int levels = 0;
-    while (1 << levels < t->r.accumulate) levels++;
-    const param_set *set = &t->model->net->params;
-    for (int i = 0; i < set->list.count; i++) {
-        p->params += tensor_count(&set->list.at[i]->t);
-        p->weight_bytes += (double)tensor_size(&set->list.at[i]->t);
-    }
-    for (int i = 0; i < t->opt.slots.count; i++) p->params_trained += tensor_count(&t->opt.slots.at[i].p->t);
-    p->grad_bytes = (1 + levels) * 4.0 * (double)p->params_trained;
-    p->optimizer_bytes = 8.0 * (double)p->params_trained;
-}
-
-lmm_status lmm_train_plan(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count,
-                          const lmm_train_opts *opts, lmm_training_plan *out) {
-    trainer t = {.runtime = runtime, .quiet = true};
-    lmm_training_plan p = {0};
-    lmm_cancel_reset();
-    lmm_status st = find_algorithm(&t.way, opts && opts->algorithm ? opts->algorithm : "sft");
-    if (!st) st = set_up(&t, path, overrides, override_count);
-    if (!st) {
-        plan_steps(&t);
-        plan_params(&t, &p);
-        st = plan_steps_ahead(&t, &p);
-        p.samples = t.epoch_samples.count, p.skipped = t.samples.skipped + t.samples.broken, p.steps = t.total;
-    }
-    trainer_close(&t);
-    if (st) return st;
-    return *out = p, LMM_OK;
 }

@@ -1,6 +1,7 @@
 /* test_train.c - whole small runs: they repeat themselves bit for bit, stop and resume, survive a full disk, and learn. */
 #include "run_util.h"
 
+#include <math.h>
 #include <sys/resource.h>
 #include <signal.h>
 #include <unistd.h>
@@ -17,15 +18,19 @@ static void write_data(void) {
                             "\"gpt\", \"value\": \"none\"}]}]");
 }
 
-/* Runs the recipe with the given output folder and overrides. */
-static lmm_status train(const char *run, int threads, const char *const *more, int count) {
+/* Runs the recipe with the given output folder, further lines and overrides. */
+static lmm_status train_with(const char *run, const char *lines, int threads, const char *const *more, int count) {
     char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
                                "%s/golden/data/golden/images, turns: independent}\n"
                                "augment: {mirror: true, shift: 3}\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
-                               "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
-                               folder, run, LMM_SOURCE, folder, LMM_TESTS);
+                               "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n%s",
+                               folder, run, LMM_SOURCE, folder, LMM_TESTS, lines);
     write_data();
     return run_recipe(recipe_, NULL, threads, more, count);
+}
+
+static lmm_status train(const char *run, int threads, const char *const *more, int count) {
+    return train_with(run, "", threads, more, count);
 }
 
 static void training_repeats_itself_on_any_number_of_threads(void **state) {
@@ -171,6 +176,44 @@ static void a_plan_counts_what_a_run_needs(void **state) {
     assert_true(p.activation_bytes > 0 && p.flops_step > 0);
 }
 
+/* Lines of the run's answers. */
+static int answer_count(const char *run) {
+    char *path = mem_printf("%s/%s/answers.jsonl", folder, run), *text;
+    int lines = 0;
+    OK(file_read(&text, NULL, path, 1 << 20));
+    for (const char *at = text; (at = strchr(at, '\n')); at++) lines++;
+    assert_non_null(strstr(text, "\"wanted\": \"red\""));
+    free(text);
+    free(path);
+    return lines;
+}
+
+static void evaluating_on_the_way_changes_no_weight(void **state) {
+    (void)state;
+    char *lines = mem_printf("evaluate:\n  every: 3\n  answers: 2\n  max_tokens: 4\n  data:\n    - {path: %s/data.json, images: "
+                             "%s/golden/data/golden/images, turns: independent}\n",
+                             folder, LMM_TESTS);
+    OK(train("plain", 2, NULL, 0));
+    OK(train_with("watched", lines, 2, NULL, 0));
+    assert_same_weights("plain", "watched");
+    assert_int_equal(answer_count("watched"), 4);
+    free(lines);
+}
+
+/* With nothing learnt, all samples in one step and no augmentation, the two losses are the mean over the same labels. */
+static void the_held_out_loss_is_a_steps_loss(void **state) {
+    (void)state;
+    const char *const still[] = {"optimizer.lr=0", "optimizer.weight_decay=0", "steps=1", "augment.mirror=false", "augment.shift=0"};
+    char *lines =
+        mem_printf("evaluate: {every: 1, data: [{path: %s/data.json, images: %s/golden/data/golden/images, turns: independent}]}\n", folder,
+                   LMM_TESTS);
+    OK(train_with("still", lines, 2, still, 5));
+    double held = metric("still", 0, "eval_loss"), loss = metric("still", 0, "loss");
+    assert_true(held > 1);
+    if (!(fabs(held - loss) < 1e-5 * loss)) fail_msg("held out %.9g, a step's %.9g", held, loss);
+    free(lines);
+}
+
 int main(void) {
 #define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -183,6 +226,8 @@ int main(void) {
         RUN(an_unknown_key_names_the_nearest),
         RUN(broken_samples_are_skipped_up_to_the_limit),
         RUN(a_plan_counts_what_a_run_needs),
+        RUN(evaluating_on_the_way_changes_no_weight),
+        RUN(the_held_out_loss_is_a_steps_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
