@@ -160,7 +160,7 @@ void reward_shortness(double *out, const double *length, const bool *right, int 
 
 /* ---- accuracy (reward_accuracy.c) ---- */
 
-/* 1 when the last answer of the text (an answer tag, else a box) is the reference's: the same letter, number (decimal, fraction, percent) or text. 0 without an answer. */
+/* 1 when the last answer of the text (an answer tag, else a box) is the reference's by a person's judgement (answer_agrees). 0 without an answer: thoughts never count. */
 double reward_accuracy(const char *text, const char *gold);
 /* The same where a text without tag or box is the answer as a whole. */
 double reward_exact(const char *text, const char *gold);
@@ -173,6 +173,9 @@ double reward_accuracy_r1mm(const char *text, const char *gold);
 /* The verdict of math_verify 0.9 with its default settings on two texts; it finds the answers itself: LaTeX, boxes, "the answer is", else the last number. Not symmetric. Text
  * that is no mathematics never agrees. strict false: symbols may have other names. Work is bounded by counts, whatever the text. */
 bool math_verify(const char *gold, const char *text, bool strict);
+/* A person's judgement (math_human.c): the answer tag's content, else the boxes', else what is announced, else all of the text; letters of choices as letters, words as words,
+ * mathematics in people's notation (1e-3, 2 1/3, 30 degrees in a sine), units converted. */
+bool answer_agrees(const char *gold, const char *text);
 /* What it finds: true when there is a value; raw is the text of the first match (free(), NULL without any). */
 bool math_extracted(const char *text, char **raw);
 /* The one of a few options ("A", "B", ...) that a text settles on, case and all; NULL for none (math_option.c). */

@@ -77,6 +77,10 @@ math_node *math_read_number(math_parser *p) {
     to = from + (p->at - from);
     if (math_loose(p) && to > from && to - from <= 3 && *from != '0')
         for (size_t n; (n = thousands(p, p->at)); p->at += n, to += 3) memmove(to, p->at + n - 3, 3);
+    const char *comma = strchr(p->tree->text, ',');
+    bool decimal_comma =
+        p->dialect == MATH_LOOSE && !p->brackets && to > from && comma == p->at && math_digit(comma[1]) && !strchr(comma + 1, ',');
+    if (decimal_comma) *(p->tree->text + (p->at - p->tree->text)) = '.';
     if (*p->at == '.' && (math_digit(p->at[1]) || to > from)) {
         do *to++ = *p->at++;
         while (math_digit(*p->at));

@@ -48,7 +48,7 @@ static bool starts(const scan *x, size_t i, const char *word) {
 }
 static bool starts_any_case(const scan *x, size_t i, const char *word) {
     size_t n = strlen(word);
-    return i <= x->size && n <= x->size - i && !strncasecmp(x->text + i, word, n);
+    return i < x->size && n <= x->size - i && (x->text[i] | 32) == (*word | 32) && !strncasecmp(x->text + i, word, n);
 }
 static size_t skip_blanks(const scan *x, size_t i) {
     while (i < x->size && is_blank(x->text[i])) i++;
@@ -97,6 +97,7 @@ static bool number_group(const scan *x, size_t *i) {
 
 /* One environment, or a bare \frac of two numbers, starting exactly at i: its content and its end. */
 static size_t environment(scan *x, size_t i, part *out) {
+    if (!strchr("$\\-", x->text[i]) && !is_blank(x->text[i])) return 0;
     char before = i ? x->text[i - 1] : '\0';
     for (int kind = 0; kind < DELIMITER_COUNT; kind++) {
         size_t n = strlen(delimiters[kind].open);

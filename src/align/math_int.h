@@ -8,7 +8,7 @@
 #include "align/align.h"
 
 enum {
-    MATH_TEXT_MAX = 1 << 14,   /* bytes of a text that are looked at: its end */
+    MATH_TEXT_MAX = 1 << 13,   /* bytes of a text that are looked at: its end */
     MATH_ANSWER_MAX = 1 << 10, /* bytes of one answer */
     MATH_NODE_MAX = 512,
     MATH_DEPTH_MAX = 64,
@@ -138,5 +138,11 @@ typedef struct {
 bool math_equal(const math_tree *gold, math_tree *answer, const math_rule *rule);
 /* Of plain numbers, after each is multiplied by its factor. */
 bool math_equal_scaled(const math_tree *gold, rational by_gold, const math_tree *answer, rational by_answer);
+
+/* ---- a person's judgement (math_human.c) ---- */
+
+/* Where an answer may stand: in a tag or box only; there or it is all of the text; there, announced, or anywhere in it. */
+typedef enum { MATH_MARKED, MATH_WHOLE, MATH_ANYWHERE } math_search;
+bool math_agrees(const char *gold, const char *text, math_search how);
 
 #endif

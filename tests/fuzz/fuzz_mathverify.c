@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text = zero ? mem_strndup(zero + 1, size - (size_t)(zero + 1 - (const char *)data)) : mem_strdup(gold);
     math_verify(gold, text, true);
     math_verify(text, gold, false);
+    answer_agrees(gold, text);
     reward_accuracy_r1mm(text, gold);
     math_option(text, options, 4);
     if (math_extracted(text, &raw) && !raw) abort();

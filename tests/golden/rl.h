@@ -13,6 +13,9 @@ typedef struct {
 extern const rl_check rl_optimizer_checks[], rl_loss_checks[], rl_advantage_checks[], rl_reward_checks[],
     rl_lora_checks[]; /* ended by an empty row */
 
+/* The share of math_verify's pairs where our judgement is the human label: one check (rl_rewards.c). */
+void golden_judgement(golden *g, const tree *cases);
+
 /* ---- reading cases (rl.c) ---- */
 
 bool near(double have, double want, double relative, double absolute);

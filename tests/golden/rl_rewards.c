@@ -113,6 +113,17 @@ static bool verdicts(const tree *c) {
            math_verify(gold, pred, false) == tree_bool(expect, "verify_not_strict", false);
 }
 
+void golden_judgement(golden *g, const tree *cases) {
+    int count = 0, agreed = 0;
+    for (int i = 0; i < cases->count; i++) {
+        const tree *c = cases->items[i], *label = tree_get(c, "sensible");
+        if (!label) continue;
+        count++;
+        agreed += answer_agrees(tree_str(c, "gold", ""), tree_str(c, "pred", "")) == (label->i != 0);
+    }
+    golden_check(g, agreed * 205 >= count * 190, "answer_agrees: %d of %d as the human label has it, wanted 190 in 205", agreed, count);
+}
+
 /* A value that sympy printed, as a text to be verified: numbers, sums, sets; of an equation its right side. NULL for other forms. */
 static char *printed_value(const char *printed) {
     const char *comma = strstr(printed, ", ");

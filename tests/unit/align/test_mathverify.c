@@ -95,6 +95,38 @@ static void the_original_reward_is_fooled_by_thoughts(void **state) {
     assert_true(reward_accuracy_r1mm("<answer>a</answer>", "<answer>A</answer>") == 0);
 }
 
+static void people_read_what_the_original_does_not(void **state) {
+    (void)state;
+    assert_true(answer_agrees("0.001", "1e-3") && answer_agrees("7/3", "2 1/3") && answer_agrees("0.1", "0,1") && answer_agrees("+5", "5"));
+    assert_true(answer_agrees("$\\cos 60^\\circ$", "0.5") && answer_agrees("$12\\pi$", "12\\pi") && answer_agrees("$i^2$", "-1"));
+    assert_true(answer_agrees("$1<x<2$", "$(1,2)$") && answer_agrees("$(1,2)$", "$1<x<2$") && answer_agrees("$2x=10$", "$x=5$"));
+    assert_true(answer_agrees("5\u221a2", "$5\\sqrt{2}$") && answer_agrees("\u22125", "-5") && answer_agrees("{42}", "[42]"));
+    assert_true(answer_agrees("42", "42 is the answer, not 43") && !answer_agrees("43", "42 is the answer, not 43"));
+    assert_true(answer_agrees("$\\{7,8\\}$", "\\boxed{7} or \\boxed{8}") && !answer_agrees("7", "\\boxed{7} or \\boxed{8}"));
+    assert_false(answer_agrees("1728", "1331 and 1728"));
+}
+
+static void units_are_converted_or_contradict(void **state) {
+    (void)state;
+    assert_true(answer_agrees("5 cm", "$50\\text{ mm}$") && answer_agrees("3 hours", "180 min") && answer_agrees("5", "5 cm"));
+    assert_false(answer_agrees("5 cm", "5 m") || answer_agrees("5 cm^2", "5 cm") || answer_agrees("5 m", "5 min"));
+}
+
+static void letters_and_words_are_no_products(void **state) {
+    (void)state;
+    assert_true(answer_agrees("A", "The correct option is (A).") && answer_agrees("B. 12", "b") && answer_agrees("Yes", "yes."));
+    assert_false(answer_agrees("A", "A or B") || answer_agrees("A", "A tree") || answer_agrees("red", "der") || answer_agrees("C", "D"));
+}
+
+static void rewards_take_marked_answers_only(void **state) {
+    (void)state;
+    assert_true(reward_accuracy("<answer> 12 square units </answer>", "12") == 1 &&
+                reward_accuracy("<answer>$\\frac{6}{8}$</answer>", "0.75") == 1);
+    assert_true(reward_accuracy("so 42 it is", "42") == 0 && reward_exact("42", "42") == 1 && reward_exact("1 2 3 4 5 6 7 8 9", "9") == 0);
+    assert_true(reward_accuracy("<think>first I get 42</think> I will not answer", "<think>so 42</think>\n\n<answer>42</answer>") == 0);
+    assert_true(reward_accuracy("<think>guess 3 </think><answer>B</answer>", "<think>AB = 3 </think>\n\n<answer>C</answer>") == 0);
+}
+
 /* Each would be quadratic or worse for a reader that goes back; here only that they end. */
 static void hostile_texts_end(void **state) {
     (void)state;
@@ -105,12 +137,12 @@ static void hostile_texts_end(void **state) {
     for (size_t i = 0; i < COUNT_OF(pieces); i++) {
         buf b = {0};
         while (b.size < N) buf_puts(&b, pieces[i]);
-        assert_false(same("17", b.data));
+        assert_false(same("17", b.data) || answer_agrees("17", b.data));
         buf_reset(&b);
         buf_putc(&b, '$');
         while (b.size < 800) buf_puts(&b, pieces[i]);
         buf_putc(&b, '$');
-        assert_false(same("17", b.data));
+        assert_false(same("17", b.data) || answer_agrees("17", b.data));
         buf_free(&b);
     }
     buf nested = {0};
@@ -135,6 +167,10 @@ int main(void) {
         cmocka_unit_test(the_answer_is_found_where_it_is_announced),
         cmocka_unit_test(options_are_words_of_their_own),
         cmocka_unit_test(the_original_reward_is_fooled_by_thoughts),
+        cmocka_unit_test(people_read_what_the_original_does_not),
+        cmocka_unit_test(units_are_converted_or_contradict),
+        cmocka_unit_test(letters_and_words_are_no_products),
+        cmocka_unit_test(rewards_take_marked_answers_only),
         cmocka_unit_test(hostile_texts_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
