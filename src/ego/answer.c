@@ -34,36 +34,47 @@ static lmm_status mark_near(ego_view *v, const char *text, const lmm_model *enco
     return st;
 }
 
-/* The `most` heaviest visible rows of a text's words; taken[doc] marks them. */
-static lmm_status mark_rows(ego_view *v, const char *text, int most, bool all_words, bool *taken) {
-    ego *e = ego_view_store(v);
-    ego_terms t = {0};
-    double mean, total = (double)ego_view_count(v, &mean), *score = mem_new((size_t)e->docs.count + 1, sizeof *score), sum = 0;
-    ego_ranking r = {0};
+/* Adds to each visible row what the best of a unit's words it holds is worth. */
+static lmm_status add_unit(ego_view *v, const ego_unit *u, double *score) {
+    int rows = ego_view_store(v)->docs.count;
+    double *best = mem_new((size_t)rows + 1, sizeof *best);
     lmm_status st = LMM_OK;
-    ego_terms_of(&t, text);
-    for (int i = 0; !st && i < t.count; i++) {
+    for (int k = 0; !st && k < u->terms.count; k++) {
         ego_postings p = {0};
-        st = ego_view_postings(v, t.at[i], &p);
-        double weight = p.count ? log(1 + total / p.count) : 0;
-        sum += weight;
-        for (int k = 0; k < p.count; k++) score[p.doc[k]] += weight;
+        st = ego_view_postings(v, u->terms.at[k].term, &p);
+        for (int i = 0; i < p.count; i++) best[p.doc[i]] = fmax(best[p.doc[i]], u->terms.at[k].share);
         free(p.doc);
+    }
+    for (int d = 0; d < rows; d++) score[d] += u->weight * best[d];
+    free(best);
+    return st;
+}
+
+/* The `most` heaviest visible rows of a text's words; taken[doc] marks them. */
+static lmm_status mark_rows(ego_view *v, const char *text, const lmm_model *encoder, int most, bool all_words, bool *taken) {
+    ego *e = ego_view_store(v);
+    ego_query q = {0};
+    double *score = mem_new((size_t)e->docs.count + 1, sizeof *score), sum = 0;
+    ego_ranking r = {0};
+    lmm_status st = ego_query_of(&q, v, encoder, text);
+    for (int i = 0; !st && i < q.count; i++) {
+        sum += q.at[i].weight;
+        st = add_unit(v, &q.at[i], score);
     }
     for (int d = 0; !st && d < e->docs.count; d++)
         if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) ego_ranking_add(&r, e, d, score[d]);
     ego_ranking_sort(&r);
     for (int i = 0; i < r.count && i < most; i++) taken[r.at[i].doc] = true;
     free(r.at), free(score);
-    ego_terms_free(&t);
+    ego_query_free(&q);
     return st;
 }
 
 static lmm_status gather_ours(ego_view *v, const ego_question *q, const lmm_model *encoder, ego_hits *out) {
     ego *e = ego_view_store(v);
     bool *taken = mem_new((size_t)e->docs.count + 1, sizeof *taken);
-    lmm_status st = mark_rows(v, q->question, ROWS_MAX, false, taken);
-    for (int i = 0; !st && i < q->option_count; i++) st = mark_rows(v, q->options[i], OPTION_ROWS_MAX, true, taken);
+    lmm_status st = mark_rows(v, q->question, encoder, ROWS_MAX, false, taken);
+    for (int i = 0; !st && i < q->option_count; i++) st = mark_rows(v, q->options[i], encoder, OPTION_ROWS_MAX, true, taken);
     if (!st) st = mark_near(v, q->question, encoder, taken);
     for (int d = 0; !st && d < e->docs.count; d++)
         if (taken[d]) st = ego_view_hit(v, d, 0, out);

@@ -69,6 +69,7 @@ static lmm_status embed_batch(ego *e, int kind, const items *b, const lmm_model 
     for (int i = 0; i < b->count; i++) texts[i] = b->at[i].text;
     lmm_status st = ego_embed(encoder, texts, b->count, x);
     for (int i = 0; i < b->count; i++) ego_vector_pack(&v[i], key_of(kind, b->at[i].id), x + (size_t)i * EGO_WIDTH);
+    if (!st) st = ego_lexicon_add(e, encoder, texts, b->count);
     if (!st) st = ego_vectors_append(e, v, b->count, at);
     if (!st) st = ego_meta_set(e, "vectors", at + b->count);
     free(v), free(x), free(texts);

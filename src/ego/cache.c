@@ -12,6 +12,7 @@ void ego_cache_drop(ego *e) {
     for (int i = 0; i < e->postings.count; i++) free(e->postings.at[i].doc);
     free(e->postings.at);
     memset(&e->postings, 0, sizeof e->postings);
+    ego_lexicon_drop(e);
     if (e->vectors.path) file_map_close(&e->vectors);
     e->vectors = (file_map){0};
     free(e->vector_of);
@@ -46,6 +47,7 @@ lmm_status ego_cache_load(ego *e) {
         st = load_kind(e, EGO_SPEECH, "SELECT id, t0, t1, known_t, stream_id, length(text) FROM utter WHERE id <= ?1 ORDER BY id",
                        "fts_utter");
     if (!st) st = ego_vectors_open(e);
+    if (!st) st = ego_lexicon_load(e);
     if (st) ego_cache_drop(e);
     else e->term = strmap_new();
     return st;

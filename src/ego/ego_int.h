@@ -18,6 +18,20 @@ typedef struct {
     int *doc, count;
 } ego_postings;
 
+/* A record of vectors.arena, and of the lexicon. */
+typedef struct {
+    int64_t key; /* 0: forgotten */
+    float scale;
+    int32_t unused;
+    int8_t q[EGO_WIDTH];
+} ego_vector;
+_Static_assert(sizeof(ego_vector) == 16 + EGO_WIDTH, "one record of vectors.arena");
+
+typedef struct {
+    char *term;
+    ego_vector vector;
+} ego_word;
+
 struct ego {
     char *dir;
     sqlite3 *db;
@@ -29,6 +43,7 @@ struct ego {
     VEC(ego_doc) docs;
     strmap *term;
     VEC(ego_postings) postings;
+    VEC(ego_word) lexicon; /* sorted by term */
     file_map vectors;
     int vector_count; /* records, one for each of docs that has one */
     int *vector_of;   /* doc -> record, -1 */
@@ -56,13 +71,6 @@ extern const int ego_synonym_count;
 lmm_status ego_fts_register(sqlite3 *db);
 
 /* vectors.c */
-typedef struct {
-    int64_t key; /* 0: forgotten */
-    float scale;
-    int32_t unused;
-    int8_t q[EGO_WIDTH];
-} ego_vector;
-_Static_assert(sizeof(ego_vector) == 16 + EGO_WIDTH, "one record of vectors.arena");
 void ego_hash_embed(const char *text, float out[EGO_WIDTH]);
 /* (count, EGO_WIDTH); encoder NULL: the hashing embedder. */
 lmm_status ego_embed(const lmm_model *encoder, const char *const *texts, int count, float *out);
@@ -87,6 +95,34 @@ int64_t ego_view_count(ego_view *v, double *length_mean);
 /* Visible rows of a token. free(out->doc) */
 lmm_status ego_view_postings(ego_view *v, const char *term, ego_postings *out);
 lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out); /* reads the row's text */
+
+/* ---- words by meaning (lexicon.c, query.c) ---- */
+
+typedef struct {
+    const char *term; /* on loan from the ego */
+    double cosine;
+    int rows;
+} ego_near;
+typedef VEC(ego_near) ego_nears;
+lmm_status ego_lexicon_add(ego *e, const lmm_model *encoder, const char *const *texts, int count); /* encoder NULL: nothing */
+lmm_status ego_lexicon_load(ego *e);
+void ego_lexicon_drop(ego *e);
+/* Words of visible rows nearest to x (EGO_WIDTH), nearest first. free(out->at) */
+lmm_status ego_lexicon_near(ego_view *v, const float *x, double least, ego_nears *out);
+
+typedef struct {
+    char *term;
+    double share; /* of the unit's weight */
+} ego_share;
+typedef struct {
+    double weight;
+    VEC(ego_share) terms; /* any of them */
+} ego_unit;
+typedef VEC(ego_unit) ego_query;
+lmm_status ego_query_of(ego_query *out, ego_view *v, const lmm_model *encoder, const char *text);
+void ego_query_free(ego_query *q);
+/* Share of the query's weight, 0..1, that a row's terms hold. misheard: a letter may be off. */
+double ego_query_share(const ego_query *q, const ego_terms *row, bool misheard);
 
 /* ---- the control of a leak (control.c) ---- */
 

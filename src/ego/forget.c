@@ -44,6 +44,7 @@ static const erasure erasures[] = {
     {"UPDATE meta SET value = 0 WHERE key = 'stale_from'", true},
     {"DELETE FROM source WHERE name NOT IN (SELECT source FROM caption WHERE source NOT NULL UNION SELECT source FROM utter WHERE source NOT NULL)", true},
     {"INSERT INTO fts(fts) VALUES('rebuild')", true},
+    {"DELETE FROM lexicon WHERE term NOT IN (SELECT term FROM terms)", true},
 };
 #undef WHICH
 /* clang-format on */

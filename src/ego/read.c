@@ -16,74 +16,48 @@ enum { OPTIONS = EGO_OPTIONS_MAX, EPISODE_GAP = 10 * EGO_MINUTE };
 typedef struct {
     double cosine, option;
 } space;
-static const space learned = {1.0, 0.4}, hashed = {0.25, 0.5};
+static const space learned = {1.0, 0.5}, hashed = {0.25, 0.5};
 static const double REACH = 0.80; /* of the best row's weight */
 
 typedef struct {
     const ego_hit *hit;
     ego_terms terms;
-    double weight, near[OPTIONS]; /* near: cosine to each option */
-    bool self, me;                /* done by the wearer; done to the wearer */
+    double weight, near[OPTIONS], share[OPTIONS]; /* of each option: cosine, and share of its words */
+    bool self, me;                                /* done by the wearer; done to the wearer */
 } row;
 
 typedef struct {
     const ego_question *q;
     ego_intent in;
     const space *space;
-    ego_terms terms, option[OPTIONS];
-    double *weight;             /* of terms */
+    ego_query query, option[OPTIONS];
     float (*vector)[EGO_WIDTH]; /* of the question, then of each option */
     VEC(row) rows;
     double best;
 } reading;
 
-/* Speech is misheard: a longer word may have one letter off. */
-static bool alike(const char *a, const char *b) {
-    size_t n = strlen(a);
-    int off = 0;
-    if (n < 5 || strlen(b) != n || isdigit((unsigned char)*a)) return false;
-    for (size_t i = 0; i < n && off < 2; i++) off += a[i] != b[i];
-    return off < 2;
-}
-
-static bool heard(const row *w, const char *term) {
-    for (int i = 0; i < w->terms.count; i++)
-        if (!strcmp(w->terms.at[i], term) || (w->hit->kind == EGO_SPEECH && alike(w->terms.at[i], term))) return true;
-    return false;
-}
-
 /* ---- what is asked ---- */
-
-static lmm_status weigh_terms(reading *r, ego_view *v) {
-    double mean, total = (double)ego_view_count(v, &mean);
-    r->weight = mem_new((size_t)r->terms.count + 1, sizeof *r->weight);
-    for (int i = 0; i < r->terms.count; i++) {
-        ego_postings p;
-        lmm_status st = ego_view_postings(v, r->terms.at[i], &p);
-        if (st) return st;
-        r->weight[i] = p.count ? log(1 + total / p.count) : 0;
-        free(p.doc);
-    }
-    return LMM_OK;
-}
 
 static lmm_status understand(reading *r, ego_view *v, const ego_question *q, const lmm_model *encoder) {
     const char *texts[OPTIONS + 1] = {q->question};
     *r = (reading){.q = q, .space = encoder ? &learned : &hashed};
     lmm_status st = ego_intent_of(&r->in, v, q);
-    ego_terms_of(&r->terms, r->in.text);
-    for (int i = 0; i < q->option_count; i++) ego_terms_of(&r->option[i], q->options[i]), texts[i + 1] = q->options[i];
+    if (!st) st = ego_query_of(&r->query, v, encoder, r->in.text);
+    for (int i = 0; i < q->option_count; i++) {
+        texts[i + 1] = q->options[i];
+        if (!st) st = ego_query_of(&r->option[i], v, encoder, q->options[i]);
+    }
     r->vector = mem_new((size_t)q->option_count + 1, sizeof *r->vector);
     if (!st) st = ego_embed(encoder, texts, q->option_count + 1, r->vector[0]);
-    return st ? st : weigh_terms(r, v);
+    return st;
 }
 
 static void reading_free(reading *r) {
     for (int i = 0; i < r->rows.count; i++) ego_terms_free(&r->rows.at[i].terms);
-    for (int i = 0; i < OPTIONS; i++) ego_terms_free(&r->option[i]);
-    ego_terms_free(&r->terms);
+    for (int i = 0; i < OPTIONS; i++) ego_query_free(&r->option[i]);
+    ego_query_free(&r->query);
     ego_intent_free(&r->in);
-    free(r->rows.at), free(r->weight), free(r->vector);
+    free(r->rows.at), free(r->vector);
 }
 
 /* ---- what a row says ---- */
@@ -138,9 +112,7 @@ static bool supports(const reading *r, const row *w, int option) {
     case SHAPE_PARTS: return in_part(w->hit, r->q->options[option]);
     default: break;
     }
-    for (int i = 0; i < r->option[option].count; i++)
-        if (!heard(w, r->option[option].at[i])) return false;
-    return r->option[option].count > 0;
+    return w->share[option] > 1 - 1e-9;
 }
 
 /* The option a row speaks for: by its words, else, for options in words, the nearest by far enough. */
@@ -150,8 +122,8 @@ static int option_of(const reading *r, const row *w) {
         if (supports(r, w, i)) return i;
     if (r->in.shape != SHAPE_WORDS) return -1;
     for (int i = 1; i < r->q->option_count; i++)
-        if (w->near[i] > w->near[best]) best = i;
-    return r->q->option_count && w->near[best] >= r->space->option ? best : -1;
+        if (w->near[i] + w->share[i] > w->near[best] + w->share[best]) best = i;
+    return r->q->option_count && w->near[best] + w->share[best] >= r->space->option ? best : -1;
 }
 
 static int by_time(const void *a, const void *b) {
@@ -165,17 +137,16 @@ static double cosine(const ego_vector *x, const float *y) { return x ? fmax(0, (
 static row weigh(const reading *r, const ego *e, const ego_hit *h) {
     row w = {.hit = h};
     const ego_vector *x = ego_vector_at(e, h->doc);
-    double sum = 0;
     ego_terms_of(&w.terms, h->text);
     if (h->speaker) ego_terms_of(&w.terms, h->speaker);
     w.self = h->kind == EGO_CAPTION && word_in(h->text, "I");
     w.me = word_in(h->text, "me") != NULL;
-    for (int k = 0; k < r->terms.count; k++) {
-        sum += r->weight[k];
-        if (r->weight[k] > 0 && heard(&w, r->terms.at[k])) w.weight += r->weight[k];
+    bool speech = h->kind == EGO_SPEECH;
+    w.weight = ego_query_share(&r->query, &w.terms, speech) + r->space->cosine * cosine(x, r->vector[0]);
+    for (int i = 0; i < r->q->option_count; i++) {
+        w.near[i] = cosine(x, r->vector[i + 1]);
+        w.share[i] = ego_query_share(&r->option[i], &w.terms, speech);
     }
-    w.weight = (sum > 0 ? w.weight / sum : 0) + r->space->cosine * cosine(x, r->vector[0]);
-    for (int i = 0; i < r->q->option_count; i++) w.near[i] = cosine(x, r->vector[i + 1]);
     return w;
 }
 
@@ -352,9 +323,7 @@ static void answer_open(const reading *r, ego_answer *out) {
     int at = -1;
     for (int i = 0; i < r->rows.count; i++)
         if (near_best(r, &r->rows.at[i]) && (at < 0 || r->in.op != EGO_OP_FIRST)) at = i;
-    double all = 0;
-    for (int i = 0; i < r->terms.count; i++) all += r->weight[i];
-    out->abstain = at < 0 || all <= 0 || r->rows.at[at].weight < 0.4;
+    out->abstain = at < 0 || r->rows.at[at].weight < 0.4;
     if (out->abstain) return;
     out->text = mem_strdup(r->rows.at[at].hit->text);
     out->confidence = fmin(1, r->rows.at[at].weight);

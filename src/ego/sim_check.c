@@ -1,7 +1,9 @@
-/* sim_check.c - the gates a world must pass before anybody is measured on it, from its files alone.
+/* sim_check.c - the gates a world must pass before anybody is measured on it.
  *
- * G1 what guessing by form or by counting mentions gets, G3 letters, types and certificates, G6 repeated questions, G7 hashes to compare between machines,
- * and traps. G2 (oracle) and G4 (witnesses deleted) need a reader: `lmm ego eval --oracle` and `--system nothing` measure them. */
+ * From its files: G0 what banks share, G1 what guessing by form, by counting mentions or by the best matching line gets, G3 letters, certificates and
+ * traps, G6 repeated questions, G7 hashes to compare between machines. From its seed (sim_gates.c): G2 and G4. G5 needs a rendered track and is named as
+ * not checked without one. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,8 +20,8 @@ typedef struct {
 typedef struct {
     VEC(line) lines; /* captions and transcripts of one wearer, noisy, in order of files */
     sha256 hash;
-    int n, letters[4], buckets[4], traps, longest, frequent, recent, repeated, failed;
-    VEC(char *) seen;
+    int n, letters[4], buckets[4], traps, longest, frequent, recent, matching, repeated, failed;
+    VEC(line) seen;
 } checker;
 
 static int64_t stamp_ms(int day, const char *s) {
@@ -57,9 +59,15 @@ static lmm_status read_tree(checker *c, const char *path) {
     return st;
 }
 
+/* Option k without the words that only frame it. */
+static const char *option_core(const tree *q, int k) {
+    static const char *const keys[4] = {"choice_a", "choice_b", "choice_c", "choice_d"};
+    const char *s = tree_str(q, keys[k], "");
+    return !strncmp(s, "In the ", 7) ? s + 7 : !strncmp(s, "It ", 3) ? s + 3 : s;
+}
+
 /* How often, and when last, a wearer's text before the question holds the option's words as they stand. */
-static void mentions(const checker *c, const char *option, int64_t until, int *count, int64_t *last) {
-    const char *s = !strncmp(option, "In the ", 7) ? option + 7 : !strncmp(option, "It ", 3) ? option + 3 : option;
+static void mentions(const checker *c, const char *s, int64_t until, int *count, int64_t *last) {
     *count = 0, *last = -1;
     for (int i = 0; i < c->lines.count; i++)
         if (c->lines.at[i].t <= until && strstr(c->lines.at[i].text, s)) {
@@ -68,14 +76,45 @@ static void mentions(const checker *c, const char *option, int64_t until, int *c
         }
 }
 
+/* Rows before `until` that hold the word, and their number. */
+static int rows_with(const checker *c, const char *word, int64_t until) {
+    int n = 0;
+    for (int i = 0; i < c->lines.count; i++) n += c->lines.at[i].t <= until && strstr(c->lines.at[i].text, word);
+    return n;
+}
+
+/* The option that the line with the question's rarest words names. */
+static int best_matching(const checker *c, const tree *q, int64_t until) {
+    char word[24][24];
+    double weight[24], most = 0;
+    int words = 0, best = -1;
+    for (const char *p = tree_str(q, "question", ""); *p && words < 24;) {
+        size_t n = strcspn(p, " ,:;?.!");
+        if (n > 3 && n < 24) {
+            snprintf(word[words], sizeof word[words], "%.*s", (int)n, p);
+            int rows = rows_with(c, word[words], until);
+            weight[words] = rows ? log(1 + (double)c->lines.count / rows) : 0;
+            words++;
+        }
+        p += n + (p[n] != 0);
+    }
+    for (int i = 0; i < c->lines.count; i++) {
+        double sum = 0;
+        for (int k = 0; k < words && c->lines.at[i].t <= until; k++)
+            sum += weight[k] > 0 && strstr(c->lines.at[i].text, word[k]) ? weight[k] : 0;
+        if (sum >= most && sum > 0) most = sum, best = i;
+    }
+    for (int k = 0; best >= 0 && k < 4; k++)
+        if (strstr(c->lines.at[best].text, option_core(q, k))) return k;
+    return -1;
+}
+
 static void shortcuts(checker *c, const tree *q, int gold, int64_t at) {
     int longest = 0, frequent = 0, recent = 0, most = -1;
     int64_t latest = -2;
     size_t length = 0;
     for (int k = 0; k < 4; k++) {
-        char key[] = "choice_a";
-        key[7] = (char)('a' + k);
-        const char *o = tree_str(q, key, "");
+        const char *o = option_core(q, k);
         int n;
         int64_t last;
         mentions(c, o, at, &n, &last);
@@ -83,6 +122,7 @@ static void shortcuts(checker *c, const tree *q, int gold, int64_t at) {
         if (n > most) most = n, frequent = k;
         if (last > latest) latest = last, recent = k;
     }
+    c->matching += best_matching(c, q, at) == gold;
     c->longest += longest == gold, c->frequent += frequent == gold, c->recent += recent == gold;
 }
 
@@ -92,12 +132,14 @@ static const tree *sealed_of(const tree *sealed, const char *id) {
     return NULL;
 }
 
-/* Same wording within half an hour. */
-static void repeats(checker *c, const char *who, const char *wording, int64_t at) {
-    char *now = mem_printf("%s|%s|%" PRId64, who, wording, at / (30 * 60000));
+/* Of one wearer the same family and arguments within half an hour. */
+static void repeats(checker *c, const char *who, const tree *sealed, int64_t at) {
+    const tree *args = tree_get(sealed, "args");
+    if (!args || args->type != TREE_LIST || args->count != 2) return;
+    char *now = mem_printf("%s %s %" PRId64 " %" PRId64, who, tree_str(sealed, "family", ""), args->items[0]->i, args->items[1]->i);
     for (int i = 0; i < c->seen.count; i++)
-        if (!strcmp(c->seen.at[i], now)) c->repeated++;
-    VEC_PUSH(&c->seen, now);
+        if (llabs(c->seen.at[i].t - at) <= 30 * 60000 && !strcmp(c->seen.at[i].text, now)) c->repeated++;
+    VEC_PUSH(&c->seen, ((line){at, now}));
 }
 
 static void check_question(checker *c, const tree *q, const tree *sealed, const char *who) {
@@ -112,7 +154,7 @@ static void check_question(checker *c, const tree *q, const tree *sealed, const 
     c->buckets[span < 7200 ? 0 : span < 21600 ? 1 : span < 86400 ? 2 : 3]++;
     c->traps += tree_get(s, "future_answer") != NULL;
     shortcuts(c, q, gold, at);
-    repeats(c, who, tree_str(q, "question", ""), at);
+    repeats(c, who, s, at);
 }
 
 static lmm_status check_wearer(checker *c, const char *dir, const char *who) {
@@ -147,6 +189,7 @@ static void gates(checker *c) {
     gate(c, "G1 longest option, %", 100 * c->longest / n, 0, 30);
     gate(c, "G1 option mentioned most often, %", 100 * c->frequent / n, 0, 36);
     gate(c, "G1 option mentioned most recently, %", 100 * c->recent / n, 0, 40);
+    gate(c, "G1 option in the best matching line, %", 100 * c->matching / n, 0, 42);
     gate(c, "G3 letters, chi-squared of 3 degrees", chi, 0, 7.81);
     static const char *const names[4] = {"G3 certificate under 2 h, %", "G3 certificate 2-6 h, %", "G3 certificate 6-24 h, %",
                                          "G3 certificate over 24 h, %"};
@@ -167,11 +210,19 @@ int sim_check(const char *dir) {
     for (int i = 0; !st && wearers && i < wearers->count; i++) st = check_wearer(&c, dir, wearers->items[i]->text);
     if (st) fprintf(stderr, "%s\n", lmm_message());
     else gates(&c);
+    sim_replayed again = {0};
+    if (!st) st = sim_replay(dir, &again);
+    if (!st) {
+        gate(&c, "G2 sealed answers the executor finds, %", again.sealed_right, 100, 100);
+        gate(&c, "G4 answered without the witnesses, %", again.without_witness, 0, 35);
+        gate(&c, "G4 answered without as many others, %", again.without_others, 97, 100);
+        printf("G5 media: this world has no rendered track; not checked\n");
+    }
     sha256_end(&c.hash, digest);
     printf("G7 noisy text of %d questions' wearers: ", c.n);
     for (int i = 0; i < 32; i++) printf("%02x", digest[i]);
     printf("\n");
-    for (int i = 0; i < c.seen.count; i++) free(c.seen.at[i]);
+    for (int i = 0; i < c.seen.count; i++) free(c.seen.at[i].text);
     free(c.seen.at), free(c.lines.at), free(path);
     tree_free(about);
     return st ? 1 : c.failed;

@@ -87,9 +87,10 @@ static void put_sealed(const world *w, const question *q, buf *b) {
     for (int k = 0; k < 4; k++)
         if (q->future >= 0 && q->option[k] == q->future) future = k;
     buf_printf(b,
-               "{\"ID\": \"%d\", \"answer\": \"%c\", \"family\": \"%s\", \"need_audio\": %s, \"cert_span_s\": %" PRId64
+               "{\"ID\": \"%d\", \"answer\": \"%c\", \"family\": \"%s\", \"args\": [%d, %d], \"need_audio\": %s, \"cert_span_s\": %" PRId64
                ", \"cert_vol_s\": %" PRId64,
-               q->id, 'A' + q->letter, family_name(q->q.f), heard ? "true" : "false", (q->at - first) / 1000, volume / 1000);
+               q->id, 'A' + q->letter, family_name(q->q.f), q->q.a, q->q.b, heard ? "true" : "false", (q->at - first) / 1000,
+               volume / 1000);
     if (future >= 0) buf_printf(b, ", \"future_answer\": \"%c\"", 'A' + future);
     buf_puts(b, ", \"target_time\": [");
     for (int i = 0; i < q->witness.count; i++) {
@@ -136,6 +137,16 @@ static void word_questions(const world *w, questions *all) {
     }
 }
 
+/* What `check` needs to run the world again. */
+static lmm_status write_seed(const char *root, int seed, sim_split split, int count) {
+    char *path = path_join(root, "sealed/world.json"),
+         *text = mem_printf("{\"seed\": %d, \"split\": %d, \"questions\": %d}\n", seed, (int)split, count);
+    lmm_status st = file_write(path, text, strlen(text));
+    if (!st && chmod(path, 0600)) st = LMM_FAIL(LMM_E_IO, "cannot seal '%s'", path);
+    free(path), free(text);
+    return st;
+}
+
 static lmm_status make(const char *root, int seed, sim_split split, int count) {
     world *w = mem_new(1, sizeof *w);
     questions all = {0};
@@ -152,6 +163,7 @@ static lmm_status make(const char *root, int seed, sim_split split, int count) {
     for (int p = 0; p < WEARERS; p++) buf_printf(&b, "%s\"A%d_%s\"", p ? ", " : "", p + 1, w->name[p]);
     buf_puts(&b, "]}\n");
     if (!st) st = file_write(about, b.data, b.size);
+    if (!st) st = write_seed(root, seed, split, count);
     if (!st) printf("%d events, %d questions in %s\n", w->events.count, all.count, root);
     buf_free(&b);
     questions_free(&all);

@@ -117,11 +117,12 @@ static int answer(search *s) {
     return s->values.at[n - 1];
 }
 
-static int run(const world *w, const query *q, int self, bool all, int64_t at, int **witness, int *count) {
+/* gone: events taken out, by index; NULL: none. */
+static int run(const world *w, const query *q, int self, bool all, const bool *gone, int64_t at, int **witness, int *count) {
     search s = {.w = w, .q = q, .self = self};
     for (int i = 0; i < w->events.count && w->events.at[i].t1 <= at - MARGIN_MS; i++) {
         const event *e = &w->events.at[i];
-        int v = all || e->seen >> self & 1 ? value_of(&s, e) : -1;
+        int v = (all || e->seen >> self & 1) && !(gone && gone[i]) ? value_of(&s, e) : -1;
         if (v >= 0) {
             VEC_PUSH(&s.hits, i);
             VEC_PUSH(&s.values, v);
@@ -134,8 +135,8 @@ static int run(const world *w, const query *q, int self, bool all, int64_t at, i
     return a;
 }
 
-int sim_answer(const world *w, const query *q, int wearer, int64_t at, int **witness, int *witness_count) {
-    return run(w, q, wearer, false, at, witness, witness_count);
+int sim_answer_without(const world *w, const query *q, int wearer, int64_t at, const bool *gone) {
+    return run(w, q, wearer, false, gone, at, NULL, NULL);
 }
 
 /* ---- making them ---- */
@@ -282,8 +283,8 @@ static bool fits(const maker *m, int bucket, bool trap, demand d) {
 
 /* The answers of another time that may stand among the options; those that nobody would name are no traps. */
 static void find_traps(const maker *m, question *q, int64_t last) {
-    q->future = run(m->w, &q->q, m->wearer, false, INT64_MAX / 2, NULL, NULL);
-    q->stale = run(m->w, &q->q, m->wearer, false, last + MARGIN_MS, NULL, NULL);
+    q->future = run(m->w, &q->q, m->wearer, false, NULL, INT64_MAX / 2, NULL, NULL);
+    q->stale = run(m->w, &q->q, m->wearer, false, NULL, last + MARGIN_MS, NULL, NULL);
     bool self = names_people(q->q.f);
     if (q->future == q->gold || (self && q->future == m->wearer)) q->future = -1;
     if (q->stale == q->gold || (self && q->stale == m->wearer)) q->stale = -1;
@@ -298,7 +299,7 @@ static bool among_options(const question *q, int value) {
 
 static bool finish(maker *m, question *q, const int *witness, int n, demand d) {
     const event *at = m->w->events.at;
-    if (q->gold != run(m->w, &q->q, m->wearer, true, q->at, NULL, NULL)) return false;
+    if (q->gold != run(m->w, &q->q, m->wearer, true, NULL, q->at, NULL, NULL)) return false;
     if (names_people(q->q.f) && q->gold == m->wearer) return false;
     int bucket = bucket_of(q->at - at[witness[0]].t0);
     if (!fits(m, bucket, true, d)) return false;
@@ -319,7 +320,7 @@ static bool try_one(maker *m, family f, demand d) {
     q.at = moment_after(m, e);
     if (!good_moment(m, q.at) || repeated(m, &q.q, q.at)) return false;
     int *witness = NULL, n = 0;
-    q.gold = run(m->w, &q.q, m->wearer, false, q.at, &witness, &n);
+    q.gold = run(m->w, &q.q, m->wearer, false, NULL, q.at, &witness, &n);
     bool ok = q.gold >= 0 && finish(m, &q, witness, n, d);
     if (q.gold >= 0) free(witness);
     if (ok) VEC_PUSH(m->out, q);

@@ -1,7 +1,7 @@
 /* sim_world.h - EgoSim: a procedural week of six people. Its own program; nothing of it is linked into whoever answers.
  *
  * sim_world.c runs the week and keeps the log of events, sim_text.c says what a wearer's captions and transcripts hold (bank C and W),
- * sim_quest.c asks (bank Q) and computes the answers from the log, sim_check.c runs the gates, sim_main.c writes and reads files. */
+ * sim_quest.c asks (bank Q) and computes the answers from the log, sim_check.c and sim_gates.c run the gates, sim_main.c writes and reads files. */
 #ifndef LMM_SIM_WORLD_H
 #define LMM_SIM_WORLD_H
 
@@ -119,8 +119,8 @@ typedef struct {
 } question;
 typedef VEC(question) questions;
 
-/* The answer at a moment from what `wearer` perceived (-1: from everything), -1 when there is none. witness may be NULL. */
-int sim_answer(const world *w, const query *q, int wearer, int64_t at, int **witness, int *witness_count);
+/* The answer at a moment from what `wearer` perceived, without events whose gone[index] is true; -1 when there is none. */
+int sim_answer_without(const world *w, const query *q, int wearer, int64_t at, const bool *gone);
 void sim_ask(const world *w, int wearer, int count, questions *out);
 /* Wording number `form` of FORMS. */
 void sim_word(const world *w, const question *q, int form, buf *out);
@@ -130,6 +130,11 @@ const char *family_name(family f);
 void sim_option_text(const world *w, const query *q, int value, int64_t at, buf *out);
 /* Four words in a row, and names of things and acts, that the test bank shares with another one. */
 int sim_bank_shared(void);
+typedef struct {
+    int n;
+    double sealed_right, without_witness, without_others; /* % */
+} sim_replayed;
+lmm_status sim_replay(const char *dir, sim_replayed *out);
 int sim_check(const char *dir); /* number of gates that failed */
 
 #endif

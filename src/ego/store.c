@@ -41,6 +41,7 @@ static const char *const migrations[] = {
     /* Who is known when follows from the rows of a view; a time kept beside the name would be that of whichever row came in first. */
     "DROP TABLE alias; ALTER TABLE entity DROP COLUMN known_t; INSERT INTO meta VALUES('stale_from', 0);"
     "INSERT INTO fts(fts) VALUES('rebuild');", /* its words are other stems now */
+    "CREATE TABLE lexicon(term TEXT PRIMARY KEY, vec BLOB NOT NULL) STRICT;",
 };
 static const char *const inserts[EGO_KINDS] = {
     "INSERT OR IGNORE INTO caption(stream_id, t0, t1, speaker, text, source, known_t) VALUES(?1,?2,?3,?4,?5,?6,?7)",
