@@ -2,7 +2,7 @@
  *
  * Ours: all rows that hold the question's words, weighed by rarity, plus rows that hold an option's words; operators need all of them, not the best ten.
  * EgoRAG, as published (arXiv 2503.03803): "last" questions take the most recent relevant of the 50 nearest sentences with its neighbours; all others choose one
- * day, then one hour, then three sentences in it, by cosine to summaries. */
+ * day, then one hour, then three sentences in it. Each choice was a language model's; here it is the nearest by cosine, on the same captions and vectors. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +17,8 @@ enum {
     RAG_TOP = 50,
     RAG_KEEP = 3,
     RAG_SIDE_MS = 15 * EGO_SECOND,
+    RAG_MARGIN_MS = 5 * EGO_MINUTE,
+    RAG_HOUR_ROWS = 2000,
     PLAIN_TOP = 10
 };
 
@@ -84,13 +86,27 @@ static lmm_status gather_ours(ego_view *v, const ego_question *q, const lmm_mode
 
 /* ---- EgoRAG ---- */
 
+/* The vector of a summary by its row; on loan until the next one is asked for. */
+static lmm_status segment_vector(ego *e, int64_t id, const char *text, const lmm_model *encoder, const float **out) {
+    for (int i = 0; i < e->segments.count; i++)
+        if (e->segments.at[i].id == id && e->segments.at[i].encoder == encoder) return *out = e->segments.at[i].x, LMM_OK;
+    ego_seg_vector fresh = {.id = id, .encoder = encoder};
+    lmm_status st = ego_embed(encoder, &text, 1, fresh.x);
+    if (st) return st;
+    VEC_PUSH(&e->segments, fresh);
+    *out = e->segments.at[e->segments.count - 1].x;
+    return LMM_OK;
+}
+
 /* The span of the summary nearest to the query among the wearer's of one length inside [from, to); false: none. */
 static lmm_status nearest_segment(ego_view *v, int level, ego_span inside, const float *query, const lmm_model *encoder, ego_span *out,
                                   double *similarity) {
     sqlite3_stmt *s;
-    lmm_status st = ego_prepare(ego_view_store(v), &s,
-                                "SELECT t0, t1, text FROM seg WHERE stream_id = ?1 AND level = ?2 AND t0 >= ?3 AND t1 <= ?4 AND known_t <= "
-                                "?5 ORDER BY t0");
+    ego *e = ego_view_store(v);
+    lmm_status st =
+        ego_prepare(e, &s,
+                    "SELECT t0, t1, text, id FROM seg WHERE stream_id = ?1 AND level = ?2 AND t0 >= ?3 AND t1 <= ?4 AND known_t <= "
+                    "?5 ORDER BY t0");
     if (st) return st;
     sqlite3_bind_int(s, 1, ego_view_wearer(v));
     sqlite3_bind_int(s, 2, level);
@@ -98,45 +114,78 @@ static lmm_status nearest_segment(ego_view *v, int level, ego_span inside, const
     sqlite3_bind_int64(s, 4, inside.to);
     sqlite3_bind_int64(s, 5, ego_view_cut(v));
     while (!st && sqlite3_step(s) == SQLITE_ROW) {
-        float x[EGO_WIDTH];
-        const char *text = (const char *)sqlite3_column_text(s, 2);
+        const float *x;
         double dot = 0;
-        st = ego_embed(encoder, &text, 1, x);
-        for (int i = 0; i < EGO_WIDTH; i++) dot += (double)x[i] * (double)query[i];
+        st = segment_vector(e, sqlite3_column_int64(s, 3), (const char *)sqlite3_column_text(s, 2), encoder, &x);
+        for (int i = 0; !st && i < EGO_WIDTH; i++) dot += (double)x[i] * (double)query[i];
         if (!st && dot > *similarity) *similarity = dot, *out = (ego_span){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
     }
     sqlite3_finalize(s);
     return st;
 }
 
-/* Rows of the 30 s around each hit. */
-static lmm_status with_neighbours(ego_view *v, const ego_hits *hits, ego_hits *out) {
-    ego *e = ego_view_store(v);
-    lmm_status st = LMM_OK;
-    for (int d = 0; !st && d < e->docs.count; d++) {
-        bool near = false;
-        for (int i = 0; i < hits->count && !near; i++) near = llabs(e->docs.at[d].t0 - hits->at[i].t0) <= RAG_SIDE_MS;
-        if (near && ego_view_sees(v, d)) st = ego_view_hit(v, d, 0, out);
-    }
+/* The hour that is not over yet has no stored summary; EgoRAG makes one when it is asked. */
+static lmm_status current_hour(ego_view *v, const float *query, const lmm_model *encoder, ego_span *out, double *similarity) {
+    const ego_span hour = {ego_view_cut(v) / EGO_HOUR * EGO_HOUR, ego_view_cut(v)};
+    ego_hits rows = {0};
+    buf text = {0};
+    lmm_status st = ego_timeline(v, hour.from, hour.to, RAG_HOUR_ROWS, &rows);
+    const char **texts = mem_new((size_t)rows.count + 1, sizeof *texts);
+    for (int i = 0; i < rows.count; i++) texts[i] = rows.at[i].text;
+    ego_digest(texts, rows.count, &text);
+    const char *digest = text.size ? text.data : "";
+    float x[EGO_WIDTH];
+    double dot = 0;
+    if (!st) st = ego_embed(encoder, &digest, 1, x);
+    for (int i = 0; !st && i < EGO_WIDTH; i++) dot += (double)x[i] * (double)query[i];
+    if (!st && rows.count && dot > *similarity) *similarity = dot, *out = hour;
+    ego_hits_free(&rows);
+    buf_free(&text);
+    free(texts);
     return st;
 }
 
+/* Of each hit, the rows at most `side` before or after it in time, inside the 30 s around it. */
+static lmm_status with_neighbours(ego_view *v, const ego_hits *hits, int side, ego_hits *out) {
+    ego *e = ego_view_store(v);
+    bool *taken = mem_new((size_t)e->docs.count + 1, sizeof *taken);
+    lmm_status st = LMM_OK;
+    for (int i = 0; !st && i < hits->count; i++) {
+        ego_hits near = {0};
+        int at = -1;
+        st = ego_timeline(v, hits->at[i].t0 - RAG_SIDE_MS, hits->at[i].t0 + RAG_SIDE_MS, INT32_MAX, &near);
+        for (int k = 0; k < near.count; k++)
+            if (near.at[k].doc == hits->at[i].doc) at = k;
+        for (int k = max_int(0, at - side); at >= 0 && k < near.count && k <= at + side; k++) taken[near.at[k].doc] = true;
+        ego_hits_free(&near);
+    }
+    for (int d = 0; !st && d < e->docs.count; d++)
+        if (taken[d]) st = ego_view_hit(v, d, 0, out);
+    free(taken);
+    return st;
+}
+
+/* The most recent relevant one of the 50 nearest, until five minutes before the question; a sentence on either side. */
 static lmm_status gather_recent(ego_view *v, const ego_question *q, const lmm_model *encoder, ego_hits *out) {
     ego_hits top = {0}, one = {0};
-    lmm_status st = ego_search(v, q->question, &(ego_search_opts){.rank = EGO_DENSE, .count = RAG_TOP, .encoder = encoder}, &top);
+    ego_span until = {0, ego_view_cut(v) - RAG_MARGIN_MS};
+    ego_spans inside = {&until, 1, 1};
+    lmm_status st =
+        ego_search(v, q->question, &(ego_search_opts){.rank = EGO_DENSE, .count = RAG_TOP, .encoder = encoder, .spans = &inside}, &top);
     /* "Relevant" was a language model's word; here: within 0.8 of the nearest. */
     int latest = -1;
     for (int i = 0; i < top.count; i++)
         if (top.at[i].score >= 0.8 * top.at[0].score && (latest < 0 || top.at[i].t0 > top.at[latest].t0)) latest = i;
     if (!st && latest >= 0) {
         VEC_PUSH(&one, top.at[latest]); /* shares its strings with top */
-        st = with_neighbours(v, &one, out);
+        st = with_neighbours(v, &one, 1, out);
     }
     free(one.at);
     ego_hits_free(&top);
     return st;
 }
 
+/* One day, by the summaries of past days, of today's hours and of the hour that runs; one hour of it; its three nearest sentences with their clip. */
 static lmm_status gather_day(ego_view *v, const ego_question *q, const lmm_model *encoder, ego_hits *out) {
     float query[EGO_WIDTH];
     ego_span day = {0, 0}, hour = {0, 0};
@@ -144,17 +193,18 @@ static lmm_status gather_day(ego_view *v, const ego_question *q, const lmm_model
     double best = -2, best_hour = -2;
     int64_t today = ego_view_cut(v) / EGO_DAY * EGO_DAY;
     lmm_status st = ego_embed(encoder, &q->question, 1, query);
-    /* Days that are over by their summary, today by its finished hours. */
     if (!st) st = nearest_segment(v, 86400, (ego_span){0, INT64_MAX / 2}, query, encoder, &day, &best);
     if (!st) st = nearest_segment(v, 3600, (ego_span){today, INT64_MAX / 2}, query, encoder, &day, &best);
+    if (!st) st = current_hour(v, query, encoder, &day, &best);
     int64_t start = day.from / EGO_DAY * EGO_DAY;
     if (!st && day.to) st = nearest_segment(v, 3600, (ego_span){start, start + EGO_DAY}, query, encoder, &hour, &best_hour);
+    if (!st && start == today) st = current_hour(v, query, encoder, &hour, &best_hour);
     if (!hour.to) hour = day.to ? day : (ego_span){today, ego_view_cut(v)};
     ego_spans inside = {&hour, 1, 1};
     if (!st)
         st = ego_search(v, q->question, &(ego_search_opts){.rank = EGO_DENSE, .count = RAG_KEEP, .encoder = encoder, .spans = &inside},
                         &top);
-    if (!st) st = with_neighbours(v, &top, out);
+    if (!st) st = with_neighbours(v, &top, 10, out);
     ego_hits_free(&top);
     return st;
 }

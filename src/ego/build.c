@@ -222,16 +222,16 @@ typedef struct {
 } segment;
 
 /* First what no earlier sentence said: a sentence counts by its words that are new. */
-static void digest(const segment *s, buf *out) {
+void ego_digest(const char *const *texts, int count, buf *out) {
     strmap *said = strmap_new();
-    bool *used = mem_new((size_t)s->texts.count + 1, sizeof *used);
-    for (int k = 0; k < SEGMENT_SENTENCES && k < s->texts.count; k++) {
+    bool *used = mem_new((size_t)count + 1, sizeof *used);
+    for (int k = 0; k < SEGMENT_SENTENCES && k < count; k++) {
         int best = -1, best_new = 0;
-        for (int i = 0; i < s->texts.count; i++) {
+        for (int i = 0; i < count; i++) {
             if (used[i]) continue;
             ego_terms t = {0};
             int fresh = 0, dummy;
-            ego_terms_of(&t, s->texts.at[i]);
+            ego_terms_of(&t, texts[i]);
             for (int j = 0; j < t.count; j++) fresh += !strmap_get(said, t.at[j], strlen(t.at[j]), &dummy);
             if (fresh > best_new) best = i, best_new = fresh;
             ego_terms_free(&t);
@@ -239,12 +239,12 @@ static void digest(const segment *s, buf *out) {
         if (best < 0) break;
         used[best] = true;
         ego_terms t = {0};
-        ego_terms_of(&t, s->texts.at[best]);
+        ego_terms_of(&t, texts[best]);
         for (int j = 0; j < t.count; j++) strmap_put(said, t.at[j], strlen(t.at[j]), 1);
         ego_terms_free(&t);
     }
-    for (int i = 0; i < s->texts.count; i++)
-        if (used[i]) buf_printf(out, "%s%s", out->size ? " " : "", s->texts.at[i]);
+    for (int i = 0; i < count; i++)
+        if (used[i]) buf_printf(out, "%s%s", out->size ? " " : "", texts[i]);
     free(used);
     strmap_free(said);
 }
@@ -254,7 +254,7 @@ static lmm_status flush(ego *e, segment *s, int level, int64_t *made) {
     if (s->texts.count) {
         buf text = {0};
         sqlite3_stmt *q;
-        digest(s, &text);
+        ego_digest((const char *const *)s->texts.at, s->texts.count, &text);
         st = ego_prepare(e, &q, "INSERT OR REPLACE INTO seg(stream_id, level, t0, t1, text, n_src, known_t) VALUES(?1,?2,?3,?4,?5,?6,?7)");
         if (!st) {
             const int64_t value[] = {s->stream, level, s->slot * level * EGO_SECOND, (s->slot + 1) * level * EGO_SECOND};

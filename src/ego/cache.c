@@ -13,6 +13,8 @@ void ego_cache_drop(ego *e) {
     free(e->postings.at);
     memset(&e->postings, 0, sizeof e->postings);
     ego_lexicon_drop(e);
+    free(e->segments.at);
+    memset(&e->segments, 0, sizeof e->segments);
     if (e->vectors.path) file_map_close(&e->vectors);
     e->vectors = (file_map){0};
     free(e->vector_of);

@@ -32,6 +32,13 @@ typedef struct {
     ego_vector vector;
 } ego_word;
 
+/* The vector of a summary, kept for the next question. */
+typedef struct {
+    int64_t id;
+    const lmm_model *encoder;
+    float x[EGO_WIDTH];
+} ego_seg_vector;
+
 struct ego {
     char *dir;
     sqlite3 *db;
@@ -44,6 +51,7 @@ struct ego {
     strmap *term;
     VEC(ego_postings) postings;
     VEC(ego_word) lexicon; /* sorted by term */
+    VEC(ego_seg_vector) segments;
     file_map vectors;
     int vector_count; /* records, one for each of docs that has one */
     int *vector_of;   /* doc -> record, -1 */
@@ -84,6 +92,8 @@ const ego_vector *ego_vector_at(const ego *e, int doc); /* NULL: none */
 /* forget.c: what a killed forget left undone. */
 lmm_status ego_forget_finish(ego *e);
 
+/* build.c: a dozen sentences that say the most new. */
+void ego_digest(const char *const *texts, int count, buf *out);
 /* build.c: the segments of all streams from meta "stale_from" on, in one transaction. */
 lmm_status ego_resegment(ego *e, int64_t *made);
 

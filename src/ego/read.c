@@ -16,7 +16,7 @@ enum { OPTIONS = EGO_OPTIONS_MAX, EPISODE_GAP = 10 * EGO_MINUTE };
 typedef struct {
     double cosine, option;
 } space;
-static const space learned = {1.0, 0.5}, hashed = {0.25, 0.5};
+static const space learned = {1.0, 0.6}, hashed = {0.25, 0.5};
 static const double REACH = 0.80; /* of the best row's weight */
 
 typedef struct {
