@@ -70,6 +70,17 @@ static void print_hit(const ego_hit *h, bool json) {
     buf_free(&b);
 }
 
+/* A line of the timeline below its day and hour; the wearer is named when it changes. */
+static void print_moment(const ego_hit *h, const ego_hit *before) {
+    bool hour = !before || h->t0 / EGO_HOUR != before->t0 / EGO_HOUR, person = !before || h->person != before->person;
+    char at[40];
+    ego_time_text(h->t0, at);
+    if (hour || person) printf("%s%.*s:00  %s\n", before ? "\n" : "", (int)(strcspn(at, " ") + 3), at, h->person);
+    const char *clock = strchr(at, ':') + 1;
+    if (h->speaker) printf("  %s  %s: \"%s\"\n", clock, h->speaker, h->text);
+    else printf("  %s  %s\n", clock, h->text);
+}
+
 static lmm_status run_init(int argc, char **argv) {
     bool done;
     opt_list words = {0};
@@ -230,7 +241,10 @@ static lmm_status run_timeline(int argc, char **argv) {
         if (!st) st = view_of(&v, e, &a);
         if (!st && plot) st = write_plot(v, about, plot);
         else if (!st) st = ego_timeline(v, t0, t1, a.count, &hits);
-        for (int i = 0; !st && i < hits.count; i++) print_hit(&hits.at[i], a.json);
+        for (int i = 0; !st && i < hits.count; i++) {
+            if (a.json) print_hit(&hits.at[i], true);
+            else print_moment(&hits.at[i], i ? &hits.at[i - 1] : NULL);
+        }
     }
     ego_hits_free(&hits);
     ego_view_close(v), ego_close(e);
@@ -342,12 +356,16 @@ static lmm_status run_ask(int argc, char **argv) {
     bool done;
     opt_list words = {0}, options = {0};
     read_args a = {.count = 10};
+    const char *model = NULL;
     const opt table[] = {READ_OPTS(&a),
+                         {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "the encoder of the build; without it words alone decide"},
                          {"-o|--option", OPT_LIST, &options, 0, 0, "TEXT", "a possible answer; repeat for each (at most 8)"},
                          {0}};
     const char *use = "lmm ego ask DIR QUESTION";
     ego *e = NULL;
     ego_view *v = NULL;
+    lmm_runtime *runtime = NULL;
+    lmm_model *m = NULL;
     ego_answer answer = {.choice = -1};
     ego_question q = {0};
     lmm_status st = cli_parse(table, argc, argv, &words, use,
@@ -363,11 +381,13 @@ static lmm_status run_ask(int argc, char **argv) {
         if (!st) q.question = words.at[1];
         if (!st) st = ego_open(&e, words.at[0]);
         if (!st) st = view_of(&v, e, &a);
-        if (!st) st = ego_ask(v, &q, EGO_OURS, NULL, &answer);
+        if (!st) st = encoder_open(model, 0, &runtime, &m);
+        if (!st) st = ego_ask(v, &q, EGO_OURS, m, &answer);
         if (!st) print_answer(&q, &answer, a.json);
     }
     ego_answer_free(&answer);
     ego_view_close(v), ego_close(e);
+    lmm_model_close(m), lmm_runtime_close(runtime);
     free(words.at);
     opts_free(table);
     return st;

@@ -326,9 +326,13 @@ static int64_t count_rows(ego *e, const char *table) {
 lmm_status ego_build(ego *e, const ego_build_opts *o, ego_build_report *r) {
     writers w = {0};
     *r = (ego_build_report){0};
+    if (!ego_vectors_fit(e, o->encoder))
+        return LMM_FAIL(LMM_E_ARG, "memory '%s' was built %s an encoder; build it the same way, or export it into a new one", e->dir,
+                        o->encoder ? "without" : "with");
     int64_t total = count_rows(e, "caption") + count_rows(e, "utter");
     progress *bar = o->quiet ? NULL : progress_new("build", total, "rows");
-    lmm_status st = writers_open(e, &w);
+    lmm_status st = ego_meta_set(e, "learned", o->encoder != NULL);
+    if (!st) st = writers_open(e, &w);
     for (int kind = 0; !st && kind < EGO_KINDS; kind++)
         for (int n = 1; !st && n;) {
             st = batch(e, kind, o, &w, &n);

@@ -85,6 +85,8 @@ lmm_status ego_embed(const lmm_model *encoder, const char *const *texts, int cou
 void ego_vector_pack(ego_vector *v, int64_t key, const float *x);
 float ego_vector_dot(const ego_vector *v, const float *x);
 lmm_status ego_vectors_append(ego *e, const ego_vector *v, int count, int64_t at);
+/* Whether the memory's vectors are of the kind this encoder (NULL: hashed words) gives. */
+bool ego_vectors_fit(ego *e, const lmm_model *encoder);
 lmm_status ego_vectors_open(ego *e);                    /* maps the arena and fills vector_of */
 lmm_status ego_vectors_forget(ego *e);                  /* zeroes records whose row is gone */
 const ego_vector *ego_vector_at(const ego *e, int doc); /* NULL: none */
@@ -125,7 +127,7 @@ typedef struct {
     double share; /* of the unit's weight */
 } ego_share;
 typedef struct {
-    double weight;
+    double weight, lost;  /* lost: what its word would weigh more, were it there */
     VEC(ego_share) terms; /* any of them */
 } ego_unit;
 typedef VEC(ego_unit) ego_query;

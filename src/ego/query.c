@@ -43,16 +43,15 @@ static bool unknown(const word *w) { return !w->rows && !isdigit((unsigned char)
 static double rarity(double total, int rows) { return rows ? log(1 + total / rows) : 0; }
 
 static void push_known(ego_query *q, const word *w, double total) {
-    ego_unit u = {.weight = rarity(total, w->rows)};
+    ego_unit u = {.weight = rarity(total, w->rows), .lost = w->rows ? 0 : log(1 + total)};
     VEC_PUSH(&u.terms, ((ego_share){mem_strdup(w->term), 1}));
     VEC_PUSH(q, u);
 }
 
 /* The nearest counts in full, others by how near they are to it; the unit by how near the nearest is. */
 static void push_near(ego_query *q, const ego_nears *n, double total) {
-    if (!n->count) return;
-    double best = n->at[0].cosine;
-    ego_unit u = {.weight = rarity(total, n->at[0].rows) * fmin(1, (best - NEAR_LEAST) / (NEAR_FULL - NEAR_LEAST))};
+    double best = n->count ? n->at[0].cosine : 0, trust = fmax(0, fmin(1, (best - NEAR_LEAST) / (NEAR_FULL - NEAR_LEAST)));
+    ego_unit u = {.weight = n->count ? rarity(total, n->at[0].rows) * trust : 0, .lost = log(1 + total) * (1 - trust)};
     for (int i = 0; i < n->count; i++) VEC_PUSH(&u.terms, ((ego_share){mem_strdup(n->at[i].term), n->at[i].cosine / best}));
     VEC_PUSH(q, u);
 }

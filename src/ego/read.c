@@ -22,14 +22,15 @@ static const double REACH = 0.80; /* of the best row's weight */
 typedef struct {
     const ego_hit *hit;
     ego_terms terms;
-    double weight, near[OPTIONS], share[OPTIONS]; /* of each option: cosine, and share of its words */
-    bool self, me;                                /* done by the wearer; done to the wearer */
+    double weight, words, near[OPTIONS], share[OPTIONS]; /* words: without the cosine; of options: cosine, share of words */
+    bool self, me;                                       /* done by the wearer; done to the wearer */
 } row;
 
 typedef struct {
     const ego_question *q;
     ego_intent in;
     const space *space;
+    bool fits; /* the memory has vectors of this encoder */
     ego_query query, option[OPTIONS];
     float (*vector)[EGO_WIDTH]; /* of the question, then of each option */
     VEC(row) rows;
@@ -40,7 +41,7 @@ typedef struct {
 
 static lmm_status understand(reading *r, ego_view *v, const ego_question *q, const lmm_model *encoder) {
     const char *texts[OPTIONS + 1] = {q->question};
-    *r = (reading){.q = q, .space = encoder ? &learned : &hashed};
+    *r = (reading){.q = q, .space = encoder ? &learned : &hashed, .fits = ego_vectors_fit(ego_view_store(v), encoder)};
     lmm_status st = ego_intent_of(&r->in, v, q);
     if (!st) st = ego_query_of(&r->query, v, encoder, r->in.text);
     for (int i = 0; i < q->option_count; i++) {
@@ -136,13 +137,14 @@ static double cosine(const ego_vector *x, const float *y) { return x ? fmax(0, (
 
 static row weigh(const reading *r, const ego *e, const ego_hit *h) {
     row w = {.hit = h};
-    const ego_vector *x = ego_vector_at(e, h->doc);
+    const ego_vector *x = r->fits ? ego_vector_at(e, h->doc) : NULL;
     ego_terms_of(&w.terms, h->text);
     if (h->speaker) ego_terms_of(&w.terms, h->speaker);
     w.self = h->kind == EGO_CAPTION && word_in(h->text, "I");
     w.me = word_in(h->text, "me") != NULL;
     bool speech = h->kind == EGO_SPEECH;
-    w.weight = ego_query_share(&r->query, &w.terms, speech) + r->space->cosine * cosine(x, r->vector[0]);
+    w.words = ego_query_share(&r->query, &w.terms, speech);
+    w.weight = w.words + r->space->cosine * cosine(x, r->vector[0]);
     for (int i = 0; i < r->q->option_count; i++) {
         w.near[i] = cosine(x, r->vector[i + 1]);
         w.share[i] = ego_query_share(&r->option[i], &w.terms, speech);
@@ -318,15 +320,27 @@ static ego_hit hit_copy(const ego_hit *h) {
     return c;
 }
 
+/* How much of an open question a row holds: words nobody ever said count against it as the rarest would. */
+static double coverage(const reading *r, const row *w) {
+    double known = 0, missing = 0;
+    for (int i = 0; i < r->query.count; i++) {
+        known += r->query.at[i].weight;
+        missing += r->query.at[i].lost;
+    }
+    double cosine = w->weight - w->words;
+    return known > 0 ? w->words * known / (known + missing) + cosine : cosine;
+}
+
 /* An open question is answered with the row itself. */
 static void answer_open(const reading *r, ego_answer *out) {
     int at = -1;
     for (int i = 0; i < r->rows.count; i++)
         if (near_best(r, &r->rows.at[i]) && (at < 0 || r->in.op != EGO_OP_FIRST)) at = i;
-    out->abstain = at < 0 || r->rows.at[at].weight < 0.4;
+    double covered = at < 0 ? 0 : coverage(r, &r->rows.at[at]);
+    out->abstain = covered < 0.4;
     if (out->abstain) return;
     out->text = mem_strdup(r->rows.at[at].hit->text);
-    out->confidence = fmin(1, r->rows.at[at].weight);
+    out->confidence = fmin(1, covered);
     VEC_PUSH(&out->proof, hit_copy(r->rows.at[at].hit));
 }
 

@@ -61,6 +61,7 @@ static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *span
 static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opts *o, ego_ranking *out) {
     ego *e = ego_view_store(v);
     float x[EGO_WIDTH];
+    if (!ego_vectors_fit(e, o->encoder)) return LMM_OK; /* vectors of another kind say nothing: words alone decide */
     lmm_status st = ego_embed(o->encoder, &text, 1, x);
     for (int d = 0; !st && d < e->docs.count; d++) {
         const ego_vector *q = ego_vector_at(e, d);

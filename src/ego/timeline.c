@@ -85,7 +85,7 @@ void ego_heat_svg(buf *out, const ego_heat *h, const char *title) {
         else if (*p == '&') buf_puts(out, "&amp;");
         else buf_putc(out, *p);
     }
-    buf_puts(out, "</text>\n");
+    buf_printf(out, " (darkest: %d in an hour)</text>\n", most);
     for (int hour = 0; hour < 24; hour += 3) buf_printf(out, "<text x=\"%d\" y=\"%d\">%02d</text>\n", LEFT + hour * CELL, TOP - 8, hour);
     for (int d = 0; d < h->days; d++) {
         buf_printf(out, "<text x=\"8\" y=\"%d\">DAY%d</text>\n", TOP + d * CELL + 15, d + 1);

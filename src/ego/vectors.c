@@ -95,6 +95,10 @@ lmm_status ego_vectors_append(ego *e, const ego_vector *v, int count, int64_t at
     return st;
 }
 
+bool ego_vectors_fit(ego *e, const lmm_model *encoder) {
+    return !ego_meta(e, "vectors", 0) || ego_meta(e, "learned", 0) == (encoder != NULL);
+}
+
 lmm_status ego_vectors_open(ego *e) {
     int64_t count = ego_meta(e, "vectors", 0);
     e->vector_of = mem_new((size_t)e->docs.count + 1, sizeof *e->vector_of);

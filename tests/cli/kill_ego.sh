@@ -33,7 +33,7 @@ killed() {
 }
 timed() { start=$(now_ms); "$@" >/dev/null; took=$(($(now_ms) - start)); }
 rows_of() { ego export "$1" "$tmp/rows.jsonl" >/dev/null && cat "$tmp/rows.jsonl"; }
-reading() { ego search "$1" "Quetzalina cup of file 7" -n 30 --json; ego timeline "$1" -n 2000 --json; }
+reading() { ego search "$1" "Quetzalina cup of file 7" -w JAKE -n 30 --json; ego timeline "$1" -w JAKE -n 2000 --json; }
 verdict() { if [ "$2" = 0 ]; then echo "ok $1"; else echo "not ok $1: $2 of $kills"; fi; }
 
 ego init "$tmp/whole" >/dev/null
