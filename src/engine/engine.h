@@ -65,8 +65,13 @@ lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, 
 lmm_status prompt_encode(const lmm_model *m, const char *text, size_t size, int flags, id_list *out);
 /* Renders messages with the model's template; what they show is appended to `media` in order. */
 lmm_status messages_render(buf *text, media_list *media, const lmm_model *m, const tree *messages, const lmm_prompt_opts *opts);
-/* video.c: the frames of a video that the options choose; number: which of the prompt's videos it is. */
-lmm_status video_load(video_frames *out, const char *path, const lmm_video_opts *o, int number);
+/* video.c: the frames of a video that the options choose, as the tower takes them; number: which of the prompt's videos it is. free(out->pixels). */
+typedef struct {
+    media_plan plan;
+    float *pixels; /* as net_pixels says */
+    uint64_t hash; /* of the frames as decoded */
+} video_media;
+lmm_status video_take(video_media *out, const lmm_model *m, const char *path, const lmm_video_opts *o, int number);
 lmm_status picture_load(image *out, const lmm_model *m, const char *path);
 /* Whether the begin token must be added: not when the text spells it already. */
 bool prompt_adds_special(const lmm_model *m, const char *text);

@@ -49,23 +49,12 @@ static lmm_status add_picture(prompt_media *media, const lmm_model *m, const cha
 }
 
 static lmm_status add_video(prompt_media *media, const lmm_model *m, const char *path, const lmm_video_opts *o, int number) {
-    const net *n = m->net;
-    if (!n->arch->video_plan)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) sees no videos, but '%s' was given", m->path, n->arch->name, path);
-    video_frames v = {0};
-    int tiles = 0;
-    lmm_status st = video_load(&v, path, o, number);
+    video_media v;
+    lmm_status st = video_take(&v, m, path, o, number);
     if (st) return st;
-    media->video = true;
-    st = n->arch->video_plan(n, &v, &media->plan);
-    if (!st) st = n->arch->video_pixels(n, &v, &media->plan, &media->pixels, &tiles);
-    int size[] = {v.width, v.height};
-    if (!st) {
-        media->hash = media_hash(v.rgb, (size_t)v.count * (size_t)v.width * (size_t)v.height * 3, &media->plan, n);
-        media->hash = hash_u64(size, sizeof size, media->hash);
-    }
-    video_free(&v);
-    return st;
+    *media = (prompt_media){.video = true, .plan = v.plan, .pixels = v.pixels};
+    media->hash = media_hash(&v.hash, sizeof v.hash, &v.plan, m->net);
+    return LMM_OK;
 }
 
 static lmm_status media_add(lmm_prompt *p, const media_list *list, const lmm_video_opts *o) {

@@ -194,8 +194,8 @@ lmm_status preprocess_open(preprocess_spec *out, const char *dir);
 lmm_status preprocess_open_video(preprocess_spec *out, const char *dir, const preprocess_spec *pictures);
 /* Size a picture gets where the processor has pixel limits (Qwen's smart_resize, llava.md 2.8). */
 lmm_status preprocess_smart_size(const preprocess_spec *s, int width, int height, int *out_width, int *out_height);
-/* `temporal` planar frames (3, height, width) as patches: rows block by block of merge x merge, columns (channel, frame, y, x). */
-void preprocess_patches(float *to, const float *const *frames, int width, int height, const preprocess_spec *s);
+/* Planar frame (3, height, width) number `slot` of `temporal` as its part of the patches: rows block by block of merge x merge, columns (channel, slot, y, x). */
+void preprocess_patches(float *to, const float *frame, int slot, int width, int height, const preprocess_spec *s);
 /* The u8 stage (pad, resize, crop) of one picture, then the float stage: f64 multiply, round to f32, subtract f32 mean, divide by f32 std.
  * pixels: (3, out.height, out.width) f32, planar, free(). */
 lmm_status preprocess_u8(image *out, const image *in, const preprocess_spec *s);
@@ -243,10 +243,25 @@ enum { VIDEO_FRAMES_MAX = 4096 };
 /* Frame numbers in order, below total; free(*index). Asking for more frames than there are gives every frame once. */
 lmm_status frames_index(int **index, int *count, const frame_take *t, int total, double fps);
 
-/* Frames of a video file through lmm-media (video_file.c). Times of FRAMES_TIMES are looked up among the frames' own, which matters where the rate varies. All
- * are in memory at once: no more than `size_max` bytes (0: 2 GiB); media_frames gives them one by one. limits NULL: the defaults. */
-lmm_status video_load_file(video_frames *out, const char *path, const frame_take *t, size_t size_max, const media_limits *limits);
+/* Who takes the frames of a video one at a time, while the source makes the next. */
+typedef struct {
+    lmm_status (*begin)(void *arg, const video_frames *about); /* count, size and fps, no pixels or times; before any frame */
+    lmm_status (*frame)(void *arg, int place, const image *frame, double seconds); /* on loan; every place below count once, in any order */
+    void *arg;
+} video_sink;
+/* Frames of a video file through lmm-media (video_file.c). Times of FRAMES_TIMES are looked up among the frames' own, which matters where the rate varies.
+ * limits NULL: the defaults. */
+lmm_status video_stream_file(const char *path, const frame_take *t, const media_limits *limits, const video_sink *sink);
 /* A folder of pictures in the order of their names, all of one size, shown at `fps` (0: 2 a second, as the original code assumes). Only taken frames are read. */
+lmm_status video_stream_folder(const char *dir, const frame_take *t, double fps, const video_sink *sink);
+/* A sink that keeps all frames, at most size_max bytes of them (0: 2 GiB); video_free gives v back. */
+typedef struct {
+    video_frames v;
+    size_t size_max;
+} video_store;
+video_sink video_store_sink(video_store *s);
+/* The same into memory. */
+lmm_status video_load_file(video_frames *out, const char *path, const frame_take *t, size_t size_max, const media_limits *limits);
 lmm_status video_load_folder(video_frames *out, const char *dir, const frame_take *t, double fps);
 /* All frames small on one picture, with number and time. */
 lmm_status video_contact_sheet(image *out, const video_frames *v);

@@ -32,20 +32,20 @@ lmm_status preprocess_smart_size(const preprocess_spec *s, int width, int height
     return LMM_OK;
 }
 
-static float *write_patch(float *to, const float *const *frames, int width, int height, int y0, int x0, const preprocess_spec *s) {
-    for (int channel = 0; channel < 3; channel++)
-        for (int f = 0; f < s->temporal; f++) {
-            const float *plane = frames[f] + (int64_t)channel * width * height;
-            for (int y = y0; y < y0 + s->patch; y++)
-                for (int x = x0; x < x0 + s->patch; x++) *to++ = plane[(int64_t)y * width + x];
-        }
-    return to;
+static void write_patch(float *to, const float *frame, int width, int height, int y0, int x0, const preprocess_spec *s) {
+    for (int channel = 0; channel < 3; channel++) {
+        const float *plane = frame + (int64_t)channel * width * height;
+        float *at = to + (int64_t)channel * s->temporal * s->patch * s->patch;
+        for (int y = y0; y < y0 + s->patch; y++)
+            for (int x = x0; x < x0 + s->patch; x++) *at++ = plane[(int64_t)y * width + x];
+    }
 }
 
-void preprocess_patches(float *to, const float *const *frames, int width, int height, const preprocess_spec *s) {
-    int p = s->patch, block = p * s->merge;
+void preprocess_patches(float *to, const float *frame, int slot, int width, int height, const preprocess_spec *s) {
+    int p = s->patch, block = p * s->merge, size = 3 * s->temporal * p * p;
+    to += (int64_t)slot * p * p;
     for (int y = 0; y + block <= height; y += block)
         for (int x = 0; x + block <= width; x += block)
-            for (int i = 0; i < s->merge * s->merge; i++)
-                to = write_patch(to, frames, width, height, y + i / s->merge * p, x + i % s->merge * p, s);
+            for (int i = 0; i < s->merge * s->merge; i++, to += size)
+                write_patch(to, frame, width, height, y + i / s->merge * p, x + i % s->merge * p, s);
 }

@@ -120,57 +120,91 @@ static int keep_pictures(char **names, int n) {
     return kept;
 }
 
-static lmm_status add_frame(video_frames *v, const char *path, int at, int wanted) {
+typedef struct {
+    const char *dir;
+    char **names;
+    const int *index;
+    int count;
+    double fps;
+    video_frames about;
+} folder;
+
+/* The first frame tells the size of all. */
+static lmm_status send_frame(folder *f, int place, const char *path, const video_sink *sink) {
     image im = {0};
-    size_t size;
     lmm_status st = image_load(&im, path, IMAGE_EXIF, NULL);
     if (st) return st;
-    if (!at) {
-        void *rgb = NULL;
-        v->width = im.width, v->height = im.height;
-        if (!size_mul((size_t)im.width * (size_t)im.height * 3, (size_t)wanted, &size))
-            st = LMM_FAIL(LMM_E_LIMIT, "the frames do not fit in memory");
-        if (!st) st = mem_try(&rgb, size, "the frames of a video");
-        v->rgb = rgb;
-    } else if (im.width != v->width || im.height != v->height) {
+    if (!place) {
+        f->about.width = im.width, f->about.height = im.height;
+        st = sink->begin(sink->arg, &f->about);
+    } else if (im.width != f->about.width || im.height != f->about.height) {
         st = LMM_FAIL(LMM_E_FORMAT, "'%s' has %d x %d pixels, the frames before it %d x %d: the frames of a video have one size", path,
-                      im.width, im.height, v->width, v->height);
+                      im.width, im.height, f->about.width, f->about.height);
     }
-    size = (size_t)v->width * (size_t)v->height * 3;
-    if (!st) memcpy(v->rgb + (size_t)at * size, im.data, size);
+    if (!st) st = sink->frame(sink->arg, place, &im, f->index[place] / f->fps);
     image_free(&im);
     return st;
 }
 
-static lmm_status load_frames(video_frames *v, const char *dir, char **names, const int *index, int n, double fps) {
+static lmm_status send_frames(folder *f, const video_sink *sink) {
     lmm_status st = LMM_OK;
-    v->times = mem_new((size_t)n, sizeof *v->times);
-    for (int i = 0; i < n && !st; i++) {
-        char *path = path_join(dir, names[index[i]]);
-        st = add_frame(v, path, i, n);
-        v->times[i] = index[i] / fps;
+    for (int i = 0; i < f->about.count && !st; i++) {
+        char *path = path_join(f->dir, f->names[f->index[i]]);
+        st = send_frame(f, i, path, sink);
         free(path);
     }
-    v->count = n;
     return st;
 }
 
-lmm_status video_load_folder(video_frames *out, const char *dir, const frame_take *t, double fps) {
-    char **names;
+lmm_status video_stream_folder(const char *dir, const frame_take *t, double fps, const video_sink *sink) {
+    folder f = {.dir = dir, .fps = fps > 0 ? fps : folder_fps};
     int all, n = 0, *index = NULL;
-    video_frames v = {0};
-    if (fps <= 0) fps = folder_fps;
-    lmm_status st = dir_list(&names, &all, dir);
+    lmm_status st = dir_list(&f.names, &all, dir);
     if (st) return st;
-    int pictures = keep_pictures(names, all);
+    int pictures = keep_pictures(f.names, all);
     if (!pictures) st = LMM_FAIL(LMM_E_FORMAT, "'%s' has no pictures to take as frames", dir);
-    if (!st) st = frames_index(&index, &n, t, pictures, fps);
-    if (!st) st = load_frames(&v, dir, names, index, n, fps);
-    if (!st) v.fps = fps * n / pictures;
+    if (!st) st = frames_index(&index, &n, t, pictures, f.fps);
+    f.index = index;
+    if (!st) f.about = (video_frames){.count = n, .fps = f.fps * n / pictures};
+    if (!st) st = send_frames(&f, sink);
     free(index);
-    names_free(names, all);
-    if (st) return video_free(&v), LMM_CONTEXT(st, "reading the frames in '%s'", dir);
-    return *out = v, LMM_OK;
+    names_free(f.names, all);
+    return LMM_CONTEXT(st, "reading the frames in '%s'", dir);
+}
+
+/* ---- all frames in memory ---- */
+
+static lmm_status store_begin(void *arg, const video_frames *about) {
+    video_store *s = arg;
+    size_t frame = (size_t)about->width * (size_t)about->height * 3, size, most = s->size_max ? s->size_max : (size_t)2 << 30;
+    void *rgb;
+    if (!size_mul(frame, (size_t)about->count, &size) || size > most)
+        return LMM_FAIL(LMM_E_LIMIT, "%d frames of %d x %d pixels are more than %zu MiB: ask for fewer", about->count, about->width,
+                        about->height, most >> 20);
+    lmm_status st = mem_try(&rgb, size, "the frames of a video");
+    if (st) return st;
+    s->v = *about;
+    s->v.rgb = rgb;
+    s->v.times = mem_new((size_t)about->count, sizeof *s->v.times);
+    return LMM_OK;
+}
+
+static lmm_status store_frame(void *arg, int place, const image *frame, double seconds) {
+    video_store *s = arg;
+    size_t size = (size_t)frame->width * (size_t)frame->height * 3;
+    memcpy(s->v.rgb + (size_t)place * size, frame->data, size);
+    s->v.times[place] = seconds;
+    return LMM_OK;
+}
+
+video_sink video_store_sink(video_store *s) { return (video_sink){store_begin, store_frame, s}; }
+
+lmm_status video_load_folder(video_frames *out, const char *dir, const frame_take *t, double fps) {
+    video_store s = {0};
+    video_sink sink = video_store_sink(&s);
+    lmm_status st = video_stream_folder(dir, t, fps, &sink);
+    if (st) return video_free(&s.v), st;
+    return *out = s.v, LMM_OK;
 }
 
 /* ---- contact sheet ---- */

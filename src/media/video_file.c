@@ -1,20 +1,17 @@
-/* video_file.c - the frames of a video file that a rule takes, all in memory. */
+/* video_file.c - the frames of a video file that a rule takes. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "media/media.h"
 
+/* The worker's frames come in order of time; the k-th stood at place[k]. */
 typedef struct {
-    const int *place; /* the k-th frame in order of time goes there */
-    video_frames *v;
-} filling;
+    const int *place;
+    const video_sink *sink;
+} sorted;
 
-static lmm_status put_frame(void *arg, int k, const image *frame, double seconds) {
-    const filling *f = arg;
-    size_t size = (size_t)frame->width * (size_t)frame->height * 3;
-    memcpy(f->v->rgb + (size_t)f->place[k] * size, frame->data, size);
-    f->v->times[f->place[k]] = seconds;
-    return LMM_OK;
+static lmm_status pass_on(void *arg, int k, const image *frame, double seconds) {
+    const sorted *s = arg;
+    return s->sink->frame(s->sink->arg, s->place[k], frame, seconds);
 }
 
 /* The frame that is shown at each time: the last one not after it. */
@@ -60,20 +57,7 @@ static void sort_index(int *index, int *place, int n) {
     free(s);
 }
 
-static lmm_status make_room(video_frames *v, const media_info *about, int n, size_t size_max) {
-    size_t frame = (size_t)about->width * (size_t)about->height * 3, size;
-    void *rgb;
-    if (!size_mul(frame, (size_t)n, &size) || size > size_max)
-        return LMM_FAIL(LMM_E_LIMIT, "%d frames of %d x %d pixels are more than %zu MiB: ask for fewer", n, about->width, about->height,
-                        size_max >> 20);
-    lmm_status st = mem_try(&rgb, size, "the frames of a video");
-    if (st) return st;
-    *v = (video_frames){.count = n, .width = about->width, .height = about->height, .rgb = rgb};
-    v->times = mem_new((size_t)n, sizeof *v->times);
-    return LMM_OK;
-}
-
-static lmm_status load(video_frames *v, media_reader *r, const frame_take *t, size_t size_max) {
+static lmm_status stream(media_reader *r, const frame_take *t, const video_sink *sink) {
     const media_info *about = media_about(r);
     int *index, n;
     if (!about->has_video) return LMM_FAIL(LMM_E_FORMAT, "it has no video");
@@ -81,22 +65,28 @@ static lmm_status load(video_frames *v, media_reader *r, const frame_take *t, si
     if (st) return st;
     int *place = mem_new((size_t)n, sizeof *place);
     sort_index(index, place, n);
-    st = make_room(v, about, n, size_max);
-    if (!st) st = media_frames(r, index, n, put_frame, &(filling){place, v});
     double seconds = about->fps > 0 ? about->frame_count / about->fps : about->seconds;
-    v->fps = seconds > 0 ? n / seconds : 0;
+    st = sink->begin(sink->arg,
+                     &(video_frames){.count = n, .width = about->width, .height = about->height, .fps = seconds > 0 ? n / seconds : 0});
+    if (!st) st = media_frames(r, index, n, pass_on, &(sorted){place, sink});
     free(place);
     free(index);
     return st;
 }
 
-lmm_status video_load_file(video_frames *out, const char *path, const frame_take *t, size_t size_max, const media_limits *limits) {
+lmm_status video_stream_file(const char *path, const frame_take *t, const media_limits *limits, const video_sink *sink) {
     media_reader *r;
-    video_frames v = {0};
     lmm_status st = media_open(&r, path, limits);
     if (st) return st;
-    st = load(&v, r, t, size_max ? size_max : (size_t)2 << 30);
+    st = stream(r, t, sink);
     media_close(r);
-    if (st) return video_free(&v), LMM_CONTEXT(st, "reading the frames of '%s'", path);
-    return *out = v, LMM_OK;
+    return LMM_CONTEXT(st, "reading the frames of '%s'", path);
+}
+
+lmm_status video_load_file(video_frames *out, const char *path, const frame_take *t, size_t size_max, const media_limits *limits) {
+    video_store s = {.size_max = size_max};
+    video_sink sink = video_store_sink(&s);
+    lmm_status st = video_stream_file(path, t, limits, &sink);
+    if (st) return video_free(&s.v), st;
+    return *out = s.v, LMM_OK;
 }

@@ -88,7 +88,9 @@ lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_d
 
 int llava_tile_rows(const net *n) { return vit_tokens(&n->tower.config) - n->drop_class_row; }
 
-lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *tile_count) {
+static size_t tile_size(const net *n) { return (size_t)3 * (size_t)n->tower.config.image_size * (size_t)n->tower.config.image_size; }
+
+lmm_status llava_tile(const net *n, const preprocess_spec *s, const image *u8, float *to) {
     float *tile;
     int S = n->tower.config.image_size;
     if (u8->width != S || u8->height != S)
@@ -96,14 +98,18 @@ lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *ti
                         "the picture processor makes %dx%d pixels, the tower needs %dx%d: preprocessor_config.json does not fit "
                         "config.json",
                         u8->width, u8->height, S, S);
-    lmm_status st = preprocess_float(&tile, u8, &n->pre);
+    lmm_status st = preprocess_float(&tile, u8, s);
     if (st) return st;
-    size_t size = (size_t)3 * (size_t)S * (size_t)S;
-    *pixels = mem_resize(*pixels, (size_t)(*tile_count + 1) * size, sizeof(float));
-    memcpy(*pixels + (size_t)*tile_count * size, tile, size * sizeof(float));
-    ++*tile_count;
+    memcpy(to, tile, tile_size(n) * sizeof *to);
     free(tile);
     return LMM_OK;
+}
+
+lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *tile_count) {
+    *pixels = mem_resize(*pixels, ((size_t)*tile_count + 1) * tile_size(n), sizeof(float));
+    lmm_status st = llava_tile(n, &n->pre, u8, *pixels + (size_t)*tile_count * tile_size(n));
+    if (!st) ++*tile_count;
+    return st;
 }
 
 static tensor *drop_first_rows(cx *c, tensor *x, int tiles, int tokens) {

@@ -39,14 +39,13 @@ lmm_status video_plan_frames(const net *n, const video_frames *v, media_plan *ou
     return LMM_OK;
 }
 
-lmm_status video_frame_pixels(const net *n, const video_frames *v, const media_plan *plan, float **pixels, int *tile_count) {
-    lmm_status st = LMM_OK;
-    for (int i = 0; i < plan->frames && !st; i++) {
-        image frame = video_frame(v, i), u8 = {0};
-        st = preprocess_u8(&u8, &frame, &n->video_pre);
-        if (!st) st = llava_add_tile(n, &u8, pixels, tile_count);
-        image_free(&u8);
-    }
+lmm_status video_frame_pixels(const net *n, const image *frame, int place, const media_plan *plan, float *to) {
+    image u8 = {0};
+    int S = n->tower.config.image_size;
+    lmm_status st = preprocess_u8(&u8, frame, &n->video_pre);
+    LMM_ASSERT(place < plan->frames, "frame %d of %d", place, plan->frames);
+    if (!st) st = llava_tile(n, &n->video_pre, &u8, to + (int64_t)place * 3 * S * S);
+    image_free(&u8);
     return st;
 }
 

@@ -59,7 +59,8 @@ typedef struct lmm_arch {
     tensor *(*media_embed)(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
     /* The same for the frames of a video (all NULL: it sees none); media_embed is given pictures only or videos only. */
     lmm_status (*video_plan)(const net *n, const video_frames *v, media_plan *out);
-    lmm_status (*video_pixels)(const net *n, const video_frames *v, const media_plan *plan, float **pixels, int *tile_count);
+    /* Writes frame number `place` to its part of the video's pixels (as net_pixels says), of which plan->tile_count tiles have room at `to`. */
+    lmm_status (*video_pixels)(const net *n, const image *frame, int place, const media_plan *plan, float *to);
     bool makes_processor; /* a folder may lack the picture processor: bind fills net.pre */
     /* Reads further files of the checkpoint's folder; may be NULL. */
     lmm_status (*finish)(net *n, const char *dir);

@@ -43,7 +43,8 @@ typedef struct {
 /* Tower, projector, decoder and placeholder. */
 lmm_status llava_bind_parts(net *n, const tree *config, binder *b, const llava_defaults *d);
 int llava_tile_rows(const net *n);                                                         /* rows of one tile */
-lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *tile_count); /* the float stage of one tile, appended */
+lmm_status llava_tile(const net *n, const preprocess_spec *s, const image *u8, float *to); /* the float stage of one tile (3,S,S) */
+lmm_status llava_add_tile(const net *n, const image *u8, float **pixels, int *tile_count); /* appended */
 /* Tiles through tower, projector and what fn makes of them, a few at a time: `each` rows of the decoder a tile. */
 tensor *llava_in_groups(cx *c, const net *n, tensor *pixels, int each, tensor *(*fn)(cx *c, const net *n, tensor *pixels));
 tensor *llava_tower_rows(cx *c, const net *n, tensor *pixels); /* the selected states */
@@ -55,7 +56,7 @@ row_blend *map_resample(row_blend *to, int first, int side, int out);
 
 int video_frame_rows(const net *n); /* of one frame, newlines not counted */
 lmm_status video_plan_frames(const net *n, const video_frames *v, media_plan *out);
-lmm_status video_frame_pixels(const net *n, const video_frames *v, const media_plan *plan, float **pixels, int *tile_count);
+lmm_status video_frame_pixels(const net *n, const image *frame, int place, const media_plan *plan, float *to);
 tensor *video_embed(cx *c, const net *n, tensor *pixels, const media_plan *plan, int count);
 tensor *llava_tile_features(cx *c, const net *n, tensor *pixels); /* (tiles,3,S,S) through tower and projector -> (tiles * tile rows, D) */
 

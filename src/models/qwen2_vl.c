@@ -87,47 +87,33 @@ static lmm_status qwen_video_plan(const net *n, const video_frames *v, media_pla
 
 /* ---- pixels ---- */
 
-/* Frames [first, first + temporal) of v, the last one repeated, as patches; one picture is a video of itself. */
-static lmm_status step_patches(const net *n, const preprocess_spec *s, const video_frames *v, int first, float *to) {
-    float *planes[16] = {0};
+/* A frame's part of its step of the grid; the last frame fills what its step has left. A picture is a video of itself. */
+static lmm_status frame_patches(const net *n, const preprocess_spec *s, const image *frame, int place, int count, const media_plan *p,
+                                float *to) {
     image u8 = {0};
-    lmm_status st = LMM_OK;
-    int width = 0, height = 0;
-    (void)n;
-    for (int i = 0; i < s->temporal && !st; i++) {
-        if (i && first + i >= v->count) {
-            planes[i] = planes[i - 1];
-            continue;
-        }
-        image frame = video_frame(v, first + i);
-        st = preprocess_u8(&u8, &frame, s);
-        width = u8.width, height = u8.height;
-        if (!st) st = preprocess_float(&planes[i], &u8, s);
-        image_free(&u8);
+    float *plane = NULL;
+    lmm_status st = preprocess_u8(&u8, frame, s);
+    if (!st) st = preprocess_float(&plane, &u8, s);
+    to += (int64_t)(place / s->temporal) * p->grid.h * p->grid.w * patch_size(&n->patches.config);
+    for (int slot = place % s->temporal; !st && slot < s->temporal; slot++) {
+        preprocess_patches(to, plane, slot, u8.width, u8.height, s);
+        if (place + 1 < count) break;
     }
-    if (!st) preprocess_patches(to, (const float *const *)planes, width, height, s);
-    for (int i = 0; i < s->temporal; i++)
-        if (!i || planes[i] != planes[i - 1]) free(planes[i]);
-    return st;
-}
-
-static lmm_status add_patches(const net *n, const preprocess_spec *s, const video_frames *v, const media_plan *p, float **pixels,
-                              int *tile_count) {
-    int64_t one = patch_size(&n->patches.config), step = (int64_t)p->grid.h * p->grid.w * one;
-    *pixels = mem_resize(*pixels, ((size_t)*tile_count + (size_t)p->tile_count) * (size_t)one, sizeof(float));
-    lmm_status st = LMM_OK;
-    for (int t = 0; t < p->grid.t && !st; t++) st = step_patches(n, s, v, t * s->temporal, *pixels + *tile_count * one + t * step);
-    if (!st) *tile_count += p->tile_count;
+    free(plane);
+    image_free(&u8);
     return st;
 }
 
 static lmm_status qwen_pixels(const net *n, const image *im, const media_plan *p, float **pixels, int *tile_count) {
-    video_frames v = {.count = 1, .width = im->width, .height = im->height, .rgb = im->data};
-    return add_patches(n, &n->pre, &v, p, pixels, tile_count);
+    size_t one = (size_t)patch_size(&n->patches.config);
+    *pixels = mem_resize(*pixels, ((size_t)*tile_count + (size_t)p->tile_count) * one, sizeof(float));
+    lmm_status st = frame_patches(n, &n->pre, im, 0, 1, p, *pixels + (size_t)*tile_count * one);
+    if (!st) *tile_count += p->tile_count;
+    return st;
 }
 
-static lmm_status qwen_video_pixels(const net *n, const video_frames *v, const media_plan *p, float **pixels, int *tile_count) {
-    return add_patches(n, &n->video_pre, v, p, pixels, tile_count);
+static lmm_status qwen_video_pixels(const net *n, const image *frame, int place, const media_plan *p, float *to) {
+    return frame_patches(n, &n->video_pre, frame, place, p->frames, p, to);
 }
 
 /* ---- rows ---- */

@@ -34,15 +34,17 @@ static lmm_status add_picture(batch_media *to, const lmm_model *m, const char *p
 }
 
 static lmm_status add_video(batch_media *to, const lmm_model *m, const char *path, const lmm_video_opts *o) {
-    video_frames v = {0};
-    media_plan plan;
-    lmm_status st = video_load(&v, path, o, 0);
+    video_media v;
+    lmm_status st = video_take(&v, m, path, o, 0);
     if (st) return st;
-    st = m->net->arch->video_plan(m->net, &v, &plan);
-    if (!st) st = m->net->arch->video_pixels(m->net, &v, &plan, &to->pixels, &to->tile_count);
-    video_free(&v);
-    if (!st) VEC_PUSH(&to->plans, plan);
-    return st;
+    const tensor one = net_pixels(m->net, 1, NULL);
+    size_t size = tensor_size(&one);
+    to->pixels = mem_resize(to->pixels, (size_t)(to->tile_count + v.plan.tile_count), size);
+    memcpy((char *)to->pixels + (size_t)to->tile_count * size, v.pixels, (size_t)v.plan.tile_count * size);
+    to->tile_count += v.plan.tile_count;
+    VEC_PUSH(&to->plans, v.plan);
+    free(v.pixels);
+    return LMM_OK;
 }
 
 static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, const recipe_augment *a, rng *r) {
@@ -51,8 +53,6 @@ static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, const
     for (int i = 0; i < s->media.count; i++) pictures += !s->media.at[i].video;
     if (s->media.count && !m->net->arch->media_plan)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' is to be learnt from", m->path, s->media.at[0].path);
-    if (pictures < s->media.count && !m->net->arch->video_plan)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) sees no videos, but the data has some", m->path, m->net->arch->name);
     for (int i = 0; i < s->media.count && !st; i++) {
         const media_ref *ref = &s->media.at[i];
         st = ref->video ? add_video(&b->media[1], m, ref->path, &s->video) : add_picture(&b->media[0], m, ref->path, pictures, a, r);

@@ -72,8 +72,10 @@ static lmm_status run_patches(results *r, const image *im, const preprocess_spec
         r->pixels = mem_new(r->count, sizeof *r->pixels);
         float *levels = mem_new(whole.count, sizeof *levels), *rows = mem_new(r->count, sizeof *rows);
         for (size_t i = 0; i < whole.count; i++) levels[i] = whole.u8[i];
-        preprocess_patches(r->pixels, (const float *const[]){whole.pixels, whole.pixels}, u8.width, u8.height, spec);
-        preprocess_patches(rows, (const float *const[]){levels, levels}, u8.width, u8.height, spec);
+        for (int slot = 0; slot < spec->temporal; slot++) {
+            preprocess_patches(r->pixels, whole.pixels, slot, u8.width, u8.height, spec);
+            preprocess_patches(rows, levels, slot, u8.width, u8.height, spec);
+        }
         for (size_t i = 0; i < r->count; i++) r->u8[i] = (unsigned char)rows[i];
         free(rows);
         free(levels);
