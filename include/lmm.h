@@ -96,10 +96,12 @@ typedef struct {
     int image_count;
     const char *const *videos; /* further videos, behind the pictures */
     int video_count;
+    const char *const *sounds; /* and sound files behind those (or over the <speech> of a raw prompt) */
+    int sound_count;
     lmm_video_opts video;
     bool add_generation_prompt; /* end with the assistant's opening */
 } lmm_prompt_opts;
-/* messages: OpenAI chat form as JSON, a list of {role, content: string or parts {type: text | image | image_url | video}}. */
+/* messages: OpenAI chat form as JSON, a list of {role, content: string or parts {type: text | image | image_url | video | audio}}. */
 lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *messages_json, size_t size, const lmm_prompt_opts *opts);
 /* A prompt text as it is, special tokens recognised, begin token added as the tokenizer says, one placeholder (the model's image token) a picture. */
 lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *opts);

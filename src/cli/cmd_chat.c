@@ -8,7 +8,7 @@
 
 typedef struct {
     model_args model;
-    opt_list images, videos, stop;
+    opt_list images, videos, sounds, stop;
     const char *system, *show_frames;
     lmm_video_opts video;
     lmm_gen_opts gen;
@@ -24,6 +24,7 @@ typedef struct {
     tree *messages;
     VEC(char *) pending;        /* pictures for the next question */
     VEC(char *) pending_videos; /* and videos */
+    VEC(char *) pending_sounds; /* and sounds */
 } conversation;
 
 static tree *part(const char *type, const char *key, const char *value) {
@@ -36,7 +37,8 @@ static tree *part(const char *type, const char *key, const char *value) {
 static void clear_pending(conversation *c) {
     for (int i = 0; i < c->pending.count; i++) free(c->pending.at[i]);
     for (int i = 0; i < c->pending_videos.count; i++) free(c->pending_videos.at[i]);
-    c->pending.count = c->pending_videos.count = 0;
+    for (int i = 0; i < c->pending_sounds.count; i++) free(c->pending_sounds.at[i]);
+    c->pending.count = c->pending_videos.count = c->pending_sounds.count = 0;
 }
 
 static void add_message(conversation *c, const char *role, const char *text) {
@@ -44,6 +46,7 @@ static void add_message(conversation *c, const char *role, const char *text) {
     tree_put(message, "role", tree_new_string(role));
     for (int i = 0; i < c->pending.count; i++) tree_add(content, part("image", "image", c->pending.at[i]));
     for (int i = 0; i < c->pending_videos.count; i++) tree_add(content, part("video", "video", c->pending_videos.at[i]));
+    for (int i = 0; i < c->pending_sounds.count; i++) tree_add(content, part("audio", "audio", c->pending_sounds.at[i]));
     clear_pending(c);
     tree_add(content, part("text", "text", text));
     tree_put(message, "content", content);
@@ -131,13 +134,18 @@ static void slash(conversation *c, char *line, bool *quit) {
         char *path = line + 7 + strspn(line + 7, " ");
         if (file_exists(path) || file_is_dir(path)) VEC_PUSH(&c->pending_videos, mem_strdup(path));
         else fprintf(stderr, "cannot read '%s': no such file or folder\n", path);
+    } else if (!strncmp(line, "/audio ", 7)) {
+        char *path = line + 7 + strspn(line + 7, " ");
+        if (file_exists(path)) VEC_PUSH(&c->pending_sounds, mem_strdup(path));
+        else fprintf(stderr, "cannot read '%s': no such file\n", path);
     } else if (!strcmp(line, "/new")) {
         tree_free(c->messages);
         c->messages = tree_new(TREE_LIST);
     } else if (!strcmp(line, "/quit") || !strcmp(line, "/exit")) {
         *quit = true;
     } else {
-        fprintf(stderr, "/image FILE and /video FILE add a picture or a video to the next question, /new starts over, /quit ends\n");
+        fprintf(stderr, "/image FILE, /video FILE and /audio FILE add a picture, a video or a sound to the next question, /new starts "
+                        "over, /quit ends\n");
     }
 }
 
@@ -167,7 +175,8 @@ static lmm_status prompt_loop(conversation *c) {
     el_set(el, EL_PROMPT, prompt_text);
     el_set(el, EL_EDITOR, "emacs");
     el_set(el, EL_HIST, history, history_);
-    fprintf(stderr, "/image FILE and /video FILE add a picture or a video to the next question, /new starts over, /quit or Ctrl-D ends\n");
+    fprintf(stderr, "/image FILE, /video FILE and /audio FILE add a picture, a video or a sound to the next question, /new starts over, "
+                    "/quit or Ctrl-D ends\n");
     bool quit = false;
     int n;
     for (const char *line; !quit && (line = el_gets(el, &n)) && n > 0;) {
@@ -196,6 +205,7 @@ static lmm_status run(chat_args *a, const opt_list *words) {
     if (a->system) add_message(&c, "system", a->system);
     for (int i = 0; i < a->images.count; i++) VEC_PUSH(&c.pending, mem_strdup(a->images.at[i]));
     for (int i = 0; i < a->videos.count; i++) VEC_PUSH(&c.pending_videos, mem_strdup(a->videos.at[i]));
+    for (int i = 0; i < a->sounds.count; i++) VEC_PUSH(&c.pending_sounds, mem_strdup(a->sounds.at[i]));
     buf question = {0};
     for (int i = 0; i < words->count; i++) buf_printf(&question, "%s%s", i ? " " : "", words->at[i]);
     if (!st) st = question.size ? one_shot(&c, question.data) : prompt_loop(&c);
@@ -203,6 +213,7 @@ static lmm_status run(chat_args *a, const opt_list *words) {
     clear_pending(&c);
     free(c.pending.at);
     free(c.pending_videos.at);
+    free(c.pending_sounds.at);
     tree_free(c.messages);
     lmm_session_close(c.session);
     lmm_model_close(c.model);
@@ -218,6 +229,7 @@ lmm_status cmd_chat(int argc, char **argv) {
         {"-i|--image", OPT_LIST, &a.images, 0, 0, "FILE", "a picture for the first question (may be repeated)"},
         {"-v|--video", OPT_LIST, &a.videos, 0, 0, "FILE",
          "a video for the first question: a file, or a folder of frames (may be repeated)"},
+        {"--audio", OPT_LIST, &a.sounds, 0, 0, "FILE", "a sound for the first question, for models that hear (may be repeated)"},
         {"--frames", OPT_INT, &a.video.frames, 1, 4096, "N", "take N frames of a video, evenly (default 8)"},
         {"--fps", OPT_REAL, &a.video.fps, 0, 1000, "X", "take X frames a second, at most --frames when given"},
         {"--show-frames", OPT_STRING, &a.show_frames, 0, 0, "PNG", "write the taken frames of the first video as one picture"},
@@ -236,11 +248,12 @@ lmm_status cmd_chat(int argc, char **argv) {
         {0},
     };
     bool done;
-    lmm_status st = cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [--video FILE]... [QUESTION]",
-                              "Answers one question, or opens a prompt.",
-                              "  lmm chat --image photo.png \"What is shown?\"\n  lmm chat -m ~/models/llava-1.5-7b-hf\n  lmm chat --video "
-                              "frames/ --frames 16 \"What happens?\"\n",
-                              &done);
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, "lmm chat [-m MODEL] [--image FILE]... [--video FILE]... [--audio FILE]... [QUESTION]",
+                  "Answers one question, or opens a prompt.",
+                  "  lmm chat --image photo.png \"What is shown?\"\n  lmm chat -m ~/models/llava-1.5-7b-hf\n  lmm chat --video "
+                  "frames/ --frames 16 \"What happens?\"\n",
+                  &done);
     a.gen.seed = (uint64_t)a.seed;
     a.gen.stop = a.stop.at, a.gen.stop_count = a.stop.count;
     if (!st && !done) st = run(&a, &words);

@@ -6,13 +6,21 @@
 
 typedef struct {
     model_args model;
-    opt_list images;
+    opt_list images, sounds, videos;
+    lmm_video_opts video;
     const char *messages, *raw, *grad, *out;
     int generate;
 } trace_args;
 
 static lmm_status make_prompt(lmm_prompt **p, const lmm_model *m, const trace_args *a) {
-    lmm_prompt_opts o = {.images = a->images.at, .image_count = a->images.count, .add_generation_prompt = true};
+    lmm_prompt_opts o = {.images = a->images.at,
+                         .image_count = a->images.count,
+                         .videos = a->videos.at,
+                         .video_count = a->videos.count,
+                         .sounds = a->sounds.at,
+                         .sound_count = a->sounds.count,
+                         .video = a->video,
+                         .add_generation_prompt = true};
     if (a->raw) return lmm_prompt_raw(p, m, a->raw, strlen(a->raw), &o);
     char *json = NULL;
     size_t size;
@@ -48,6 +56,9 @@ lmm_status cmd_trace(int argc, char **argv) {
         {"--messages", OPT_STRING, &a.messages, 0, 0, "FILE", "a conversation: JSON list of {role, content}"},
         {"--raw", OPT_STRING, &a.raw, 0, 0, "TEXT", "a prompt as it is, placeholders spelled out"},
         {"-i|--image", OPT_LIST, &a.images, 0, 0, "FILE", "a picture (may be repeated)"},
+        {"-v|--video", OPT_LIST, &a.videos, 0, 0, "FILE", "a video (may be repeated)"},
+        {"--frames", OPT_INT, &a.video.frames, 1, 4096, "N", "take N frames of a video, evenly (default 8)"},
+        {"--audio", OPT_LIST, &a.sounds, 0, 0, "FILE", "a sound (may be repeated)"},
         {"--generate", OPT_INT, &a.generate, 0, 1 << 20, "N", "add the ids of N greedy steps"},
         {"--grad", OPT_STRING, &a.grad, 0, 0, "FILE", "a batch (input_ids, labels, ...): write its loss and all gradients instead"},
         {"-o|--out", OPT_STRING, &a.out, 0, 0, "FILE", "the safetensors file to write"},
@@ -55,7 +66,8 @@ lmm_status cmd_trace(int argc, char **argv) {
     };
     bool done;
     lmm_status st =
-        cli_parse(table, argc, argv, NULL, "lmm trace -m MODEL (--messages FILE | --raw TEXT | --grad FILE) [--image FILE]... -o FILE",
+        cli_parse(table, argc, argv, NULL,
+                  "lmm trace -m MODEL (--messages FILE | --raw TEXT | --grad FILE) [--image|--video|--audio FILE]... -o FILE",
                   "Writes every named intermediate of one forward pass.",
                   "  lmm trace -m models/mini --raw \"USER: <image>\\nWhat? ASSISTANT:\" --image a.png --generate 8 -o out.safetensors\n",
                   &done);

@@ -38,14 +38,14 @@ lmm_status gguf_text_json(tree **json, tree **config, const gguf *g);
 typedef struct {
     uint64_t hash; /* of the decoded picture */
     media_plan plan;
-    bool video;
-    float *pixels; /* tiles as net_pixels says */
+    bool video, sound;
+    float *pixels; /* tiles as net_media says */
 } prompt_media;
 
-/* A picture or video a prompt names. */
+/* A picture, video or sound a prompt names. */
 typedef struct {
     char *path;
-    bool video;
+    bool video, sound;
 } media_ref;
 typedef VEC(media_ref) media_list;
 void media_list_free(media_list *s);

@@ -24,10 +24,10 @@ lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
 
 /* The same picture can be laid out in several ways; only rows of equal layout are equal. */
 static uint64_t media_hash(const void *data, size_t size, const media_plan *plan, const net *n) {
-    int about[] = {plan->tile_count,  plan->row_count,  plan->width,
-                   plan->height,      plan->frames,     plan->grid.t,
-                   plan->grid.h,      plan->grid.w,     (int)(plan->grid_seconds * 1e6),
-                   (int)n->reference, (int)n->positions};
+    int about[] = {plan->tile_count,  plan->row_count,   plan->width,
+                   plan->height,      plan->frames,      plan->grid.t,
+                   plan->grid.h,      plan->grid.w,      (int)(plan->grid_seconds * 1e6),
+                   (int)n->reference, (int)n->positions, plan->sound};
     return hash_u64(data, size, hash_u64(about, sizeof about, 0));
 }
 
@@ -57,16 +57,31 @@ static lmm_status add_video(prompt_media *media, const lmm_model *m, const char 
     return LMM_OK;
 }
 
+static lmm_status add_sound(prompt_media *media, const lmm_model *m, const char *path) {
+    const net *n = m->net;
+    sound s = {0};
+    if (!n->arch->sound_features)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) hears nothing, but '%s' was given", m->path, n->arch->name, path);
+    lmm_status st = sound_load(&s, path, MEL_RATE, NULL);
+    if (!st) st = n->arch->sound_features(n, &s, &media->plan, &media->pixels);
+    media->sound = true;
+    if (!st) media->hash = media_hash(s.samples, (size_t)s.count * sizeof *s.samples, &media->plan, n);
+    sound_free(&s);
+    return st;
+}
+
 static lmm_status media_add(lmm_prompt *p, const media_list *list, const lmm_video_opts *o) {
     int pictures = 0, videos = 0;
     lmm_status st = LMM_OK;
     if (list->count && !p->model->net->arch->media_plan)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%.80s' was given", p->model->path, list->at[0].path);
-    for (int i = 0; i < list->count; i++) pictures += !list->at[i].video;
+    for (int i = 0; i < list->count; i++) pictures += !list->at[i].video && !list->at[i].sound;
     for (int i = 0; i < list->count && !st; i++) {
         prompt_media media = {0};
         const media_ref *r = &list->at[i];
-        st = r->video ? add_video(&media, p->model, r->path, o, videos++) : add_picture(&media, p->model, r->path, pictures);
+        if (r->sound) st = add_sound(&media, p->model, r->path);
+        else if (r->video) st = add_video(&media, p->model, r->path, o, videos++);
+        else st = add_picture(&media, p->model, r->path, pictures);
         if (st) free(media.pixels);
         else VEC_PUSH(&p->media, media);
     }
@@ -81,21 +96,33 @@ bool prompt_adds_special(const lmm_model *m, const char *text) {
     return !spelled || strncmp(text, spelled, strlen(spelled));
 }
 
+/* Bytes of the placeholder that stands here, 0 when none does. */
+static size_t placeholder_here(const net *n, const char *text, size_t size, int *id) {
+    const char *const spelled[] = {n->image_text, n->sound_text};
+    const int ids[] = {n->image_token, n->sound_token};
+    for (size_t i = 0; i < COUNT_OF(spelled); i++) {
+        size_t k = spelled[i] ? strlen(spelled[i]) : 0;
+        if (k && size >= k && !memcmp(text, spelled[i], k)) return *id = ids[i], k;
+    }
+    return 0;
+}
+
 /* Where no token stands for the picture, every piece between two placeholders is tokenised for itself and only the first keeps its begin token, as
  * the original code does: a piece's first word is spelled as at the beginning of a text. */
 static lmm_status encode_pieces(const lmm_model *m, const char *text, size_t size, int flags, id_list *out) {
-    const char *spelled = m->net->image_text, *end = text + size;
-    size_t n = strlen(spelled);
+    const char *end = text + size;
     for (bool first = true;; first = false) {
         const char *at = text;
-        while (at < end && ((size_t)(end - at) < n || memcmp(at, spelled, n))) at++;
+        int id = -1;
+        size_t n = 0;
+        while (at < end && !(n = placeholder_here(m->net, at, (size_t)(end - at), &id))) at++;
         id_list piece = {0};
         lmm_status st = tokenizer_encode(m->tok, text, (size_t)(at - text), flags, &piece);
         int skip = !first && piece.count && piece.at[0] == tokenizer_bos(m->tok);
         for (int i = skip; i < piece.count; i++) VEC_PUSH(out, piece.at[i]);
         free(piece.at);
         if (st || at == end) return st;
-        VEC_PUSH(out, m->net->image_token);
+        VEC_PUSH(out, id);
         text = at + n;
     }
 }
@@ -108,21 +135,27 @@ lmm_status prompt_encode(const lmm_model *m, const char *text, size_t size, int 
 static int medium_at(const lmm_prompt *p, int id, const bool *used) {
     const net *n = p->model->net;
     for (int i = 0; i < p->media.count; i++)
-        if (!used[i] && (n->video_token < 0 || p->media.at[i].video == (id == n->video_token))) return i;
+        if (!used[i] && p->media.at[i].sound == (id == n->sound_token) &&
+            (n->video_token < 0 || p->media.at[i].video == (id == n->video_token)))
+            return i;
     return -1;
 }
 
 static lmm_status wrong_count(const lmm_prompt *p, const id_list *ids) {
+    enum { PICTURE, VIDEO, SOUND };
+    static const char *const names[] = {"picture", "video", "sound"};
     const net *n = p->model->net;
-    int slots[2] = {0}, media[2] = {0};
+    int slots[3] = {0}, media[3] = {0}, kind = PICTURE;
     for (int i = 0; i < ids->count; i++)
-        if (net_is_slot(n, ids->at[i])) slots[ids->at[i] == n->video_token]++;
-    for (int i = 0; i < p->media.count; i++) media[p->media.at[i].video && n->video_token >= 0]++;
-    bool video = slots[0] == media[0];
-    const char *text = video ? tokenizer_token(p->model->tok, n->video_token) : p->model->image_text;
-    return LMM_FAIL(LMM_E_ARG, "the prompt has %d %s placeholder%s ('%s') for %d %s%s", slots[video], video ? "video" : "picture",
-                    slots[video] == 1 ? "" : "s", text ? text : "none", media[video], video ? "video" : "picture",
-                    media[video] == 1 ? "" : "s");
+        if (net_is_slot(n, ids->at[i])) slots[ids->at[i] == n->sound_token ? SOUND : ids->at[i] == n->video_token ? VIDEO : PICTURE]++;
+    for (int i = 0; i < p->media.count; i++)
+        media[p->media.at[i].sound ? SOUND : p->media.at[i].video && n->video_token >= 0 ? VIDEO : PICTURE]++;
+    while (kind < SOUND && slots[kind] == media[kind]) kind++;
+    const char *text = kind == VIDEO   ? tokenizer_token(p->model->tok, n->video_token)
+                       : kind == SOUND ? n->sound_text
+                                       : p->model->image_text;
+    return LMM_FAIL(LMM_E_ARG, "the prompt has %d %s placeholder%s ('%s') for %d %s%s", slots[kind], names[kind],
+                    slots[kind] == 1 ? "" : "s", text ? text : "none", media[kind], names[kind], media[kind] == 1 ? "" : "s");
 }
 
 /* Placeholders become the rows of their media, which are put in the order of the placeholders. */
@@ -175,8 +208,9 @@ lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, 
 lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const lmm_prompt_opts *opts) {
     lmm_prompt_opts o = opts ? *opts : (lmm_prompt_opts){0};
     media_list media = {0};
-    for (int i = 0; i < o.image_count; i++) VEC_PUSH(&media, ((media_ref){mem_strdup(o.images[i]), false}));
-    for (int i = 0; i < o.video_count; i++) VEC_PUSH(&media, ((media_ref){mem_strdup(o.videos[i]), true}));
+    for (int i = 0; i < o.image_count; i++) VEC_PUSH(&media, ((media_ref){.path = mem_strdup(o.images[i])}));
+    for (int i = 0; i < o.video_count; i++) VEC_PUSH(&media, ((media_ref){.path = mem_strdup(o.videos[i]), .video = true}));
+    for (int i = 0; i < o.sound_count; i++) VEC_PUSH(&media, ((media_ref){.path = mem_strdup(o.sounds[i]), .sound = true}));
     lmm_status st = prompt_build(out, m, text, size, &media, &o.video, m->tok && prompt_adds_special(m, text));
     media_list_free(&media);
     return st;
@@ -184,11 +218,20 @@ lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text
 
 /* ---- messages ---- */
 
-static const char *part_path(const tree *part, bool video) {
-    const tree *url = tree_get(part, video ? "video_url" : "image_url");
+/* How a part of a message names a medium. */
+typedef struct {
+    const char *kind, *url, *name;
+    bool video, sound;
+} media_kind;
+static const media_kind media_kinds[] = {{"image", "image_url", "picture", false, false},
+                                         {"video", "video_url", "video", true, false},
+                                         {"audio", "audio_url", "sound", false, true}};
+
+static const char *part_path(const tree *part, const media_kind *k) {
+    const tree *url = tree_get(part, k->url);
     if (url && url->type == TREE_MAP) return tree_str(url, "url", NULL);
     if (url && url->type == TREE_STRING) return url->text;
-    const char *path = tree_str(part, video ? "video" : "image", NULL);
+    const char *path = tree_str(part, k->kind, NULL);
     if (!path) path = tree_str(part, "path", NULL);
     return path ? path : tree_str(part, "url", NULL);
 }
@@ -198,15 +241,21 @@ static bool is_kind(const tree *part, const char *kind, const char *url) {
     return !strcmp(type, kind) || !strcmp(type, url);
 }
 
+static const media_kind *kind_of(const tree *part) {
+    for (size_t i = 0; i < COUNT_OF(media_kinds); i++)
+        if (is_kind(part, media_kinds[i].kind, media_kinds[i].url)) return &media_kinds[i];
+    return NULL;
+}
+
 /* A part's path as the user meant it; what is remote is not fetched. */
-static lmm_status add_media(media_list *media, const char *path, bool video, const char *root) {
-    if (!video && image_is_data_uri(path)) return VEC_PUSH(media, ((media_ref){mem_strdup(path), false})), LMM_OK;
+static lmm_status add_media(media_list *media, const char *path, const media_kind *k, const char *root) {
+    if (!k->video && !k->sound && image_is_data_uri(path)) return VEC_PUSH(media, ((media_ref){.path = mem_strdup(path)})), LMM_OK;
     bool is_file = !strncmp(path, "file://", 7);
     if (strstr(path, "://") && !is_file)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "'%.200s' is remote; give a file%s", path,
-                        video ? "" : ", or its bytes as data:image/png;base64,...");
+                        k->video || k->sound ? "" : ", or its bytes as data:image/png;base64,...");
     if (is_file) path += 7;
-    VEC_PUSH(media, ((media_ref){root ? path_join(root, path) : mem_strdup(path), video}));
+    VEC_PUSH(media, ((media_ref){.path = root ? path_join(root, path) : mem_strdup(path), .video = k->video, .sound = k->sound}));
     return LMM_OK;
 }
 
@@ -215,13 +264,13 @@ static lmm_status collect_media(media_list *media, const tree *messages, const c
         const tree *content = tree_get(messages->items[i], "content");
         for (int k = 0; content && content->type == TREE_LIST && k < content->count; k++) {
             const tree *part = content->items[k];
-            bool video = is_kind(part, "video", "video_url");
-            if (!video && !is_kind(part, "image", "image_url")) continue;
-            const char *path = part_path(part, video), *kind = video ? "video" : "picture";
+            const media_kind *kind = kind_of(part);
+            if (!kind) continue;
+            const char *path = part_path(part, kind);
             if (!path)
-                return LMM_FAIL(LMM_E_ARG, "message %d: %s part %d names no file (%s, %s or path)", i + 1, kind, k + 1,
-                                video ? "video_url.url" : "image_url.url", video ? "video" : "image");
-            lmm_status st = add_media(media, path, video, root);
+                return LMM_FAIL(LMM_E_ARG, "message %d: %s part %d names no file (%s.url, %s or path)", i + 1, kind->name, k + 1, kind->url,
+                                kind->kind);
+            lmm_status st = add_media(media, path, kind, root);
             if (st) return LMM_CONTEXT(st, "message %d", i + 1);
         }
     }
@@ -246,6 +295,7 @@ static tree *with_media(const tree *messages, const lmm_prompt_opts *o) {
         tree *parts = tree_new(TREE_LIST);
         add_parts(parts, "image", o->images, o->image_count);
         add_parts(parts, "video", o->videos, o->video_count);
+        add_parts(parts, "audio", o->sounds, o->sound_count);
         if (content && content->type == TREE_LIST)
             for (int k = 0; k < content->count; k++) tree_add(parts, tree_copy(content->items[k]));
         else if (content) {
@@ -266,6 +316,20 @@ static void videos_as_pictures(tree *messages) {
         const tree *content = tree_get(messages->items[i], "content");
         for (int k = 0; content && content->type == TREE_LIST && k < content->count; k++)
             if (is_kind(content->items[k], "video", "video_url")) tree_put(content->items[k], "type", tree_new_string("image"));
+    }
+}
+
+/* Templates of the original code know texts only, in which a medium is a word of its own; parts become lines. */
+static void media_as_words(tree *messages, const net *n) {
+    for (int i = 0; i < messages->count; i++) {
+        const tree *content = tree_get(messages->items[i], "content");
+        for (int k = 0; content && content->type == TREE_LIST && k < content->count; k++) {
+            const media_kind *kind = kind_of(content->items[k]);
+            const char *word = kind && kind->sound ? n->sound_text : n->image_text;
+            if (!kind || !word) continue;
+            tree_put(content->items[k], "type", tree_new_string("text"));
+            tree_put(content->items[k], "text", tree_new_string(word));
+        }
     }
 }
 
@@ -293,6 +357,7 @@ lmm_status messages_render(buf *text, media_list *media, const lmm_model *m, con
     tree *full = with_media(messages, o);
     chat_input in = input_of(m, full, o->add_generation_prompt);
     st = collect_media(media, full, o->media_root);
+    if (m->net->image_text && !chat_takes_parts(m->chat_template)) media_as_words(full, m->net);
     if (m->net->video_token < 0) videos_as_pictures(full);
     if (!st) st = chat_render(m->chat_template, &in, text, NULL);
     tree_free(full);

@@ -40,7 +40,7 @@ size_t measure_picture(const lmm_model *m, const media_plan *plan) {
     arena count = {0};
     cx c = measure_cx(m, &count);
     tensor *pixels = slab_alloc(&c.meta, sizeof *pixels);
-    *pixels = net_pixels(n, plan->tile_count, NULL);
+    *pixels = net_media(n, plan->sound, plan->tile_count, NULL);
     n->arch->media_embed(&c, n, pixels, plan, 1);
     cx_free(&c);
     return count.peak;
@@ -169,7 +169,7 @@ static lmm_status embed_pictures(lmm_session *s, const lmm_prompt *p, int first,
         if ((st = arena_fit(s, measure_picture(s->model, &m->plan)))) break;
         cx_mark mark = cx_here(&s->cx);
         tensor *pixels = slab_alloc(&s->cx.meta, sizeof *pixels);
-        *pixels = net_pixels(n, m->plan.tile_count, m->pixels);
+        *pixels = net_media(n, m->sound, m->plan.tile_count, m->pixels);
         tensor *y = n->arch->media_embed(&s->cx, n, pixels, &m->plan, 1);
         memcpy((float *)data + at, y->data, tensor_size(y));
         at += (size_t)tensor_count(y);

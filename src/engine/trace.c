@@ -44,23 +44,25 @@ static void keep_positions(collection *t, const lmm_prompt *p) {
     free(turned);
 }
 
-/* The pictures of the prompt as one batch, and the videos. */
+/* The pictures of the prompt as one batch; so are its videos, and its sounds. */
 typedef struct {
     media_plan *plans;
+    bool sound;
     int count, tiles;
     float *pixels;
 } media_batch;
 
-static media_batch batch_of(const lmm_prompt *p, bool video) {
-    media_batch b = {.plans = mem_new((size_t)p->media.count + 1, sizeof *b.plans)};
-    tensor tile = net_pixels(p->model->net, 1, NULL);
+static media_batch batch_of(const lmm_prompt *p, bool video, bool heard) {
+    media_batch b = {.sound = heard, .plans = mem_new((size_t)p->media.count + 1, sizeof *b.plans)};
+    tensor tile = net_media(p->model->net, heard, 1, NULL);
     size_t one = (size_t)tensor_count(&tile), at = 0;
     for (int i = 0; i < p->media.count; i++)
-        if (p->media.at[i].video == video) b.plans[b.count++] = p->media.at[i].plan, b.tiles += p->media.at[i].plan.tile_count;
+        if (p->media.at[i].video == video && p->media.at[i].sound == heard)
+            b.plans[b.count++] = p->media.at[i].plan, b.tiles += p->media.at[i].plan.tile_count;
     b.pixels = mem_new((size_t)b.tiles * one + 1, sizeof *b.pixels);
     for (int i = 0; i < p->media.count; i++) {
         const prompt_media *m = &p->media.at[i];
-        if (m->video != video) continue;
+        if (m->video != video || m->sound != heard) continue;
         memcpy(b.pixels + at, m->pixels, (size_t)m->plan.tile_count * one * sizeof *b.pixels);
         at += (size_t)m->plan.tile_count * one;
     }
@@ -75,29 +77,34 @@ static void batch_done(media_batch *b) {
 static tensor *embed_batch(cx *c, const net *n, const media_batch *b, const char *name) {
     if (!b->tiles) return NULL;
     tensor *x = slab_alloc(&c->meta, sizeof *x);
-    *x = net_pixels(n, b->tiles, b->pixels);
+    *x = net_media(n, b->sound, b->tiles, b->pixels);
     cx_trace(c, x, "%s", name);
     return n->arch->media_embed(c, n, x, b->plans, b->count);
 }
 
-/* Rows of pictures and videos in the order of the prompt's media. */
-static tensor *in_order(cx *c, const lmm_prompt *p, tensor *pictures, tensor *videos) {
-    if (!pictures || !videos) return pictures ? pictures : videos;
-    int rows = (int)(tensor_rows(pictures) + tensor_rows(videos)), at = 0, picture = 0, video = 0;
+/* Two tables of rows as one: of pictures and videos, or of what is seen and what is heard (`sounds`). */
+static tensor *in_order(cx *c, const lmm_prompt *p, tensor *first, tensor *second, bool sounds) {
+    if (!first || !second) return first ? first : second;
+    int rows = (int)(tensor_rows(first) + tensor_rows(second)), at = 0, a = 0, b = 0;
     int *index = mem_new((size_t)rows, sizeof *index);
-    for (int i = 0; i < p->media.count; i++)
-        for (int k = 0; k < p->media.at[i].plan.row_count; k++) index[at++] = p->media.at[i].video ? -1 - video++ : picture++;
-    tensor *x = op_rows_join(c, pictures, videos, index, rows);
+    for (int i = 0; i < p->media.count; i++) {
+        const prompt_media *m = &p->media.at[i];
+        if (m->sound && !sounds) continue;
+        for (int k = 0; k < m->plan.row_count; k++) index[at++] = (sounds ? m->sound : m->video) ? -1 - b++ : a++;
+    }
+    tensor *x = op_rows_join(c, first, second, index, rows);
     free(index);
     return x;
 }
 
 /* The whole road in one pass without a cache; MEASURE and RUN call it alike. */
-static void forward(cx *c, const lmm_prompt *p, const media_batch *pictures, const media_batch *videos) {
+static void forward(cx *c, const lmm_prompt *p, const media_batch batch[3]) {
     const net *n = p->model->net;
     int T = p->ids.count;
-    tensor *shown = embed_batch(c, n, pictures, "pixel_values"), *played = embed_batch(c, n, videos, "pixel_values_videos");
-    tensor *x = net_embed(c, n, p->ids.at, T, in_order(c, p, shown, played));
+    tensor *shown = embed_batch(c, n, &batch[0], "pixel_values"), *played = embed_batch(c, n, &batch[1], "pixel_values_videos"),
+           *heard = embed_batch(c, n, &batch[2], "input_features");
+    tensor *rows = in_order(c, p, in_order(c, p, shown, played, false), heard, true);
+    tensor *x = net_embed(c, n, p->ids.at, T, rows);
     cx_trace(c, x, n->arch->media_embed ? "inputs_embeds" : "hs.embed");
     attn_seg seg = {.q_count = T, .key_count = T};
     decoder_rows r = {.n = T, .position = p->position, .segs = &seg, .seg_count = 1};
@@ -107,23 +114,22 @@ static void forward(cx *c, const lmm_prompt *p, const media_batch *pictures, con
 static void ignore(void *arg, const char *name, const tensor *t) { (void)arg, (void)name, (void)t; }
 
 static lmm_status trace_forward(collection *t, const lmm_prompt *p) {
-    media_batch pictures = batch_of(p, false), videos = batch_of(p, true);
+    media_batch batch[] = {batch_of(p, false, false), batch_of(p, true, false), batch_of(p, false, true)};
     arena mem = {0};
     const lmm_model *m = p->model;
     cx c = {.mode = CX_MEASURE, .mem = &mem, .k = m->runtime->k, .pool = m->runtime->pool, .digits = model_digits(m), .trace = ignore};
-    forward(&c, p, &pictures, &videos);
+    forward(&c, p, batch);
     size_t need = mem.peak;
     cx_free(&c);
     lmm_status st = arena_open(&mem, need, "the traced pass");
     if (!st) {
         c = (cx){.mem = &mem, .k = c.k, .pool = c.pool, .digits = c.digits, .trace = on_tensor, .trace_arg = t};
-        forward(&c, p, &pictures, &videos);
+        forward(&c, p, batch);
         st = c.status;
         cx_free(&c);
         arena_close(&mem);
     }
-    batch_done(&pictures);
-    batch_done(&videos);
+    for (size_t i = 0; i < COUNT_OF(batch); i++) batch_done(&batch[i]);
     return st;
 }
 

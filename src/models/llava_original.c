@@ -17,6 +17,7 @@ static const struct {
     {"LlavaLlamaForCausalLM", "llava_llama", "llama"},
     {"LlavaMistralForCausalLM", "llava_mistral", "mistral"},
     {"LlavaQwenForCausalLM", "llava_qwen", "qwen2"},
+    {"EgoGPTQwenForCausalLM", "egogpt_qwen", "qwen2"},
 };
 
 static const char *decoder_type(const tree *config) {
@@ -225,7 +226,7 @@ static lmm_status pool_read(net *n, const tree *config) {
 
 /* ---- the family ---- */
 
-static lmm_status original_bind(net *n, const tree *config, binder *b) {
+lmm_status llava_original_bind(net *n, const tree *config, binder *b) {
     vit_config v = {0};
     decoder_config d = {0};
     tile_grid known = {0};
@@ -249,13 +250,13 @@ static lmm_status original_bind(net *n, const tree *config, binder *b) {
 }
 
 /* Several pictures of one prompt: models trained on them (anyres_max_N) saw each as one padded tile. */
-static lmm_status original_plan(const net *n, int width, int height, int pictures, media_plan *out) {
+lmm_status llava_original_plan(const net *n, int width, int height, int pictures, media_plan *out) {
     if (n->grid.count && (pictures == 1 || !n->tiles_shown_max)) return anyres_media_plan(n, width, height, pictures, out);
     return anyres_plan_one_tile(n, out), LMM_OK;
 }
 
-static lmm_status original_largest(const net *n, media_plan *out) {
-    return n->grid.count ? anyres_media_largest(n, out) : original_plan(n, 1, 1, 1, out);
+lmm_status llava_original_largest(const net *n, media_plan *out) {
+    return n->grid.count ? anyres_media_largest(n, out) : llava_original_plan(n, 1, 1, 1, out);
 }
 
 const lmm_arch arch_llava_original = {
@@ -264,9 +265,9 @@ const lmm_arch arch_llava_original = {
     .types = (const char *const[]){"llava_llama", "llava_mistral", "llava_qwen", NULL},
     .canonical = names_canonical,
     .key_of = names_key_original,
-    .bind = original_bind,
-    .media_plan = original_plan,
-    .media_largest = original_largest,
+    .bind = llava_original_bind,
+    .media_plan = llava_original_plan,
+    .media_largest = llava_original_largest,
     .media_pixels = anyres_media_pixels,
     .media_embed = anyres_media_embed,
     .video_plan = video_plan_frames,

@@ -18,6 +18,7 @@ typedef struct {
     int tile_count, row_count;
     int width, height;   /* of the picture, where its tiles are laid out by them; 0: one tile shows it all */
     int frames;          /* of a video; 0: a picture */
+    bool sound;          /* a tile is a window of sound */
     patch_grid grid;     /* families with a patch tower, where a tile is one patch */
     double grid_seconds; /* between two steps of grid.t */
 } media_plan;
@@ -61,6 +62,8 @@ typedef struct lmm_arch {
     lmm_status (*video_plan)(const net *n, const video_frames *v, media_plan *out);
     /* Writes frame number `place` to its part of the video's pixels (as net_pixels says), of which plan->tile_count tiles have room at `to`. */
     lmm_status (*video_pixels)(const net *n, const image *frame, int place, const media_plan *plan, float *to);
+    /* Features of a sound of MEL_RATE, (windows * frames, bands), free(*features); NULL: the family hears nothing. */
+    lmm_status (*sound_features)(const net *n, const sound *s, media_plan *out, float **features);
     bool makes_processor; /* a folder may lack the picture processor: bind fills net.pre */
     /* Reads further files of the checkpoint's folder; may be NULL. */
     lmm_status (*finish)(net *n, const char *dir);
@@ -106,6 +109,13 @@ void anyres_largest(const anyres_spec *s, int *width, int *height); /* a picture
 enum { ANYRES_NEWLINE = -1 };
 row_blend *anyres_overview(row_blend *to, const anyres_spec *s, int first);
 row_blend *anyres_map(row_blend *to, const anyres_spec *s, const anyres_layout *l, int first);
+
+/* Sound to rows of the decoder: `stack` rows of the encoder side by side, linear, ReLU, linear. */
+typedef struct {
+    whisper_encoder encoder;
+    linear first, second;
+    int stack;
+} speech_tower;
 
 enum { VISION_STATE_MAX = 16 };
 /* An opened network: the blocks a family uses are set, the others zero. */
@@ -153,6 +163,10 @@ struct net {
     int sentence_max; /* ids a text is cut to */
     whisper whisper;
     bool has_whisper;
+    speech_tower ear;
+    bool has_ear;
+    int sound_token;        /* placeholder id, -1: the family hears nothing */
+    const char *sound_text; /* as image_text */
 };
 
 /* Opens the weights of a folder, or of a GGUF file. */
@@ -174,6 +188,8 @@ char *names_key_gguf(const char *canonical);
 
 /* A batch of tiles as the family's media_embed takes it: (count,3,S,S), or (count, values of a patch). data NULL: the shape alone. */
 tensor net_pixels(const net *n, int count, float *data);
+/* What media_embed takes for `tiles` tiles of media of one kind. */
+tensor net_media(const net *n, bool heard, int tiles, float *data);
 bool net_is_slot(const net *n, int id);
 /* Position of every row of a prompt, placeholders expanded, plans in order of appearance: (count), or (count, 3) for a decoder with rope sections. free(*position).
  * Returns what a row behind the last adds to its number to get its position. */
@@ -184,7 +200,7 @@ int net_axes(const net *n); /* 1 or 3 */
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media);
 
 extern const lmm_arch arch_llm, arch_llava, arch_llava_next, arch_llava_next_video, arch_llava_onevision, arch_qwen2_vl,
-    arch_llava_original, arch_vit, arch_clip, arch_bert, arch_whisper;
+    arch_llava_original, arch_vit, arch_clip, arch_bert, arch_whisper, arch_egogpt;
 
 /* CLIP's two halves (clip.c): pixels (B,3,S,S) and ids (B x T, padded) -> unit embeddings (B, E). Text is pooled at the first end token. */
 tensor *clip_image_embed(cx *c, const net *n, tensor *pixels);

@@ -52,6 +52,12 @@ tensor *llava_tower_rows(cx *c, const net *n, tensor *pixels); /* the selected s
 /* A square map of rows, row `first` its first, as one of `out` each way: torch's bilinear (anyres.c). */
 row_blend *map_resample(row_blend *to, int first, int side, int out);
 
+/* ---- the original repositories' layout (llava_original.c), which EgoGPT builds on ---- */
+
+lmm_status llava_original_bind(net *n, const tree *config, binder *b);
+lmm_status llava_original_plan(const net *n, int width, int height, int pictures, media_plan *out);
+lmm_status llava_original_largest(const net *n, media_plan *out);
+
 /* ---- videos as frames of one tile each (llava_video.c) ---- */
 
 int video_frame_rows(const net *n); /* of one frame, newlines not counted */

@@ -8,7 +8,7 @@
 
 int net_axes(const net *n) { return n->has_decoder && n->dec.config.rope.section[0] ? 3 : 1; }
 
-bool net_is_slot(const net *n, int id) { return id >= 0 && (id == n->image_token || id == n->video_token); }
+bool net_is_slot(const net *n, int id) { return id >= 0 && (id == n->image_token || id == n->video_token || id == n->sound_token); }
 
 /* Seconds come before the product with the rate, in f32, and each product is cut to a whole number by itself. */
 static int time_of(const net *n, const media_plan *p, int step) {

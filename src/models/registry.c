@@ -6,7 +6,7 @@
 
 static const lmm_arch *const archs[] =
     {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_next_video, &arch_llava_onevision, &arch_qwen2_vl, &arch_llava_original,
-     &arch_vit, &arch_clip,  &arch_bert,       &arch_whisper};
+     &arch_vit, &arch_clip,  &arch_bert,       &arch_whisper,          &arch_egogpt};
 
 static bool listed(const char *const *list, const char *name) {
     for (; *list; list++)
@@ -60,7 +60,7 @@ static lmm_status start(net **out, tree *config, const char *name) {
     const lmm_arch *arch = arch_find(config, name);
     if (!arch) return LMM_E_UNSUPPORTED;
     *out = mem_new(1, sizeof **out);
-    **out = (net){.arch = arch, .config = config, .image_token = -1, .video_token = -1};
+    **out = (net){.arch = arch, .config = config, .image_token = -1, .video_token = -1, .sound_token = -1};
     return LMM_OK;
 }
 
@@ -84,7 +84,7 @@ static lmm_status open_gguf(net **out, const char *path) {
     lmm_status st = checkpoint_open(&file, path);
     if (st) return st;
     net *n = mem_new(1, sizeof *n);
-    *n = (net){.file = file, .image_token = -1, .video_token = -1};
+    *n = (net){.file = file, .image_token = -1, .video_token = -1, .sound_token = -1};
     st = bind_gguf(n, checkpoint_gguf(file));
     if (!st) return *out = n, LMM_OK;
     net_free(n);
@@ -146,7 +146,7 @@ lmm_status net_open_text(net **out, const char *path) {
     net *n = mem_new(1, sizeof *n);
     n->arch = &text_only;
     n->config = config;
-    n->image_token = n->video_token = -1;
+    n->image_token = n->video_token = n->sound_token = -1;
     return *out = n, LMM_OK;
 }
 
@@ -177,6 +177,7 @@ void net_free(net *n) {
     encoder_free(&n->text);
     bert_free(&n->bert);
     whisper_free(&n->whisper);
+    whisper_encoder_free(&n->ear.encoder);
     param_set_free(&n->params);
     param_set_free(&n->adapters);
     checkpoint_close(n->file);
@@ -221,6 +222,12 @@ tensor net_pixels(const net *n, int count, float *data) {
     if (n->has_patches) return tensor_make(DT_F32, 2, (int64_t[]){count, patch_size(&n->patches.config)}, data);
     int64_t S = n->tower.config.image_size;
     return tensor_make(DT_F32, 4, (int64_t[]){count, 3, S, S}, data);
+}
+
+tensor net_media(const net *n, bool heard, int tiles, float *data) {
+    if (!heard) return net_pixels(n, tiles, data);
+    int64_t frames = (int64_t)2 * n->ear.encoder.positions;
+    return tensor_make(DT_F32, 2, (int64_t[]){tiles * frames, n->ear.encoder.bands}, data);
 }
 
 tensor *net_embed(cx *c, const net *n, const int *ids, int count, tensor *media) {

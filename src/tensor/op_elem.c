@@ -155,11 +155,20 @@ static void act_grad_range(void *arg, int64_t first, int64_t last, int thread) {
     j->unary_grad(j->y + first, j->d + first, j->a + first, last - first);
 }
 
+static void relu(float *y, const float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static void relu_grad(float *dx, const float *dy, const float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dx[i] += x[i] > 0 ? dy[i] : 0;
+}
+
 static void act_pick(const kernels *k, activation a, job *j) {
     switch (a) {
     case ACT_GELU_ERF: j->unary = k->gelu_erf, j->unary_grad = k->gelu_erf_grad; break;
     case ACT_GELU_TANH: j->unary = k->gelu_tanh, j->unary_grad = k->gelu_tanh_grad; break;
     case ACT_GELU_QUICK: j->unary = k->gelu_quick, j->unary_grad = k->gelu_quick_grad; break;
+    case ACT_RELU: j->unary = relu, j->unary_grad = relu_grad; break;
     default: LMM_ASSERT(false, "activation %d stands alone in no model", (int)a);
     }
 }

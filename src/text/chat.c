@@ -104,6 +104,8 @@ static lmm_status messages_shown(const tree *messages, const content_use *use, t
     return LMM_OK;
 }
 
+bool chat_takes_parts(const jinja *template_) { return jinja_content_use(template_)->goes_through_parts; }
+
 lmm_status chat_render(const jinja *template_, const chat_input *in, buf *out, span_list *spans) {
     tree *vars = tree_new(TREE_MAP);
     if (in->bos_token) tree_put(vars, "bos_token", tree_new_string(in->bos_token));

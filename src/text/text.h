@@ -108,6 +108,8 @@ typedef struct {
 /* OpenAI parts {type: image_url} are shown to the template as {type: image}. A template that only knows string contents
  * (`message.content` without parts) gets the text parts joined. */
 lmm_status chat_render(const jinja *template_, const chat_input *in, buf *out, span_list *spans);
+/* Whether the template goes through the parts of a message; else it is given their texts, one a line. */
+bool chat_takes_parts(const jinja *template_);
 /* The template of a checkpoint folder: chat_template.jinja > chat_template.json > tokenizer_config.json:chat_template.
  * *out is NULL and LMM_OK when there is none. *from (may be NULL): the file it stands in. free() both. */
 lmm_status chat_template_find(char **out, char **from, const char *dir);

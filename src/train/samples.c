@@ -76,7 +76,7 @@ static void take_medium(media_source *src, int kind) {
     int number = src->found[kind]++;
     const tree *t = named_media(src->record, kind);
     const tree *name = number >= media_count(src->record, kind) ? NULL : t->type == TREE_LIST ? t->items[number] : t;
-    if (name && name->type == TREE_STRING) VEC_PUSH(src->to, ((media_ref){path_join(src->root, name->text), kind == 1}));
+    if (name && name->type == TREE_STRING) VEC_PUSH(src->to, ((media_ref){.path = path_join(src->root, name->text), .video = kind == 1}));
 }
 
 static lmm_status check_media(const media_source *src) {

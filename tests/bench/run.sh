@@ -49,3 +49,9 @@ done | awk '{ print }
 echo
 echo "== two ranks of one thread in two network namespaces against one rank of one thread (training mini, 32 pictures a step)"
 LMM=build/release/lmm sh "$(dirname "$0")/../cli/ranks_net.sh" speed
+
+echo
+echo "== speech: Whisper tiny.en, word error rate on 20 sentences at three speeds, real-time factor on 2 threads (goal: at most 0.35, 1.2 times transformers)"
+speech=build/models/whisper_tiny_en
+if [ ! -d "$speech" ] || ! command -v espeak-ng >/dev/null; then echo "skipped: no $speech (./dev models) or no espeak-ng"
+else "${peer:-python3}" "$(dirname "$0")/bench_whisper.py" "${LMM:-build/release/lmm}" "$speech" 2; fi

@@ -108,6 +108,7 @@ static double oracle_act_one(activation a, double x) {
     switch (a) {
     case ACT_GELU_ERF: return 0.5 * x * (1.0 + erf(x * sqrt(0.5)));
     case ACT_GELU_TANH: return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
+    case ACT_RELU: return x > 0 ? x : 0;
     default: return x / (1.0 + exp(-1.702 * x));
     }
 }
@@ -459,6 +460,7 @@ static const op_row op_rows[] = {
     {"act_gelu_erf",           run_act,         oracle_act,         {X(40, 301)},                                     40, 1,     4, 8,           .samples = 24, .pick = ACT_GELU_ERF},
     {"act_gelu_tanh",          run_act,         oracle_act,         {X(40, 301)},                                     40, 1,     4, 8,           .samples = 24, .pick = ACT_GELU_TANH},
     {"act_gelu_quick",         run_act,         oracle_act,         {X(40, 301)},                                     40, 1,     4, 8,           .samples = 24, .pick = ACT_GELU_QUICK},
+    {"act_relu",               run_act,         oracle_act,         {X(40, 301)},                                     40, 1,     4, 8,           .samples = 24, .pick = ACT_RELU},
     {"rmsnorm",                run_rmsnorm,     oracle_rmsnorm,     {X(600, 33), GAIN(33)},                           600, 1,    33, 600,        .samples = 24},
     {"rmsnorm_heads",          run_rmsnorm,     oracle_rmsnorm,     {X(30, 3 * 20), GAIN(20)},                        30, 1,     20, 90,         .samples = 24},
     {"layernorm",              run_layernorm,   oracle_layernorm,   {X(600, 33), GAIN(33), {.nd = 1, .ne = {33}, .grad = true}}, 600, 1, 33, 600, .samples = 24},
