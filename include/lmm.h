@@ -82,6 +82,12 @@ lmm_status lmm_detokenize(const lmm_model *m, const int *ids, int count, bool sk
 
 /* ---- prompt ---- */
 
+/* Remembers what pictures and videos become for a model, so that prompts which show the same compute it once; up to `bytes`, not counting those that
+ * prompts hold. Outlives its prompts and is used by one thread at a time. */
+typedef struct lmm_media_cache lmm_media_cache;
+lmm_status lmm_media_cache_new(lmm_media_cache **out, size_t bytes);
+void lmm_media_cache_free(lmm_media_cache *c);
+
 typedef struct lmm_prompt lmm_prompt;
 /* Which frames of a video are taken. A video is a file (decoded by lmm-media) or a folder of pictures in the order of their names. */
 typedef struct {
@@ -99,7 +105,8 @@ typedef struct {
     const char *const *sounds; /* and sound files behind those (or over the <speech> of a raw prompt) */
     int sound_count;
     lmm_video_opts video;
-    bool add_generation_prompt; /* end with the assistant's opening */
+    struct lmm_media_cache *cache; /* NULL: pictures are prepared anew */
+    bool add_generation_prompt;    /* end with the assistant's opening */
 } lmm_prompt_opts;
 /* messages: OpenAI chat form as JSON, a list of {role, content: string or parts {type: text | image | image_url | video | audio}}. */
 lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char *messages_json, size_t size, const lmm_prompt_opts *opts);
@@ -126,6 +133,8 @@ lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_ses
 void lmm_session_close(lmm_session *s);
 /* Makes the session's timeline equal to the prompt, reusing the longest common prefix (pictures compared by content). *reused may be NULL. */
 lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused);
+/* The same; what others of the n sessions (s may be among them) already have of the prompt is copied from them, not computed. */
+lmm_status lmm_session_sync_among(lmm_session *s, lmm_session *const *others, int n, const lmm_prompt *p, int *reused);
 /* A second timeline that starts as a copy of s. */
 lmm_status lmm_session_fork(lmm_session **out, const lmm_session *s);
 int lmm_session_length(const lmm_session *s);
@@ -314,6 +323,7 @@ typedef struct {
     void *judge_self;
     const char *judge_name; /* of the judge, as its verdicts are kept under */
     int64_t judge_calls;    /* at most so many questions to the judge; 0: no bound */
+    bool no_picture_cache;  /* pictures and prompts that begin alike are computed for every row anew */
     bool resume;            /* a run in output_dir that was broken off goes on; nothing in its results tells that */
     bool log_samples, predict_only, quiet;
     bool compat; /* lmms-eval's faults too */

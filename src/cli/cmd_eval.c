@@ -10,7 +10,7 @@ typedef struct {
         *judge_args;
     double limit, video_fps;
     int offset, batch, seed, frames, judge_calls;
-    bool samples, json, quiet, predict_only, resume, strict;
+    bool samples, json, quiet, predict_only, resume, strict, no_pictures;
 } eval_args;
 
 /* "a,b,c" cut in place. */
@@ -126,6 +126,7 @@ static lmm_status run(eval_args *a) {
                        .judge_self = from.judge_self,
                        .judge_name = from.judge_name,
                        .judge_calls = a->judge_calls,
+                       .no_picture_cache = a->no_pictures,
                        .resume = a->resume,
                        .log_samples = a->samples,
                        .predict_only = a->predict_only,
@@ -176,6 +177,8 @@ lmm_status cmd_eval(int argc, char **argv) {
         {"--resume", OPT_FLAG, &a.resume, 0, 0, NULL, "go on with the run in --output_path, or begin one that can be gone on with"},
         {"--strict", OPT_FLAG, &a.strict, 0, 0, NULL, "fail when rows were broken, missed their picture or got no verdict"},
         {"--batch_size", OPT_INT, &a.batch, 1, 4096, "N", "questions answered together (default 8); changes no answer"},
+        {"--no-picture-cache", OPT_FLAG, &a.no_pictures, 0, 0, NULL,
+         "compute the picture anew for every question about it (slower; the answers are the same)"},
         {"--output_path", OPT_STRING, &a.out, 0, 0, "DIR", "write results (JSON) there"},
         {"--log_samples", OPT_FLAG, &a.samples, 0, 0, NULL, "write every answer too (JSON lines)"},
         {"--json", OPT_FLAG, &a.json, 0, 0, NULL, "print the results as JSON"},

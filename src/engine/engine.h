@@ -35,12 +35,31 @@ lmm_status gguf_text_open(tokenizer **tok, jinja **chat_template, const gguf *g)
 lmm_status gguf_text_json(tree **json, tree **config, const gguf *g);
 
 /* One picture of a prompt: its pixels are ready for the tower. */
+typedef struct media_entry media_entry;
 typedef struct {
     uint64_t hash; /* of the decoded picture */
     media_plan plan;
     bool video, sound;
-    float *pixels; /* tiles as net_media says */
+    float *pixels;      /* tiles as net_media says */
+    media_entry *entry; /* remembered: owns the pixels, and the rows when they have been computed; NULL: nothing is */
 } prompt_media;
+
+/* ---- media_cache.c ---- */
+struct media_entry {
+    lmm_media_cache *cache;
+    uint64_t key[2], used_at, version; /* version: the model's, when the rows were computed */
+    prompt_media media;
+    float *rows; /* (plan.row_count, D), NULL: not computed yet */
+    size_t size;
+    int holders; /* prompts */
+};
+/* about: what else decides how the picture is prepared. */
+void media_key(uint64_t key[2], const lmm_model *m, const char *path, const int about[], int count);
+media_entry *media_cache_find(lmm_media_cache *c, const uint64_t key[2]); /* held for the caller; NULL when unknown */
+/* Takes the pixels over; held for the caller. */
+media_entry *media_cache_add(lmm_media_cache *c, const uint64_t key[2], const prompt_media *media, size_t pixel_bytes);
+void media_cache_rows(media_entry *e, const float *rows, size_t size, uint64_t version);
+void media_entry_release(media_entry *e);
 
 /* A picture, video or sound a prompt names. */
 typedef struct {
@@ -60,7 +79,7 @@ struct lmm_prompt {
 };
 /* The road's first half, used by prompts and by training samples: text with placeholders and picture files to ids and media. */
 lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const media_list *media,
-                        const lmm_video_opts *video, bool add_special);
+                        const lmm_video_opts *video, lmm_media_cache *cache, bool add_special);
 /* Text with placeholders to ids, one id a placeholder. flags: TOKENIZE_*. */
 lmm_status prompt_encode(const lmm_model *m, const char *text, size_t size, int flags, id_list *out);
 /* Renders messages with the model's template; what they show is appended to `media` in order. */

@@ -70,7 +70,41 @@ static lmm_status add_sound(prompt_media *media, const lmm_model *m, const char 
     return st;
 }
 
-static lmm_status media_add(lmm_prompt *p, const media_list *list, const lmm_video_opts *o) {
+static void media_release(prompt_media *m) {
+    if (m->entry) media_entry_release(m->entry);
+    else free(m->pixels);
+}
+
+/* How a picture is prepared depends on how many there are, a video's frames on the options. */
+static void key_of(uint64_t key[2], const lmm_prompt *p, const media_ref *r, const lmm_video_opts *o, int number, int pictures) {
+    double rate = r->video && o->rates && number < o->rate_count ? o->rates[number] : 0;
+    int about[] = {r->video + 2 * r->sound, r->video ? o->frames : pictures, (int)(o->fps * 1e6), (int)(rate * 1e6)};
+    media_key(key, p->model, r->path, about, COUNT_OF(about));
+}
+
+static lmm_status prepare_media(prompt_media *out, const lmm_prompt *p, const media_ref *r, const lmm_video_opts *o, int number,
+                                int pictures) {
+    if (r->sound) return add_sound(out, p->model, r->path);
+    return r->video ? add_video(out, p->model, r->path, o, number) : add_picture(out, p->model, r->path, pictures);
+}
+
+static lmm_status remembered_media(prompt_media *out, lmm_prompt *p, const media_ref *r, const lmm_video_opts *o, int number, int pictures,
+                                   lmm_media_cache *cache) {
+    uint64_t key[2];
+    key_of(key, p, r, o, number, pictures);
+    media_entry *e = media_cache_find(cache, key);
+    if (!e) {
+        lmm_status st = prepare_media(out, p, r, o, number, pictures);
+        if (st) return st;
+        tensor one = net_media(p->model->net, out->sound, out->plan.tile_count, NULL);
+        e = media_cache_add(cache, key, out, tensor_size(&one));
+    }
+    *out = e->media;
+    out->entry = e;
+    return LMM_OK;
+}
+
+static lmm_status media_add(lmm_prompt *p, const media_list *list, const lmm_video_opts *o, lmm_media_cache *cache) {
     int pictures = 0, videos = 0;
     lmm_status st = LMM_OK;
     if (list->count && !p->model->net->arch->media_plan)
@@ -79,9 +113,8 @@ static lmm_status media_add(lmm_prompt *p, const media_list *list, const lmm_vid
     for (int i = 0; i < list->count && !st; i++) {
         prompt_media media = {0};
         const media_ref *r = &list->at[i];
-        if (r->sound) st = add_sound(&media, p->model, r->path);
-        else if (r->video) st = add_video(&media, p->model, r->path, o, videos++);
-        else st = add_picture(&media, p->model, r->path, pictures);
+        int number = r->video ? videos++ : 0;
+        st = cache ? remembered_media(&media, p, r, o, number, pictures, cache) : prepare_media(&media, p, r, o, number, pictures);
         if (st) free(media.pixels);
         else VEC_PUSH(&p->media, media);
     }
@@ -190,12 +223,12 @@ static void set_positions(lmm_prompt *p) {
 }
 
 lmm_status prompt_build(lmm_prompt **out, const lmm_model *m, const char *text, size_t size, const media_list *media,
-                        const lmm_video_opts *video, bool add_special) {
+                        const lmm_video_opts *video, lmm_media_cache *cache, bool add_special) {
     if (!m->tok || !m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) takes no prompts", m->path, m->net->arch->name);
     lmm_prompt *p = mem_new(1, sizeof *p);
     *p = (lmm_prompt){.model = m, .text = mem_strndup(text, size)};
     id_list ids = {0};
-    lmm_status st = media_add(p, media, video);
+    lmm_status st = media_add(p, media, video, cache);
     if (!st) st = prompt_encode(m, text, size, TOKENIZE_PARSE_SPECIAL | (add_special ? TOKENIZE_ADD_SPECIAL : 0), &ids);
     if (!st) st = expand(p, &ids);
     if (!st && p->ids.count == 0) st = LMM_FAIL(LMM_E_ARG, "the prompt is empty");
@@ -211,7 +244,7 @@ lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text
     for (int i = 0; i < o.image_count; i++) VEC_PUSH(&media, ((media_ref){.path = mem_strdup(o.images[i])}));
     for (int i = 0; i < o.video_count; i++) VEC_PUSH(&media, ((media_ref){.path = mem_strdup(o.videos[i]), .video = true}));
     for (int i = 0; i < o.sound_count; i++) VEC_PUSH(&media, ((media_ref){.path = mem_strdup(o.sounds[i]), .sound = true}));
-    lmm_status st = prompt_build(out, m, text, size, &media, &o.video, m->tok && prompt_adds_special(m, text));
+    lmm_status st = prompt_build(out, m, text, size, &media, &o.video, o.cache, m->tok && prompt_adds_special(m, text));
     media_list_free(&media);
     return st;
 }
@@ -399,7 +432,7 @@ lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char 
     buf text = {0};
     media_list media = {0};
     st = messages_render(&text, &media, m, messages, &o);
-    if (!st) st = prompt_build(out, m, text.data, text.size, &media, &o.video, prompt_adds_special(m, text.data));
+    if (!st) st = prompt_build(out, m, text.data, text.size, &media, &o.video, o.cache, prompt_adds_special(m, text.data));
     media_list_free(&media);
     buf_free(&text);
     tree_free(messages);
@@ -408,7 +441,7 @@ lmm_status lmm_prompt_messages(lmm_prompt **out, const lmm_model *m, const char 
 
 void lmm_prompt_free(lmm_prompt *p) {
     if (!p) return;
-    for (int i = 0; i < p->media.count; i++) free(p->media.at[i].pixels);
+    for (int i = 0; i < p->media.count; i++) media_release(&p->media.at[i]);
     free(p->media.at);
     free(p->position);
     free(p->ids.at);

@@ -166,12 +166,19 @@ static lmm_status embed_pictures(lmm_session *s, const lmm_prompt *p, int first,
     if (st) return st;
     for (int i = first; i < p->media.count && !st; i++) {
         const prompt_media *m = &p->media.at[i];
+        size_t count = (size_t)m->plan.row_count * D;
+        if (m->entry && m->entry->rows && m->entry->version == s->model->version) {
+            memcpy((float *)data + at, m->entry->rows, count * sizeof(float));
+            at += count;
+            continue;
+        }
         if ((st = arena_fit(s, measure_picture(s->model, &m->plan)))) break;
         cx_mark mark = cx_here(&s->cx);
         tensor *pixels = slab_alloc(&s->cx.meta, sizeof *pixels);
         *pixels = net_media(n, m->sound, m->plan.tile_count, m->pixels);
         tensor *y = n->arch->media_embed(&s->cx, n, pixels, &m->plan, 1);
         memcpy((float *)data + at, y->data, tensor_size(y));
+        if (m->entry && !s->cx.status) media_cache_rows(m->entry, y->data, tensor_size(y), s->model->version);
         at += (size_t)tensor_count(y);
         cx_release(&s->cx, mark);
         st = s->cx.status;
@@ -256,6 +263,41 @@ lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused) {
     free(keys);
     if (reused) *reused = from;
     return st;
+}
+
+/* How much of the prompt's beginning a session has, as far as it may be used. */
+static int known_prefix(const lmm_session *s, const uint64_t *keys, int n) {
+    return s->version == s->model->version ? common_prefix(s, keys, n) : 0;
+}
+
+/* Rows [first, last) of another timeline, which begins as this one shall. */
+static void take_rows(lmm_session *s, const lmm_session *from, int first, int last) {
+    size_t row = (size_t)tensor_cols(&s->cache.k[0]) * sizeof(float), at = (size_t)first * row, size = (size_t)(last - first) * row;
+    truncate_to(s, first);
+    for (int i = 0; i < s->cache.layer_count; i++) {
+        memcpy((char *)s->cache.k[i].data + at, (const char *)from->cache.k[i].data + at, size);
+        memcpy((char *)s->cache.v[i].data + at, (const char *)from->cache.v[i].data + at, size);
+    }
+    for (int i = first; i < last; i++) {
+        VEC_PUSH(&s->keys, from->keys.at[i]);
+        VEC_PUSH(&s->ids, from->ids.at[i]);
+    }
+}
+
+lmm_status lmm_session_sync_among(lmm_session *s, lmm_session *const *others, int n, const lmm_prompt *p, int *reused) {
+    uint64_t *keys = prompt_keys(p);
+    int own = known_prefix(s, keys, p->ids.count), best = own;
+    const lmm_session *from = NULL;
+    for (int i = 0; i < n; i++) {
+        LMM_ASSERT(others[i]->model == s->model, "%s", "sessions of different models");
+        int count = others[i] == s ? 0 : known_prefix(others[i], keys, p->ids.count);
+        if (count > best) best = count, from = others[i];
+    }
+    if (best >= s->context) from = NULL; /* the prompt is refused in a moment */
+    if (from && s->version != s->model->version) own = 0, s->version = s->model->version;
+    if (from) take_rows(s, from, own, best);
+    free(keys);
+    return lmm_session_sync(s, p, reused);
 }
 
 /* ---- decoding ---- */

@@ -153,7 +153,7 @@ static lmm_status plan(asking *a) {
     for (int i = 0; i < a->run->count && !st; i++)
         st = LMM_CONTEXT(plan_row(a, i, seen), "task '%s': row %d", a->run->task->name, a->run->first + i);
     strmap_free(seen);
-    if (a->todo.count) qsort(a->todo.at, (size_t)a->todo.count, sizeof *a->todo.at, by_group);
+    if (a->todo.count && !a->o->no_picture_cache) qsort(a->todo.at, (size_t)a->todo.count, sizeof *a->todo.at, by_group);
     return st;
 }
 

@@ -79,7 +79,8 @@ static lmm_status answer_one(const held_out *h, const trainer *t, const sample *
     lmm_prompt *p;
     lmm_session *session = NULL;
     lmm_answer a = {0};
-    lmm_status st = prompt_build(&p, t->model, s->text, strlen(s->text), &s->media, &s->video, prompt_adds_special(t->model, s->text));
+    lmm_status st =
+        prompt_build(&p, t->model, s->text, strlen(s->text), &s->media, &s->video, NULL, prompt_adds_special(t->model, s->text));
     if (st) return st;
     st = lmm_session_open(&session, t->model, &(lmm_session_opts){.context = lmm_prompt_length(p) + o.max_tokens + 1});
     if (!st) st = lmm_session_sync(session, p, NULL);

@@ -75,6 +75,8 @@ grep -q '"answers_from_store": 120' "$tmp"/killed/*_times.json && [ "$(bytes "$t
     --batch_size 7 --output_path "$tmp/other" >/dev/null 2>&1
 samples() { cat "$1"/*_samples_*.jsonl | sha256sum; }
 [ "$(samples "$tmp/other")" = "$(samples "$tmp/whole")" ] && echo "ok batch_and_threads_change_nothing" || echo "not ok batch_and_threads_change_nothing"
+"$LMM" eval -m "$model" -q --tasks say,choose --include_path "$tmp/tasks" --data "$tmp" --log_samples --no-picture-cache --output_path "$tmp/anew" >/dev/null 2>&1
+[ "$(samples "$tmp/anew")" = "$(samples "$tmp/whole")" ] && echo "ok picture_cache_changes_nothing" || echo "not ok picture_cache_changes_nothing"
 # A damaged store is refused by name and not touched.
 head -c 3000 /dev/urandom >"$tmp/cache/cache.db"
 rm -f "$tmp/cache/cache.db-wal" "$tmp/cache/cache.db-shm"

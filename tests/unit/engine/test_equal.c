@@ -166,6 +166,67 @@ static void a_seed_repeats_its_answer(void **state) {
     close_tiny(&o);
 }
 
+static lmm_prompt *cached_prompt(const opened *o, const char *text, const char *picture, lmm_media_cache *cache) {
+    lmm_prompt *p;
+    OK(lmm_prompt_raw(&p, o->model, text, strlen(text), &(lmm_prompt_opts){.images = &picture, .image_count = 1, .cache = cache}));
+    return p;
+}
+
+/* One byte of memory forgets every picture as soon as no prompt shows it; a large one keeps them. */
+static void remembered_pictures_give_the_same_logits(void **state) {
+    (void)state;
+    opened o = open_tiny(TINY("llava"), 2);
+    const char *pictures[] = {PICTURE("rgb.png"), PICTURE("gray.png"), PICTURE("rgb.png"), PICTURE("rgb.png")};
+    const size_t sizes[] = {1, 64 << 20};
+    for (size_t k = 0; k < COUNT_OF(sizes); k++) {
+        lmm_media_cache *cache;
+        OK(lmm_media_cache_new(&cache, sizes[k]));
+        for (size_t i = 0; i < COUNT_OF(pictures); i++) {
+            lmm_session *s;
+            lmm_prompt *p = cached_prompt(&o, i % 2 ? other : question, pictures[i], cache);
+            float *want = logits_of(&o, i % 2 ? other : question, pictures[i], 0);
+            OK(lmm_session_open(&s, o.model, &(lmm_session_opts){.context = 256}));
+            assert_true(k == 0 || i < 2 || p->media.at[0].entry->rows != NULL);
+            OK(lmm_session_sync(s, p, NULL));
+            assert_same(&o, lmm_session_logits(s), want);
+            lmm_session_close(s);
+            lmm_prompt_free(p);
+            free(want);
+        }
+        lmm_media_cache_free(cache);
+    }
+    close_tiny(&o);
+}
+
+static void rows_taken_from_another_session_are_the_same(void **state) {
+    (void)state;
+    opened o = open_tiny(TINY("llava"), 2);
+    lmm_session *s[3];
+    for (int i = 0; i < 3; i++) OK(lmm_session_open(&s[i], o.model, &(lmm_session_opts){.context = 256}));
+    lmm_prompt *p = raw_prompt(o.model, question, PICTURE("rgb.png")), *q = raw_prompt(o.model, other, PICTURE("rgb.png"));
+    float *want = logits_of(&o, other, PICTURE("rgb.png"), 0), *first = logits_of(&o, question, PICTURE("rgb.png"), 0);
+    int reused;
+    OK(lmm_session_sync_among(s[1], s, 3, p, &reused));
+    assert_int_equal(reused, 0);
+    OK(lmm_session_sync_among(s[0], s, 3, q, &reused));
+    assert_true(reused > 16); /* the picture's rows among them */
+    assert_same(&o, lmm_session_logits(s[0]), want);
+    assert_same(&o, lmm_session_logits(s[1]), first); /* the giver is as it was */
+    OK(lmm_session_sync_among(s[2], s, 3, q, &reused));
+    assert_int_equal(reused, lmm_prompt_length(q) - 1); /* the last row runs to give logits */
+    assert_same(&o, lmm_session_logits(s[2]), want);
+    lmm_answer a[2] = {{0}};
+    OK(lmm_generate((lmm_session *const[]){s[0], s[2]}, 2, &(lmm_gen_opts){.max_tokens = 8}, NULL, NULL, a));
+    assert_string_equal(a[0].text, a[1].text);
+    lmm_answers_free(a, 2);
+    for (int i = 0; i < 3; i++) lmm_session_close(s[i]);
+    lmm_prompt_free(p);
+    lmm_prompt_free(q);
+    free(want);
+    free(first);
+    close_tiny(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_do_not_depend_on_threads),
@@ -175,6 +236,8 @@ int main(void) {
         cmocka_unit_test(answers_do_not_depend_on_the_batch),
         cmocka_unit_test(a_fork_goes_on_as_its_parent_would),
         cmocka_unit_test(a_seed_repeats_its_answer),
+        cmocka_unit_test(remembered_pictures_give_the_same_logits),
+        cmocka_unit_test(rows_taken_from_another_session_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
