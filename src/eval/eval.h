@@ -41,6 +41,7 @@ const char *answers_get(const answer_file *a, const char *task, int64_t id, int 
 
 /* ---- runs (runner.c, score.c, report.c) ---- */
 
+typedef struct archives archives;     /* zip archives of a data set (archive.c) */
 typedef struct judge_desk judge_desk; /* asks a judge (desk.c) */
 typedef struct eval_store eval_store; /* answers of earlier runs (store.c) */
 typedef struct {
@@ -59,6 +60,7 @@ typedef struct {
     const eval_task *task;
     table data;
     char *home;                              /* folder of the data set: files that rows name lie below it */
+    archives *zips;                          /* in it */
     eval_row *rows;                          /* one per row of data from `first` on */
     int first, count, original_count, asked; /* asked: what --limit allows, whatever the offset */
     int unanswered;                          /* rows that the file of answers lacks */

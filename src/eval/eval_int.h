@@ -311,11 +311,18 @@ typedef struct {
     bool file, video; /* url is a path; it is a video */
 } visual;
 typedef VEC(visual) visual_list;
+/* Zip archives below the folder of a data set (archive.c). */
+lmm_status archives_open(archives **out, const char *home);
+void archives_close(archives *a);
+/* The file `name` unpacked, for a video also its folder of frames; *path NULL: no archive has it. free(*path) */
+lmm_status archives_find(const archives *a, const char *name, bool video, char **path);
+
 typedef struct {
     const eval_task *task;
     const table *data;
     const char *home, *data_dir;
-    bool inline_files; /* files become data: URIs, for readers elsewhere */
+    const archives *zips; /* NULL: none */
+    bool inline_files;    /* files become data: URIs, for readers elsewhere */
 } visual_source;
 void visuals_free(visual_list *v);
 /* vars: row_vars of the row. Rows without a picture give an empty list. */

@@ -90,6 +90,8 @@ static void put_config(lab *l) {
     tree_put(c, "batch_size", tree_new_string(batch));
     tree_put(c, "limit", o->limit > 0 ? tree_new_real(o->limit) : tree_new(TREE_NULL));
     tree_put(c, "offset", tree_new_int(o->offset));
+    if (o->video_frames > 0) tree_put(c, "frames", tree_new_int(o->video_frames));
+    if (o->video_fps > 0) tree_put(c, "video_fps", tree_new_real(o->video_fps));
     tree_put(c, "gen_kwargs", tree_new_string(o->gen_kwargs ? o->gen_kwargs : ""));
     tree_put(c, "random_seed", tree_new_int((int64_t)o->seed));
     tree_put(c, "compat", tree_new_string(o->compat ? "lmms-eval" : "fixed"));

@@ -111,6 +111,7 @@ lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts 
     run.rows = mem_new((size_t)run.count + 1, sizeof *run.rows);
     if (!run.count)
         st = LMM_FAIL(LMM_E_ARG, "task '%s': no rows are left by --offset %" PRId64 " of %d", t->name, o->offset, run.data.count);
+    if (!st && tree_get(t->config, "doc_to_visual")) st = archives_open(&run.zips, run.home);
     if (st) return task_run_close(&run), st;
     return *out = run, LMM_OK;
 }
@@ -137,6 +138,7 @@ void task_run_close(task_run *r) {
         tree_free(row->metrics);
     }
     free(r->rows);
+    archives_close(r->zips);
     free(r->home);
     table_close(&r->data);
     *r = (task_run){0};

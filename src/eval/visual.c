@@ -93,6 +93,8 @@ static char *find_file(const visual_source *from, const char *name) {
 static lmm_status add_file(finder *f, const char *name) {
     if (!*name || strlen(name) > 1024) return LMM_FAIL(LMM_E_FORMAT, "a picture is neither the name of a file nor a picture in base64");
     char *path = find_file(f->from, name);
+    lmm_status st = path || !f->from->zips ? LMM_OK : archives_find(f->from->zips, name, names_video(name), &path);
+    if (st) return st;
     if (!path) return LMM_FAIL(LMM_E_IO, "'%s' is not there (looked below '%s' and '%s')", name, f->from->home, f->from->data_dir);
     add(f, path, true, file_is_dir(path) || names_video(path));
     return LMM_OK;

@@ -48,7 +48,7 @@ static void open_fixture(fixture *f, const char *config, const char *rows) {
     OK(tree_parse_json(&f->task.config, config, strlen(config), "config"));
     OK(tree_parse_json(&f->data.rows, rows, strlen(rows), "rows"));
     f->data.count = f->data.rows->count;
-    f->from = (visual_source){&f->task, &f->data, folder, folder, false};
+    f->from = (visual_source){&f->task, &f->data, folder, folder, NULL, false};
 }
 
 static void done(fixture *f) {
@@ -141,6 +141,29 @@ static void frames_of_a_video_may_lie_in_a_folder(void **state) {
     done(&f);
 }
 
+static void archives_of_the_data_set_are_unpacked_on_demand(void **state) {
+    (void)state;
+    fixture f;
+    char *text, *path = path_join(folder, "parts/some.zip");
+    size_t size;
+    OK(file_read(&text, &size, LMM_TESTS "/fuzz/corpus/zip/stored.zip", 1 << 20));
+    touch("parts/broken.zip");
+    OK(file_write(path, text, size));
+    free(text);
+    free(path);
+    open_fixture(&f, "{" QUESTION "\"{{ video }}\"}",
+                 "[{\"q\": \"1\", \"video\": \"x.txt\"}, {\"q\": \"2\", \"video\": \"a.mp4\"}, {\"q\": \"3\", \"video\": \"none.mp4\"}]");
+    archives *zips;
+    OK(archives_open(&zips, folder));
+    f.from.zips = zips;
+    holds(&f, 0, "/unpacked/some/a/x.txt");
+    holds(&f, 1, "\"video_url\": {\"url\": ");
+    assert_null(messages(&f, 2));
+    assert_non_null(strstr(lmm_message(), "broken.zip"));
+    archives_close(zips);
+    done(&f);
+}
+
 static void files_go_to_servers_as_their_bytes(void **state) {
     (void)state;
     fixture f;
@@ -166,6 +189,7 @@ int main(void) {
         cmocka_unit_test(a_number_means_the_row_that_has_the_picture),
         cmocka_unit_test(named_pictures_stand_where_the_words_put_them),
         cmocka_unit_test(frames_of_a_video_may_lie_in_a_folder),
+        cmocka_unit_test(archives_of_the_data_set_are_unpacked_on_demand),
         cmocka_unit_test(files_go_to_servers_as_their_bytes),
         cmocka_unit_test(templates_do_not_see_the_bytes),
     };
