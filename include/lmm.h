@@ -313,8 +313,10 @@ typedef struct {
     const char *answers; /* a JSONL file of answers to score instead of asking a model: {task, doc_id, responses} or a file of samples */
     const char *model, *model_args, *gen_kwargs, *reasoning_tags; /* as lmms-eval's flags of these names; may be NULL */
     uint64_t seed;                                                /* of what is drawn by chance */
-    int video_frames;                                             /* of every video; 0: as the task says, else 8 */
-    double video_fps;                                             /* > 0: so many a second, at most video_frames */
+    const char *baseline;    /* results or samples of an earlier run: the paired test against it is in the results; NULL: none */
+    int repeats;             /* answers to every question, drawn by chance; 0: 1 */
+    int video_frames;        /* of every video; 0: as the task says, else 8 */
+    double video_fps;        /* > 0: so many a second, at most video_frames */
     const char *cache_dir;   /* answers of earlier runs are taken from here and kept here; NULL: none */
     const char *fingerprint; /* of the model, as its answers are kept under; NULL: computed */
     lmm_chat_fn chat;        /* asked instead of a model of this engine; `fingerprint` names it */

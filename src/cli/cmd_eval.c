@@ -7,9 +7,9 @@
 typedef struct {
     model_args model;
     const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat, *cache, *judge,
-        *judge_args;
+        *judge_args, *baseline;
     double limit, video_fps;
-    int offset, batch, seed, frames, judge_calls;
+    int offset, batch, seed, frames, judge_calls, repeats;
     bool samples, json, quiet, predict_only, resume, strict, no_pictures;
 } eval_args;
 
@@ -36,6 +36,9 @@ static void print_line(const char *name, const tree *map, const char *key, int64
 static void print_task(const char *name, const tree *result, int64_t n) {
     for (int k = 0; k < result->count; k++)
         if (is_value(result->keys[k])) print_line(name, result, result->keys[k], n);
+    if (tree_get(result, "paired_pvalue"))
+        printf("| %-24s | against %s: %+.2f to %+.2f points, p = %.3g |\n", "", tree_str(result, "paired_baseline", ""),
+               tree_real(result, "paired_ci_lower", 0), tree_real(result, "paired_ci_upper", 0), tree_real(result, "paired_pvalue", 1));
     const tree *by = tree_get(result, "by");
     for (int g = 0; by && g < by->count; g++)
         for (int k = 0; k < by->items[g]->count; k++) {
@@ -116,6 +119,8 @@ static lmm_status run(eval_args *a) {
                        .gen_kwargs = a->gen_kwargs,
                        .reasoning_tags = a->reasoning,
                        .seed = (uint64_t)a->seed,
+                       .baseline = a->baseline,
+                       .repeats = a->repeats,
                        .video_frames = a->frames,
                        .video_fps = a->video_fps,
                        .cache_dir = a->cache,
@@ -145,13 +150,83 @@ static lmm_status run(eval_args *a) {
     return st;
 }
 
+/* ---- a run said in a file ---- */
+
+/* "a,b" of a list, the word of a scalar; free() */
+static char *word_of(const tree *v) {
+    buf b = {0};
+    for (int i = 0; v->type == TREE_LIST && i < v->count; i++) {
+        char *one = word_of(v->items[i]);
+        buf_printf(&b, "%s%s", i ? "," : "", one);
+        free(one);
+    }
+    if (v->type == TREE_STRING) buf_puts(&b, v->text);
+    else if (v->type == TREE_MAP)
+        for (int i = 0; i < v->count; i++) {
+            char *one = word_of(v->items[i]);
+            buf_printf(&b, "%s%s=%s", i ? "," : "", v->keys[i], one);
+            free(one);
+        }
+    else if (v->type != TREE_LIST) tree_write_json(&b, v, 0);
+    return buf_take(&b);
+}
+
+/* One mapping of options as words before those of the command line, which win. */
+static lmm_status run_mapping(const tree *m, int argc, char **argv) {
+    char **words = mem_new((size_t)(m->count + argc) + 1, sizeof *words);
+    int n = 0, made;
+    for (int i = 0; m->type == TREE_MAP && i < m->count; i++) {
+        const tree *v = m->items[i];
+        if (v->type == TREE_NULL || (v->type == TREE_BOOL && !v->i)) continue;
+        char *value = word_of(v);
+        words[n++] = v->type == TREE_BOOL ? mem_printf("--%s", m->keys[i]) : mem_printf("--%s=%s", m->keys[i], value);
+        free(value);
+    }
+    made = n;
+    for (int i = 0; i < argc; i++) words[n++] = argv[i];
+    lmm_status st = m->type == TREE_MAP ? cmd_eval(n, words) : LMM_FAIL(LMM_E_FORMAT, "a run is a mapping of options");
+    for (int i = 0; i < made; i++) free(words[i]);
+    free(words);
+    return st;
+}
+
+/* `--config FILE`: one mapping of options, or a list of them, one run each. */
+static lmm_status run_config(const char *path, int argc, char **argv) {
+    tree *y;
+    lmm_status st = tree_load(&y, path);
+    if (st) return st;
+    if (y->type != TREE_LIST) st = LMM_CONTEXT(run_mapping(y, argc, argv), "'%s'", path);
+    for (int i = 0; y->type == TREE_LIST && i < y->count && !st; i++)
+        st = LMM_CONTEXT(run_mapping(y->items[i], argc, argv), "'%s' run %d", path, i + 1);
+    tree_free(y);
+    return st;
+}
+
+/* The file of --config among the words, which is taken out; NULL when there is none. */
+static const char *take_config(int *argc, char **argv) {
+    for (int i = 0; i < *argc; i++) {
+        bool joined = !strncmp(argv[i], "--config=", 9), apart = !strcmp(argv[i], "--config") && i + 1 < *argc;
+        if (!joined && !apart) continue;
+        const char *path = joined ? argv[i] + 9 : argv[i + 1];
+        int gone = joined ? 1 : 2;
+        for (int k = i; k + gone < *argc; k++) argv[k] = argv[k + gone];
+        *argc -= gone;
+        return path;
+    }
+    return NULL;
+}
+
 lmm_status cmd_eval(int argc, char **argv) {
     const command *tool = argc ? eval_tool(argv[0]) : NULL;
     if (tool) return tool->run(argc - 1, argv + 1);
+    const char *config = take_config(&argc, argv), *unused = NULL;
+    if (config) return run_config(config, argc, argv);
     eval_args a = {.compat = "fixed"};
     const opt table[] = {
         EVAL_MODEL_OPTS(&a.model),
         SCALING_OPT(&a.model),
+        {"--config", OPT_STRING, &unused, 0, 0, "FILE",
+         "these options from a YAML file (a list of mappings: one run each); the command line wins"},
         {"--tasks", OPT_STRING, &a.tasks, 0, 0, "A,B", "names of tasks (files in tasks/)"},
         {"--data", OPT_STRING, &a.data, 0, 0, "DIR", "where the data sets lie (default: data/)"},
         {"--include_path", OPT_STRING, &a.include, 0, 0, "DIR", "task files of your own, besides the published ones"},
@@ -170,6 +245,8 @@ lmm_status cmd_eval(int argc, char **argv) {
         {"--reasoning_tags", OPT_STRING, &a.reasoning, 0, 0, "JSON", "pairs of tags whose content is not scored; none: off"},
         {"--compat", OPT_STRING, &a.compat, 0, 0, "WAY", "lmms-eval: its faults too; fixed (default): without them"},
         {"--seed", OPT_INT, &a.seed, 0, 2147483647, "N", "of sampled answers and letters drawn by chance (default 0)"},
+        {"--baseline", OPT_STRING, &a.baseline, 0, 0, "FILE", "results or samples of an earlier run: a paired test against it"},
+        {"-n|--repeats", OPT_INT, &a.repeats, 1, 1000, "K", "answers to every question (drawn: see temperature), for pass@k and stability"},
         {"-x|--predict_only", OPT_FLAG, &a.predict_only, 0, 0, NULL, "answers without scores"},
         {"--frames", OPT_INT, &a.frames, 1, 100000, "N", "of every video (default: what the task says, else 8)"},
         {"--video-fps", OPT_REAL, &a.video_fps, 0.001, 1000, "X", "frames a second instead, at most --frames"},

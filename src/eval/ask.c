@@ -65,7 +65,7 @@ static tree *request_of(const asking *a, int row) {
     tree_put(t, "request_type", tree_new_string(a->type));
     tree_put(t, "task_name", tree_new_string(a->run->task->name));
     tree_put(t, "doc_id", tree_new_int(a->run->first + row));
-    tree_put(t, "idx", tree_new_int(0));
+    tree_put(t, "idx", tree_new_int(a->repeat));
     tree_put(t, "gen_kwargs", tree_copy(a->kwargs));
     tree_put(t, "model_fingerprint_hash", tree_new_string(a->fingerprint));
     return t;
@@ -174,7 +174,7 @@ bool ask_draws(const asking *a) { return !cache_deterministic(a->type, a->kwargs
 
 uint64_t ask_stream(const asking *a, int row) {
     const char *task = a->run->task->name;
-    return hash_u64(task, strlen(task), (uint64_t)(a->run->first + row));
+    return hash_u64(task, strlen(task), (uint64_t)(a->run->first + row) + ((uint64_t)a->repeat << 32));
 }
 
 const char **ask_stops(const tree *kwargs, int *count) {
@@ -204,9 +204,15 @@ static lmm_status check_any(const task_run *run) {
 lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts *o) {
     asking a =
         {.run = run, .o = o, .model = from->model, .store = from->store, .fingerprint = from->fingerprint, .type = type_of(run->task)};
+    a.repeat = from->repeat;
     a.likelihood = !strcmp(a.type, "loglikelihood");
     a.from = (visual_source){run->task, &run->data, run->home, o->data_dir ? o->data_dir : "", run->zips, o->chat != NULL};
     lmm_status st = kwargs_of(&a.kwargs, run->task, o);
+    if (!st && o->repeats > 1 && !ask_draws(&a))
+        st =
+            LMM_FAIL(LMM_E_ARG,
+                     "task '%s': its answers are not drawn, so that all repeats would be the same; --gen_kwargs temperature=0.7 draws them",
+                     run->task->name);
     if (!st) st = plan(&a);
     a.bar = o->quiet ? NULL : progress_new(run->task->name, a.todo.count, "rows");
     if (!st && a.todo.count) st = o->chat ? ask_remote(&a, o->chat, o->chat_self) : ask_model(&a);

@@ -158,3 +158,33 @@ lmm_status lmm_eval_diff(const char *results, const char *other, char **json) {
     tree_free(t);
     return *json = buf_take(&b), LMM_OK;
 }
+
+/* ---- a run against one that was, as lmms-eval's --baseline ---- */
+
+lmm_status baseline_add(tree *results, const task_run *run, const lmm_eval_opts *o) {
+    table before;
+    lmm_status st =
+        text_ends(o->baseline, ".jsonl") ? table_open(&before, o->baseline, NULL, 0) : run_samples(&before, o->baseline, run->task->name);
+    if (st) return LMM_CONTEXT(st, "--baseline");
+    double *now = mem_new((size_t)run->count + 1, sizeof *now), *then = mem_new((size_t)run->count + 1, sizeof *then), sum = 0;
+    int n = 0;
+    for (int i = 0; i < run->count; i++) {
+        tree *mine = report_sample(run, i, o, NULL);
+        const tree *theirs = run->rows[i].fault ? NULL : sample_of(&before, tree_get(mine, "doc_id"));
+        if (theirs && !isnan(now[n] = sample_score(mine)) && !isnan(then[n] = sample_score(theirs))) sum += then[n++];
+        tree_free(mine);
+    }
+    if (n > 1) {
+        paired_test p = paired_of(now, then, n);
+        tree_put(results, "paired_baseline", tree_new_string(o->baseline));
+        put_number(results, "paired_baseline_score", 100 * sum / n);
+        put_number(results, "paired_ci_lower", 100 * p.low);
+        put_number(results, "paired_ci_upper", 100 * p.high);
+        put_number(results, "paired_pvalue", p.p);
+    } else
+        st = LMM_FAIL(LMM_E_ARG, "--baseline '%s' shares %d rows with task '%s'; a comparison needs two", o->baseline, n, run->task->name);
+    free(now);
+    free(then);
+    table_close(&before);
+    return st;
+}

@@ -76,6 +76,7 @@ typedef struct {
     eval_store *store;
     const char *fingerprint;
     judge_desk *desk; /* NULL: no judge */
+    int repeat;       /* which of several answers a question */
 } eval_source;
 /* Fills the rows with answers and scores them. Rows that cannot be asked have a fault and no score; that fails only when all do. */
 lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_eval_opts *o);

@@ -270,6 +270,8 @@ typedef struct {
 } score_opts;
 /* row->response is there; a row may be scored again. */
 lmm_status score_row(eval_row *row, const task_run *run, const tree *doc, const score_opts *o);
+/* The number of a row's metric: itself, or its `score_key`. NaN when it has none. */
+double score_number(const eval_task *t, const tree *value);
 /* The task's scores with their errors; predict_only: the number 999 for each, as lmms-eval says "not scored". */
 lmm_status score_task(tree **out, const task_run *r, const score_opts *o, bool predict_only);
 
@@ -291,6 +293,15 @@ const judge *desk_judge(
 lmm_status desk_settle(judge_desk *d, bool *more);
 tree *desk_report(const judge_desk *d);
 int64_t desk_calls(const judge_desk *d);
+
+/* Puts the paired test against the samples of o->baseline (a results file, or samples) into the task's results. */
+lmm_status baseline_add(tree *results, const task_run *run, const lmm_eval_opts *o);
+
+/* ---- several answers a question (repeat.c) ---- */
+
+/* Answers the rows of `first` o->repeats - 1 times more and puts M_expected_accuracy, M_pass_at_K, ... into the task's results. */
+lmm_status repeats_run(tree *results, task_run *first, const eval_source *from, const lmm_eval_opts *o);
+void task_rows_free(task_run *r); /* the rows alone */
 
 /* ---- sections of the results (report.c) ---- */
 
@@ -351,6 +362,7 @@ typedef struct {
     const lmm_model *model;
     eval_store *store; /* NULL: none */
     const char *fingerprint;
+    int repeat;
     const char *type; /* generate_until or loglikelihood */
     bool likelihood;
     visual_source from;

@@ -35,8 +35,36 @@ static tree *as_template(const tree *value) {
 
 /* ---- metrics ---- */
 
+/* The target of a choice is a number there or its text; the options' letters are named here. */
+static tree *choice_answer(const char *target) {
+    tree *a = tree_new(TREE_MAP), *metrics = tree_new(TREE_LIST);
+    char *gold = is_name(target) ? mem_printf("{{ 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[%s] if %s is number else %s }}", target, target, target)
+                                 : mem_strdup(target);
+    tree_put(a, "kind", tree_new_string("likelihood"));
+    tree_put(a, "gold", tree_new_string(gold));
+    tree_add(metrics, tree_new_string("acc"));
+    tree_add(metrics, tree_new_string("acc_norm"));
+    tree_put(a, "metrics", metrics);
+    tree_put(a, "record", tree_new_string("$metric"));
+    free(gold);
+    return a;
+}
+
+static tree *perplexity_answer(void) {
+    tree *a = tree_new(TREE_MAP), *metrics = tree_new(TREE_LIST);
+    tree_put(a, "kind", tree_new_string("perplexity"));
+    tree_add(metrics, tree_new_string("perplexity"));
+    tree_add(metrics, tree_new_string("acc"));
+    tree_put(a, "metrics", metrics);
+    tree_put(a, "record", tree_new_string("$metric"));
+    return a;
+}
+
 /* What the first metric of the list says about the answer, NULL when it is a metric of code. */
 static tree *answer_of(const tree *y) {
+    const char *type = tree_str(y, "output_type", "generate_until");
+    if (!strcmp(type, "multiple_choice")) return choice_answer(tree_str(y, "doc_to_target", "answer"));
+    if (!strcmp(type, "loglikelihood")) return perplexity_answer();
     const tree *list = tree_get(y, "metric_list"), *first = list && list->type == TREE_LIST && list->count ? list->items[0] : NULL;
     const char *metric = tree_str(first, "metric", "exact_match"), *target = tree_str(y, "doc_to_target", "answer");
     tree *a = tree_new(TREE_MAP);
@@ -66,11 +94,16 @@ static tree *metrics_of(const tree *y) {
             if (tree_get(list->items[i], kept[k])) tree_put(m, kept[k], tree_copy(tree_get(list->items[i], kept[k])));
         tree_add(out, m);
     }
-    if (!out->count) {
-        tree *m = tree_new(TREE_MAP);
-        tree_put(m, "metric", tree_new_string("exact_match"));
-        tree_add(out, m);
-    }
+    static const char *const usual[][3] = {{"generate_until", "exact_match", NULL},
+                                           {"multiple_choice", "acc", "acc_norm"},
+                                           {"loglikelihood", "perplexity", "acc"}}; /* what lmms-eval measures when nothing is said */
+    for (size_t t = 0; t < COUNT_OF(usual) && !list; t++)
+        for (int i = 1; i < 3 && usual[t][i] && !strcmp(tree_str(y, "output_type", usual[0][0]), usual[t][0]); i++) {
+            tree *m = tree_new(TREE_MAP);
+            tree_put(m, "metric", tree_new_string(usual[t][i]));
+            if (!strcmp(usual[t][i], "perplexity")) tree_put(m, "aggregation", tree_new_string("perplexity"));
+            tree_add(out, m);
+        }
     return out;
 }
 
@@ -91,8 +124,11 @@ static lmm_status translate(buf *b, const tree *y, const char *path) {
                                            "fewshot_delimiter",    "fewshot_config", "auto_strip_thinking",
                                            "doc_to_messages"};
     const char *type = tree_str(y, "output_type", "generate_until");
-    if (strcmp(type, "generate_until"))
+    const char *choices = tree_str(y, "doc_to_choice", NULL);
+    if (strcmp(type, "generate_until") && strcmp(type, "multiple_choice") && strcmp(type, "loglikelihood"))
         return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s': output_type '%s' cannot be imported; write the task by hand", path, type);
+    if (!strcmp(type, "multiple_choice") && (!choices || !is_name(choices)))
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s': doc_to_choice is no column; write 'options: {columns: [...]}' by hand", path);
     tree *answer = answer_of(y);
     if (!answer)
         return LMM_FAIL(LMM_E_UNSUPPORTED,
@@ -102,7 +138,7 @@ static lmm_status translate(buf *b, const tree *y, const char *path) {
     buf_printf(b, "# Imported from lmms-eval's %s.\n", path_base(path));
     for (int i = 0; i < y->count; i++) {
         const char *key = y->keys[i];
-        bool skip = !strcmp(key, "metric_list");
+        bool skip = !strcmp(key, "metric_list") || !strcmp(key, "doc_to_choice");
         for (size_t k = 0; k < COUNT_OF(left_out) && !skip; k++)
             if (!strcmp(key, left_out[k])) skip = true, buf_printf(b, "# %s is left out: it changes nothing here.\n", key);
         if (skip) continue;
@@ -111,6 +147,11 @@ static lmm_status translate(buf *b, const tree *y, const char *path) {
                 template_                  ? as_template(y->items[i])
                 : !strcmp(key, "metadata") ? metadata_of(y->items[i])
                                            : tree_copy(y->items[i]));
+    }
+    if (choices) {
+        tree *options = tree_new(TREE_MAP);
+        tree_put(options, "column", tree_new_string(choices));
+        put_key(b, "options", options);
     }
     put_key(b, "answer", answer);
     put_key(b, "metric_list", metrics_of(y));

@@ -122,11 +122,16 @@ static lmm_status run_task(lab *l, const eval_task *t) {
     if (st) return st;
     /* Upstream turns a share of the first task's rows into a number of rows for all. */
     if (l->opts->compat && l->limit > 0 && l->limit < 1) l->limit = (double)args_sample_count(l->limit, run.original_count);
-    st = task_run_answers(&run, &(eval_source){l->answers, l->model, l->store, l->fingerprint, l->desk}, l->opts);
+    eval_source from = {l->answers, l->model, l->store, l->fingerprint, l->desk, 0};
+    st = task_run_answers(&run, &from, l->opts);
     if (!st) st = report_add_task(l->report, &run, l->opts, l->desk);
+    tree *results = st ? NULL : (tree *)tree_get(tree_get(l->report, "results"), t->name);
+    if (!st && l->opts->repeats > 1 && !l->answers) st = repeats_run(results, &run, &from, l->opts);
+    if (!st && l->opts->baseline) st = baseline_add(results, &run, l->opts);
     if (!st && l->dir && (l->opts->log_samples || l->opts->predict_only)) st = write_samples(l, &run);
     l->seconds += run.seconds;
-    l->rows += run.count, l->recalled += run.recalled;
+    l->rows += (int64_t)run.count * (l->opts->repeats > 1 && !l->answers ? l->opts->repeats : 1);
+    l->recalled += run.recalled;
     task_run_close(&run);
     return st;
 }

@@ -126,7 +126,7 @@ lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_ev
     return st;
 }
 
-void task_run_close(task_run *r) {
+void task_rows_free(task_run *r) {
     for (int i = 0; r->rows && i < r->count; i++) {
         eval_row *row = &r->rows[i];
         free(row->response);
@@ -138,6 +138,11 @@ void task_run_close(task_run *r) {
         tree_free(row->metrics);
     }
     free(r->rows);
+    r->rows = NULL;
+}
+
+void task_run_close(task_run *r) {
+    task_rows_free(r);
     archives_close(r->zips);
     free(r->home);
     table_close(&r->data);

@@ -86,8 +86,7 @@ static void put_real(tree *t, const char *metric, const char *suffix, const char
     free(key);
 }
 
-/* The number of a row for its standard error: itself, or its `score_key`. NaN when it has none. */
-static double number_of(const eval_task *t, const tree *value) {
+double score_number(const eval_task *t, const tree *value) {
     return value->type == TREE_MAP ? py_value(tree_get(value, tree_str(t->config, "score_key", "score")), NAN) : py_value(value, NAN);
 }
 
@@ -103,7 +102,7 @@ static void put_errors(tree *out, const task_run *r, const tree *spec, const tre
         plain = plain && v->type != TREE_MAP;
         grouped = grouped && name;
         names[n] = name ? py_str(&mem, name) : "";
-        if (!isnan(x[n] = number_of(r->task, v))) n++;
+        if (!isnan(x[n] = score_number(r->task, v))) n++;
     }
     if (grouped) clustered = clustered_stderr(x, names, n);
     bool mean = !strcmp(tree_str(spec, "aggregation", "mean"), "mean") && plain;

@@ -40,6 +40,8 @@ check sample_keys grep -q '"doc_id": 0, "target": "A", "filtered_resps": "A"' "$
 
 "$LMM" eval rescore --tasks tiny_choice --include_path "$tmp/tasks" --data "$tmp" "$samples" >"$tmp/again"
 check rescore_gives_the_same grep -q '| tiny_choice .* 0.6667 |' "$tmp/again"
+"$LMM" eval --tasks tiny_choice --include_path "$tmp/tasks" --data "$tmp" --answers "$tmp/second.jsonl" --baseline "$first" >"$tmp/base"
+check baseline grep -q 'against .*_results.json: .* p = 1' "$tmp/base"
 "$LMM" eval diff "$first" "$second" >"$tmp/diff"
 check diff_counts grep -q '1 better, 1 worse' "$tmp/diff"
 "$LMM" eval report "$first" --against "$second" -o "$tmp/page.html" >/dev/null
@@ -75,4 +77,31 @@ if [ -f "$model/model.safetensors" ]; then
     sed -i 2,4d "$tmp/mixed.jsonl"
     sed -i 's/"i"/"j"/' "$tmp/mixed.jsonl"
     refuses wrong_column "it has: q, a, j" $mixed
+fi
+
+# Several drawn answers a question; a run said in a file; choices imported from lmms-eval.
+if [ -f "$model/model.safetensors" ]; then
+    printf 'task: drawn\ndataset_path: rows.tsv\ndoc_to_text: "{{ q }}"\ndoc_to_target: "{{ a }}"\nanswer: {kind: exact, gold: a}\nmetric_list: [{metric: exact_match, aggregation: mean}]\n' >"$tmp/tasks/drawn.yaml"
+    drawn="$LMM eval -m $model -q --tasks drawn --include_path $tmp/tasks --data $tmp --repeats 4"
+    refuses repeats_need_chance "answers are not drawn" $drawn
+    $drawn --gen_kwargs temperature=1.5,max_new_tokens=4 --json >"$tmp/one" && $drawn --gen_kwargs temperature=1.5,max_new_tokens=4 --batch_size 2 --json >"$tmp/two"
+    check pass_at_k sh -c "grep -q '\"exact_match_pass_at_4,none\"' $tmp/one && grep -q '\"exact_match_consistency_rate,none\"' $tmp/one"
+    check repeats_do_not_depend_on_the_batch sh -c "grep '_accuracy,\|pass_at' $tmp/one | cmp -s - $tmp/acc || { grep '_accuracy,\|pass_at' $tmp/one >$tmp/acc; grep '_accuracy,\|pass_at' $tmp/two | cmp -s - $tmp/acc; }"
+
+    cat >"$tmp/run.yaml" <<Y
+- {tasks: [drawn], include_path: $tmp/tasks, data: $tmp, gen_kwargs: {max_new_tokens: 2}, quiet: true, limit: 1}
+- {tasks: drawn, include_path: $tmp/tasks, data: $tmp, quiet: true}
+Y
+    "$LMM" eval -m "$model" --config "$tmp/run.yaml" >"$tmp/out" 2>&1 || echo "not ok config: $(cat "$tmp/out")"
+    check config_runs_each sh -c "grep -q '| drawn .* 1 |' $tmp/out && grep -q '| drawn .* 3 |' $tmp/out"
+    "$LMM" eval -m "$model" --config "$tmp/run.yaml" --limit 2 >"$tmp/out" 2>&1
+    check command_line_wins sh -c "test \$(grep -c '| drawn .* 2 |' $tmp/out) = 2"
+    printf 'tasks: drawn\nlimmit: 2\n' >"$tmp/bad.yaml"
+    refuses config_key "run.*limmit\|limmit" "$LMM" eval --config "$tmp/bad.yaml"
+
+    printf '{"q": "which?", "options": ["red", "blue"], "a": 1}\n' >"$tmp/pick.jsonl"
+    printf 'task: pick\ndataset_path: pick.jsonl\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_target: a\ndoc_to_choice: options\n' >"$tmp/pick.yaml"
+    "$LMM" eval tasks import "$tmp/pick.yaml" -o "$tmp/tasks/pick.yaml" >/dev/null
+    "$LMM" eval -m "$model" -q --tasks pick --include_path "$tmp/tasks" --data "$tmp" >"$tmp/out" 2>&1
+    check imported_choices_are_asked grep -q '| pick .* acc_norm ' "$tmp/out"
 fi
