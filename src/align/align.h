@@ -189,6 +189,8 @@ typedef struct {
 } labelled_box;
 /* VLM-R1's: the intersection counts pixels inclusively, the union does not. */
 double box_iou(const labelled_box *a, const labelled_box *b);
+/* The first [x1, y1, x2, y2] in the text's last answer, else in the text. false: there is none. label: "" */
+bool box_read(labelled_box *out, const char *text);
 double reward_detection(const labelled_box *found, int found_count, const labelled_box *wanted, int wanted_count, double threshold,
                         double w_position, double w_label, double w_completeness);
 /* The option letter an answer settles on, '\0' when there is none (VLM-R1). */

@@ -44,3 +44,27 @@ double reward_detection(const labelled_box *found, int found_count, const labell
     double score = w_position * position / wanted_count + w_label * labels / wanted_count + w_completeness * (1 - (missed + invented) / 2);
     return score / (w_position + w_label + w_completeness);
 }
+
+/* The numbers of "[a, b, c, d]" at s. */
+static bool four_numbers(const char *s, const char *end, double out[4]) {
+    if (*s++ != '[') return false;
+    for (int i = 0; i < 4; i++) {
+        char *after;
+        s += strspn(s, " \t\r\n");
+        if (!*s || !strchr("+-.0123456789", *s)) return false; /* no inf, no nan */
+        out[i] = strtod(s, &after);
+        if (after == s || !isfinite(out[i])) return false;
+        s = after + strspn(after, " \t\r\n");
+        if (*s++ != (i < 3 ? ',' : ']')) return false;
+    }
+    return s <= end;
+}
+
+bool box_read(labelled_box *out, const char *text) {
+    size_t size = strlen(text);
+    const char *answer = answer_find(text, true, false, &size), *s = answer ? answer : text;
+    double v[4];
+    for (const char *end = s + size; s < end; s++)
+        if (four_numbers(s, end, v)) return *out = (labelled_box){v[0], v[1], v[2], v[3], ""}, true;
+    return false;
+}

@@ -8,7 +8,7 @@
 typedef struct {
     const char *out, *family;
     int count, seed, side, frames, questions;
-    bool mp4;
+    bool mp4, think;
 } settings;
 
 /* The test and the validation are a tenth each, and never empty. */
@@ -17,7 +17,8 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
                              .side = s->side,
                              .frames = s->frames,
                              .questions = s->questions,
-                             .family = s->family};
+                             .family = s->family,
+                             .think = s->think};
     for (int split = 0; split < SYNTH_SPLIT_COUNT; split++) {
         int64_t count = split == SYNTH_TRAIN ? s->count : (s->count + 9) / 10;
         lmm_status st = synth_write(s->out, k, &o, (synth_split)split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES);
@@ -56,6 +57,7 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--frames", OPT_INT, &s.frames, SYNTH_FRAMES_MIN, SYNTH_FRAMES_MAX, "N", "frames a clip (default 8)"},
         {"--questions", OPT_INT, &s.questions, 1, 16, "N", "questions a picture at most (default 4)"},
         {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family"},
+        {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},
         {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips as MP4 files instead of folders of frames"},
         {0},
     };

@@ -24,6 +24,7 @@ typedef struct {
     int frames;         /* of a clip: 8 */
     int questions;      /* a picture at most: 4; clips have one */
     const char *family; /* only questions of this one; NULL: all of the kind */
+    bool think;         /* conversations answer <think>reasoning</think><answer>answer</answer> */
 } synth_options;
 enum { SYNTH_SIDE_MIN = 48, SYNTH_SIDE_MAX = 1024, SYNTH_FRAMES_MIN = 4, SYNTH_FRAMES_MAX = 1024 };
 

@@ -10,6 +10,7 @@ typedef struct {
     synth_clip_format clips;
     file_writer *conversations, *questions;
     int64_t written;
+    bool think;
 } writer;
 
 static lmm_status write_frames(const synth_item *item, const char *dir) {
@@ -48,7 +49,8 @@ static tree *conversation(const writer *w, const synth_item *item, const char *i
     for (int i = 0; i < item->questions.count; i++) {
         const synth_question *q = &item->questions.at[i];
         tree_add(turns, turn("human", i ? mem_strdup(q->question) : mem_printf("<%s>\n%s", media, q->question)));
-        tree_add(turns, turn("gpt", mem_strdup(q->answer)));
+        tree_add(turns, turn("gpt", w->think ? mem_printf("<think>%s</think><answer>%s</answer>", q->reasoning, q->answer)
+                                             : mem_strdup(q->answer)));
         tree_add(families, tree_new_string(q->family));
         tree_add(reasoning, tree_new_string(q->reasoning));
     }
@@ -119,7 +121,7 @@ static lmm_status writer_open(file_writer **out, const char *dir, const char *sp
 
 lmm_status synth_write(const char *dir, const synth_kind *k, const synth_options *o, synth_split split, int64_t count,
                        synth_clip_format clips) {
-    writer w = {.kind = k, .dir = dir, .split = synth_split_names[split], .clips = clips};
+    writer w = {.kind = k, .dir = dir, .split = synth_split_names[split], .clips = clips, .think = o->think};
     char *media = path_join(dir, w.split);
     lmm_status st = dir_make(media);
     if (!st) st = writer_open(&w.conversations, dir, w.split, ".json");

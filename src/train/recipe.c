@@ -177,7 +177,7 @@ static lmm_status read_dpo(recipe *r, const tree *t) {
 
 /* rewards: [{name: accuracy, weight: 1}, ...] */
 static lmm_status read_rewards(recipe *r, const tree *g) {
-    static const char *const known[] = {"name", "weight", NULL};
+    static const char *const known[] = {"name", "weight", "command", "timeout", NULL};
     const tree *list = tree_get(g, "rewards");
     if (!list || list->type != TREE_LIST || !list->count || list->count > REWARD_MAX)
         return bad(r, "rewards", "must list 1 to 8 rewards: - {name: accuracy}");
@@ -185,8 +185,12 @@ static lmm_status read_rewards(recipe *r, const tree *g) {
         lmm_status st = keys(r, list->items[i], "rewards", known);
         recipe_reward *w = &r->grpo.rewards[r->grpo.reward_count++];
         w->name = mem_strdup(tree_str(list->items[i], "name", ""));
+        w->command = tree_get(list->items[i], "command") ? mem_strdup(tree_str(list->items[i], "command", "")) : NULL;
         if (!st) st = reward_check(w->name, r->path);
         if (!st) st = number(r, list->items[i], "weight", 1, -1000, 1000, &w->weight);
+        if (!st) st = number(r, list->items[i], "timeout", 30, 0.01, 86400, &w->timeout);
+        if (!st && !w->command != !!strcmp(w->name, "command"))
+            st = bad(r, "rewards", "need a 'command' where the name is command, and nowhere else: - {name: command, command: ./score.py}");
         if (st) return st;
     }
     return LMM_OK;
@@ -313,7 +317,10 @@ void recipe_free(recipe *r) {
     for (int i = 0; i < r->lora.target_count; i++) free(r->lora_targets[i]);
     free(r->lora_targets);
     free(r->dpo.loss);
-    for (int i = 0; i < r->grpo.reward_count; i++) free(r->grpo.rewards[i].name);
+    for (int i = 0; i < r->grpo.reward_count; i++) {
+        free(r->grpo.rewards[i].name);
+        free(r->grpo.rewards[i].command);
+    }
     free(r->grpo.loss);
     free(r->grpo.scale);
     free(r->grpo.prompt);

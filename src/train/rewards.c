@@ -1,20 +1,40 @@
-/* rewards.c - the rewards a recipe may name, as rows over align's functions. */
+/* rewards.c - the rewards a recipe may name, as rows over align's functions: of one completion, or of a whole group. */
+#include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "align/align.h"
 #include "train/train_int.h"
 
+/* ---- of one completion ---- */
+
 static double accuracy(const completion_view *c) { return reward_accuracy(c->text, c->gold); }
 static double accuracy_r1mm(const completion_view *c) { return reward_accuracy_r1mm(c->text, c->gold); }
 static double exact(const completion_view *c) { return reward_exact(c->text, c->gold); }
-static double format(const completion_view *c) { return reward_format("vlm_r1", c->text); }
 static double format_line(const completion_view *c) { return reward_format("open_r1_multimodal", c->text); }
 static double tags(const completion_view *c) { return reward_format("tags", c->text); }
 static double steps(const completion_view *c) { return reward_steps(c->text); }
 static double repetition(const completion_view *c) { return reward_repetition(c->ids, c->id_count, 3, -1); }
+static double repeated_words(const completion_view *c) { return reward_repeated_words(c->text, 3, -1); }
 static double overlong(const completion_view *c) { return reward_overlong(c->id_count, c->max_tokens, c->max_tokens / 4.0); }
 static double finished(const completion_view *c) { return c->finished; }
+
+/* Think and answer tags and nothing else; space around is the template's business. */
+static double format(const completion_view *c) {
+    const char *from = c->text, *to = from + strlen(from);
+    while (isspace((unsigned char)*from)) from++;
+    while (to > from && isspace((unsigned char)to[-1])) to--;
+    char *text = mem_strndup(from, (size_t)(to - from));
+    double value = reward_format("vlm_r1", text);
+    free(text);
+    return value;
+}
+
+/* Short right answers are worth most, short wrong ones least (trl's cosine). */
+static double cosine(const completion_view *c) {
+    return reward_cosine(c->id_count, accuracy(c) == 1, &(cosine_config){c->max_tokens, -1, -0.5, 0.5, 1, true});
+}
 
 /* A letter in the answer, by VLM-R1's rule; nothing to say when the reference is none. */
 static double choice(const completion_view *c) {
@@ -27,13 +47,51 @@ static double yes_no(const completion_view *c) {
     return want ? have && !strcmp(have, want) : NAN;
 }
 
+/* Overlap of the answer's first box with the reference's. */
+static double iou(const completion_view *c) {
+    labelled_box have, want;
+    if (!box_read(&want, c->gold)) return NAN;
+    return box_read(&have, c->text) ? box_iou(&have, &want) : 0;
+}
+
+/* ---- of a group ---- */
+
+/* Kimi's: among the answers of a group the shorter ones. */
+static lmm_status shortness(double *out, const recipe_reward *w, const completion_view *c, int n) {
+    double *length = mem_new((size_t)n, sizeof *length);
+    bool *right = mem_new((size_t)n, sizeof *right);
+    (void)w;
+    for (int i = 0; i < n; i++) length[i] = c[i].id_count, right[i] = accuracy(&c[i]) == 1;
+    reward_shortness(out, length, right, n);
+    free(right);
+    free(length);
+    return LMM_OK;
+}
+
+/* ---- the table ---- */
+
 static const struct {
     const char *name;
-    double (*value)(const completion_view *c);
+    double (*one)(const completion_view *c);
+    lmm_status (*group)(double *out, const recipe_reward *w, const completion_view *c, int n);
 } rewards[] = {
-    {"accuracy", accuracy}, {"exact", exact},   {"format", format},         {"format_line", format_line},
-    {"tags", tags},         {"steps", steps},   {"repetition", repetition}, {"overlong", overlong},
-    {"finished", finished}, {"choice", choice}, {"yes_no", yes_no},         {"accuracy_r1mm", accuracy_r1mm},
+    {"accuracy", accuracy, NULL},
+    {"accuracy_r1mm", accuracy_r1mm, NULL},
+    {"exact", exact, NULL},
+    {"choice", choice, NULL},
+    {"yes_no", yes_no, NULL},
+    {"iou", iou, NULL},
+    {"format", format, NULL},
+    {"format_line", format_line, NULL},
+    {"tags", tags, NULL},
+    {"steps", steps, NULL},
+    {"finished", finished, NULL},
+    {"cosine", cosine, NULL},
+    {"shortness", NULL, shortness},
+    {"overlong", overlong, NULL},
+    {"repetition", repetition, NULL},
+    {"repeated_words", repeated_words, NULL},
+    {"command", NULL, reward_command},
 };
 
 lmm_status reward_check(const char *name, const char *where) {
@@ -48,7 +106,10 @@ lmm_status reward_check(const char *name, const char *where) {
 }
 
 lmm_status reward_group(double *out, const recipe_reward *w, const completion_view *c, int n) {
-    for (size_t i = 0; i < COUNT_OF(rewards); i++)
-        for (int k = 0; k < n && !strcmp(w->name, rewards[i].name); k++) out[k] = rewards[i].value(&c[k]);
+    for (size_t i = 0; i < COUNT_OF(rewards); i++) {
+        if (strcmp(w->name, rewards[i].name)) continue;
+        if (rewards[i].group) return rewards[i].group(out, w, c, n);
+        for (int k = 0; k < n; k++) out[k] = rewards[i].one(&c[k]);
+    }
     return LMM_OK;
 }

@@ -47,6 +47,8 @@ enum { REWARD_MAX = 8 };
 typedef struct {
     char *name; /* a row of rewards.c */
     double weight;
+    char *command;  /* of "command": what sh runs; else NULL */
+    double timeout; /* its seconds for a group */
 } recipe_reward;
 typedef struct {
     char *loss, *scale; /* grpo_config of align/align.h; group | batch | none */

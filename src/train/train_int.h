@@ -128,6 +128,9 @@ lmm_status reward_check(const char *name, const char *where); /* fails on an unk
 /* out (n): one reward of the n completions of a group. Fails on cancellation alone: what cannot be scored is said on stderr and NAN. */
 lmm_status reward_group(double *out, const recipe_reward *w, const completion_view *c, int n);
 
+/* reward_command.c: an external program's; all NAN, with a message on stderr, when it fails. */
+lmm_status reward_command(double *out, const recipe_reward *w, const completion_view *c, int n);
+
 /* banned.c: placeholders of media, ids without a spelling, padding that ends nothing. */
 void banned_ids(id_list *out, const lmm_model *m);
 

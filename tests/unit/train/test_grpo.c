@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include "align/align.h"
+#include "train/train_int.h"
 
 /* Prompts of both layouts; the mini model, heated, answers all sorts of things. */
 static lmm_status train(const char *run, const char *const *more, int count) {
@@ -102,8 +103,56 @@ static void wrong_recipes_teach(void **state) {
     assert_int_equal(train("x", (const char *const[]){"batch=6"}, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "multiple of the group"));
     assert_int_equal(train("x", (const char *const[]){"grpo.rewards=[{name: acuracy}]"}, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "acuracy"));
+    assert_non_null(strstr(lmm_message(), "accuracy, exact"));
+    assert_int_equal(train("x", (const char *const[]){"grpo.rewards=[{name: command}]"}, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "'command'"));
     assert_int_equal(train("x", (const char *const[]){"grpo.prompt=no place"}, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "{question}"));
+}
+
+static void other_rewards_say_what_they_mean(void **state) {
+    (void)state;
+    const int ids[4] = {1, 2, 3, 4};
+    const completion_view c[] = {
+        {"q", " <think>a</think>\n<answer>[0, 0, 10, 10]</answer> ", "<answer>[0, 0, 10, 10]</answer>", ids, 4, 8, true},
+        {"q", "<answer>[0, 0, 5, 10]</answer>", "[0, 0, 10, 10]", ids, 2, 8, false},
+        {"q", "<answer>[0, 0, 5</answer>", "[0, 0, 10, 10]", ids, 2, 8, false},
+        {"q", "<answer>x</answer>", "no box", ids, 2, 8, false}};
+    double out[4];
+    OK(reward_group(out, &(recipe_reward){.name = (char *)"iou"}, c, 4));
+    assert_true(out[0] == 1 && out[1] == 0.5 && out[2] == 0 && isnan(out[3]));
+    OK(reward_group(out, &(recipe_reward){.name = (char *)"format"}, c, 2));
+    assert_true(out[0] == 1 && out[1] == 0);
+    OK(reward_group(out, &(recipe_reward){.name = (char *)"shortness"}, c, 2));
+    assert_true(out[0] == -0.5 && out[1] == 0);
+    OK(reward_group(out, &(recipe_reward){.name = (char *)"cosine"}, c + 2, 1));
+    assert_true(out[0] < -0.5 && out[0] > -1); /* wrong, and short */
+}
+
+static void a_command_scores_a_group_or_nothing_of_it(void **state) {
+    (void)state;
+    const completion_view c[] = {{"q", "long enough", "g", NULL, 0, 8, true}, {"q", "x\"y", "g", NULL, 0, 8, true}};
+    const struct {
+        const char *command;
+        double a, b;
+    } row[] = {{"sed 's/.*completion\": \"\\(.*\\)\", \"gold.*/\\1/' | awk '{ print length($0) }'", 11, 4},
+               {"cat > /dev/null; echo 0.25; echo null", 0.25, NAN},
+               {"echo 1; echo 2", 1, 2}, /* reads nothing */
+               {"echo 1", NAN, NAN},
+               {"echo 1; echo 2; echo 3", NAN, NAN},
+               {"echo one; echo 2", NAN, NAN},
+               {"echo 1; echo nan", NAN, NAN},
+               {"echo 1; echo 2; exit 3", NAN, NAN},
+               {"no-such-program-anywhere 2>/dev/null", NAN, NAN},
+               {"sleep 100 & sleep 100", NAN, NAN}};
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        double out[2] = {9, 9};
+        recipe_reward w = {.name = (char *)"command", .command = (char *)row[i].command, .timeout = i + 1 < COUNT_OF(row) ? 30 : 0.05};
+        OK(reward_group(out, &w, c, 2));
+        assert_true(isnan(row[i].a) ? isnan(out[0]) : out[0] == row[i].a);
+        assert_true(isnan(row[i].b) ? isnan(out[1]) : out[1] == row[i].b);
+    }
 }
 
 static void answers_are_compared_by_what_they_say(void **state) {
@@ -129,6 +178,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_plan_counts_answers_of_full_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_resumed_run_samples_the_same_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_recipes_teach, set_up, tear_down),
+        cmocka_unit_test(other_rewards_say_what_they_mean),
+        cmocka_unit_test(a_command_scores_a_group_or_nothing_of_it),
         cmocka_unit_test(answers_are_compared_by_what_they_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
