@@ -53,12 +53,13 @@ static lmm_status run(const model_args *a, const char *recipe, const opt_list *o
 lmm_status cmd_train(int argc, char **argv) {
     model_args a = {0};
     lmm_train_opts o = {0};
-    const char *recipe = NULL;
+    const char *recipe = NULL, *compat = NULL;
     bool plan_only = false, json = false;
     opt_list words = {0};
     const opt table[] = {
         {"-c|--config", OPT_STRING, &recipe, 0, 0, "FILE", "the recipe (YAML)"},
         {"--fresh", OPT_FLAG, &o.fresh, 0, 0, NULL, "start over instead of resuming"},
+        {"--compat", OPT_STRING, &compat, 0, 0, "WAY", "r1mm: grpo with open-r1-multimodal's prompt and rewards (grpo.compat)"},
         {"--plan", OPT_FLAG, &plan_only, 0, 0, NULL, "print the memory and FLOPs a run needs, and do not train"},
         {"--json", OPT_FLAG, &json, 0, 0, NULL, "the plan as JSON"},
         {"-q|--quiet", OPT_FLAG, &o.quiet, 0, 0, NULL, "no progress bar"},
@@ -75,9 +76,12 @@ lmm_status cmd_train(int argc, char **argv) {
         if (!words.count || strchr(words.at[0], '='))
             st = LMM_FAIL(LMM_E_ARG, "name the algorithm first: lmm train sft|dpo|grpo -c RECIPE.yaml");
         else {
+            char *way = compat ? mem_printf("grpo.compat=%s", compat) : NULL;
+            if (way) VEC_PUSH(&words, way);
             opt_list overrides = {words.at + 1, words.count - 1};
             o.algorithm = words.at[0];
             st = plan_only ? plan(&a, recipe, &overrides, &o, json) : run(&a, recipe, &overrides, &o);
+            free(way);
         }
     }
     opts_free(table);

@@ -175,10 +175,21 @@ static lmm_status read_dpo(recipe *r, const tree *t) {
     return st ? st : number(r, d, "sft", 0, 0, 100, &r->dpo.sft);
 }
 
+/* What open-r1-multimodal asks, and what it pays for (rl.md 2.1, 3.1). */
+const char *const r1mm_prompt =
+    "{question}  Output the thinking process in <think> </think> and final answer (number) in <answer> </answer> tags.";
+static const char *const r1mm_rewards[] = {"accuracy_r1mm", "format_line"};
+
+static void use_r1mm_rewards(recipe_grpo *g) {
+    for (size_t i = 0; i < COUNT_OF(r1mm_rewards); i++)
+        g->rewards[g->reward_count++] = (recipe_reward){.name = mem_strdup(r1mm_rewards[i]), .weight = 1};
+}
+
 /* rewards: [{name: accuracy, weight: 1}, ...] */
 static lmm_status read_rewards(recipe *r, const tree *g) {
     static const char *const known[] = {"name", "weight", "command", "timeout", NULL};
     const tree *list = tree_get(g, "rewards");
+    if (!list && !strcmp(tree_str(g, "compat", ""), "r1mm")) return use_r1mm_rewards(&r->grpo), LMM_OK;
     if (!list || list->type != TREE_LIST || !list->count || list->count > REWARD_MAX)
         return bad(r, "rewards", "must list 1 to 8 rewards: - {name: accuracy}");
     for (int i = 0; i < list->count; i++) {
@@ -199,15 +210,18 @@ static lmm_status read_rewards(recipe *r, const tree *g) {
 static lmm_status read_grpo(recipe *r, const tree *t) {
     static const char *const known[] = {"loss",           "scale",          "prompt",   "group",     "updates", "max_tokens",
                                         "temperature",    "beta",           "clip_low", "clip_high", "delta",   "top_entropy",
-                                        "sequence_ratio", "mask_truncated", "rewards",  NULL};
+                                        "sequence_ratio", "mask_truncated", "rewards",  "compat",    NULL};
     const tree *g = tree_get(t, "grpo");
-    r->grpo.prompt = mem_strdup(tree_str(g, "prompt", "{question}"));
+    const char *compat = tree_str(g, "compat", "none");
+    r->grpo.prompt = mem_strdup(tree_str(g, "prompt", strcmp(compat, "r1mm") ? "{question}" : r1mm_prompt));
     if (!g) return LMM_OK;
     lmm_status st = keys(r, g, "grpo", known);
     if (st) return st;
     recipe_grpo *o = &r->grpo;
     o->loss = mem_strdup(tree_str(g, "loss", "dapo"));
     o->scale = mem_strdup(tree_str(g, "scale", "group"));
+    if (strcmp(compat, "none") && strcmp(compat, "r1mm"))
+        return bad(r, "compat", "must be r1mm (open-r1-multimodal's prompt and rewards) or none");
     o->sequence_ratio = tree_bool(g, "sequence_ratio", false);
     o->mask_truncated = tree_bool(g, "mask_truncated", false);
     if (!grpo_kind_known(o->loss)) return bad(r, "loss", "must be grpo, bnpo, dr_grpo, dapo, cispo, sapo, luspo or vespo");

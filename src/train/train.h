@@ -88,6 +88,7 @@ typedef struct {
     int broken_max; /* so many samples may be broken (no picture, no conversation): named, counted and skipped */
     int save_every, log_every, keep;
 } recipe;
+extern const char *const r1mm_prompt; /* grpo.compat: r1mm */
 lmm_status recipe_open(recipe *out, const char *path, const char *const *overrides, int override_count);
 void recipe_free(recipe *r);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rl.h"
+#include "train/train.h"
 
 static bool formats(const tree *c) {
     static const char *const ours[][2] = {{"open_r1_multimodal", "open_r1_multimodal"},
@@ -102,6 +103,15 @@ static bool clean(const tree *c) {
     return same;
 }
 
+/* What a model is asked in r1mm mode. */
+static bool r1mm_asks(const tree *c) {
+    const char *problem = tree_str(c, "problem", ""), *at = strstr(r1mm_prompt, "{question}");
+    char *text = mem_printf("%.*s%s%s", (int)(at - r1mm_prompt), r1mm_prompt, problem, at + strlen("{question}"));
+    bool same = !strcmp(text, tree_str(tree_get(c, "expect"), "user_text", ""));
+    free(text);
+    return same;
+}
+
 /* ---- mathematics ---- */
 
 /* The verdict in both orders and with symbols renamed. */
@@ -162,6 +172,7 @@ static bool accuracy_r1mm(const tree *c) {
 /* clang-format off */
 const rl_check rl_reward_checks[] = {
     {"reward_format", "format", formats, "easyr1_math_after_cleanup and easyr1_caption"},
+    {"dpo_data", "open_r1_multimodal_prompt", r1mm_asks, "the rendered chat"},
     {"reward_other", "cosine/trl", cosine_trl, NULL},
     {"reward_other", "cosine/open_r1_chars_no_clamp", cosine_open_r1, NULL},
     {"reward_other", "cosine/vlm_r1", cosine_vlm_r1, NULL},

@@ -114,11 +114,11 @@ static void wrong_recipes_teach(void **state) {
 static void other_rewards_say_what_they_mean(void **state) {
     (void)state;
     const int ids[4] = {1, 2, 3, 4};
-    const completion_view c[] = {
-        {"q", " <think>a</think>\n<answer>[0, 0, 10, 10]</answer> ", "<answer>[0, 0, 10, 10]</answer>", ids, 4, 8, true},
-        {"q", "<answer>[0, 0, 5, 10]</answer>", "[0, 0, 10, 10]", ids, 2, 8, false},
-        {"q", "<answer>[0, 0, 5</answer>", "[0, 0, 10, 10]", ids, 2, 8, false},
-        {"q", "<answer>x</answer>", "no box", ids, 2, 8, false}};
+    const completion_view c[] = {{"q", " <think>a</think>\n<answer>[0, 0, 10, 10]</answer> ", "<answer>[0, 0, 10, 10]</answer>", ids, 4, 8,
+                                  true},
+                                 {"q", "<answer>[0, 0, 5, 10]</answer>", "[0, 0, 10, 10]", ids, 2, 8, false},
+                                 {"q", "<answer>[0, 0, 5</answer>", "[0, 0, 10, 10]", ids, 2, 8, false},
+                                 {"q", "<answer>x</answer>", "no box", ids, 2, 8, false}};
     double out[4];
     OK(reward_group(out, &(recipe_reward){.name = (char *)"iou"}, c, 4));
     assert_true(out[0] == 1 && out[1] == 0.5 && out[2] == 0 && isnan(out[3]));
