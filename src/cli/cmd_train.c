@@ -76,12 +76,15 @@ lmm_status cmd_train(int argc, char **argv) {
         if (!words.count || strchr(words.at[0], '='))
             st = LMM_FAIL(LMM_E_ARG, "name the algorithm first: lmm train sft|dpo|grpo -c RECIPE.yaml");
         else {
+            const char **all = mem_new((size_t)words.count, sizeof *all);
+            opt_list overrides = {all, 0};
             char *way = compat ? mem_printf("grpo.compat=%s", compat) : NULL;
-            if (way) VEC_PUSH(&words, way);
-            opt_list overrides = {words.at + 1, words.count - 1};
+            if (way) all[overrides.count++] = way;
+            for (int i = 1; i < words.count; i++) all[overrides.count++] = words.at[i];
             o.algorithm = words.at[0];
             st = plan_only ? plan(&a, recipe, &overrides, &o, json) : run(&a, recipe, &overrides, &o);
             free(way);
+            free(all);
         }
     }
     opts_free(table);
