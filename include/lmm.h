@@ -334,6 +334,28 @@ typedef struct {
 lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *opts, char **report);
 /* A model of this engine as somebody to ask (an lmm_chat_fn whose `self` is the lmm_model): greedy unless a temperature is said. */
 lmm_status lmm_chat_local(void *model, const lmm_chat_feed *feed);
+/* AI feedback: pairs for lmm_train's dpo from a model's own answers and a judge's scores of 1 to 5. Records {prompt (or problem, question, conversations), image(s)}; a
+ * judge reads "evidence" (caption, description) instead of pictures when text_evidence is set, and "answer" (solution) as the right one. */
+typedef struct {
+    const char *prompts, *images,
+        *out; /* JSON, JSONL, Parquet ...; where names of pictures start; JSONL of pairs, with OUT.journal beside it: a run goes on */
+    lmm_chat_fn policy, judge;
+    void *policy_self, *judge_self;
+    const char *policy_name, *judge_name;  /* a journal belongs to them */
+    int samples, max_tokens, judge_tokens; /* answers a prompt */
+    double temperature, top_p, margin;     /* pairs whose scores are closer than the margin are left out */
+    int retries;                           /* of a judge whose reply has no score */
+    uint64_t seed;
+    bool text_evidence, quiet;
+} lmm_pairs_opts;
+typedef struct {
+    int64_t answers, judged, pairs;      /* judged: questions to the judge of this run */
+    int64_t without_score;               /* answers the judge gave none */
+    int64_t alike, unpaired;             /* prompts whose scores do not differ enough; prompts without any score */
+    int64_t failed;                      /* requests nobody answered; the next run asks again */
+    int64_t input_tokens, output_tokens; /* of this run, as far as they are said */
+} lmm_pairs_report;
+lmm_status lmm_pairs(const lmm_pairs_opts *opts, lmm_pairs_report *report);
 /* The tasks in folders of task files as a JSON list of {name, kind, file, answer, dataset, metrics or tasks, tag, hash}. free() */
 lmm_status lmm_eval_tasks(const char *const *dirs, int count, char **json);
 /* A task file of lmms-eval in this program's words; fails naming the keys that are Python code. free() */

@@ -97,6 +97,7 @@ lmm_status cmd_data(int argc, char **argv);
 lmm_status cmd_ego(int argc, char **argv);
 lmm_status cmd_embed(int argc, char **argv);
 lmm_status cmd_import(int argc, char **argv);
+lmm_status cmd_pairs(int argc, char **argv);
 lmm_status cmd_pull(int argc, char **argv);
 lmm_status cmd_prompt(int argc, char **argv);
 lmm_status cmd_synth(int argc, char **argv);

@@ -12,6 +12,7 @@ static const command commands[] = {
     {"train", "train a model from a recipe (sft, dpo, grpo)", cmd_train},
     {"merge", "add a LoRA adapter into its model", cmd_merge},
     {"plot", "draw the curves of training runs", cmd_plot},
+    {"pairs", "pairs of answers for dpo, scored by a judge", cmd_pairs},
     {"eval", "measure a model on benchmark tasks", cmd_eval},
     {"ego", "a memory of what people saw and heard", cmd_ego},
     {"embed", "sentence vectors of texts", cmd_embed},

@@ -351,6 +351,8 @@ typedef struct {
 lmm_status row_prompt_of(row_prompt *out, const visual_source *from, const tree *row, const lmm_eval_opts *o);
 void row_prompt_free(row_prompt *p);
 
+double pairs_score(const char *reply); /* of a judge, 1 to 5; NAN when it says none (pairs.c) */
+
 /* ---- asking (ask.c, ask_model.c) ---- */
 
 typedef struct {
