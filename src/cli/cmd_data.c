@@ -86,22 +86,26 @@ static tree *caption_record(const picture *p, int number) {
     return r;
 }
 
-static tree *question_record(const picture *p, const tree *rows, int number) {
+/* think: what is seen stands before the answer, as GRPO's models are to write it. */
+static tree *question_record(const picture *p, const tree *rows, int number, bool think) {
     tree *r = record("questions", number);
     for (int k = 0; k < p->questions.count; k++) {
         const tree *row = rows->items[p->questions.at[k]];
         char *question = mem_printf("%s%s", k ? "" : "<image>\n", row->items[0]->text);
         add_turn(turns_of(r), "human", question);
-        add_turn(turns_of(r), "gpt", row->items[1]->text);
+        const char *answer = row->items[1]->text;
+        char *thought = mem_printf("<think>a %s %s</think><answer>%s</answer>", p->color, p->shape, answer);
+        add_turn(turns_of(r), "gpt", think ? thought : answer);
+        free(thought);
         free(question);
     }
     return r;
 }
 
-static lmm_status write_list(const tree *list, const char *dir, const char *name) {
+static lmm_status write_list(const tree *list, const char *dir, const char *before, const char *name) {
     buf b = {0};
     tree_write_json(&b, list, 1);
-    char *path = path_join(dir, name);
+    char *path = mem_printf("%s/%s%s", dir, before, name);
     lmm_status st = file_write(path, b.data, b.size);
     if (!st) printf("%s: %d records\n", path, list->count);
     free(path);
@@ -109,27 +113,36 @@ static lmm_status write_list(const tree *list, const char *dir, const char *name
     return st;
 }
 
-static lmm_status easyvqa(const char *folder, const char *out) {
-    char *path = path_join(folder, "train/questions.json");
-    tree *rows = NULL, *captions = tree_new(TREE_LIST), *questions = tree_new(TREE_LIST);
+/* One split; `before` begins its files' names. */
+static lmm_status easyvqa_split(const char *folder, const char *split, const char *out, const char *before) {
+    char *path = mem_printf("%s/%s/questions.json", folder, split);
+    tree *rows = NULL, *captions = tree_new(TREE_LIST), *questions = tree_new(TREE_LIST), *thoughts = tree_new(TREE_LIST);
     picture_list pictures = {0};
     lmm_status st = tree_load(&rows, path);
     if (!st) st = LMM_CONTEXT(group(&pictures, rows), "'%s'", path);
     for (int i = 0; i < pictures.count && !st; i++) {
         const picture *p = &pictures.at[i];
         if (p->shape && p->color) tree_add(captions, caption_record(p, i));
-        if (p->questions.count) tree_add(questions, question_record(p, rows, i));
+        if (p->questions.count) tree_add(questions, question_record(p, rows, i, false));
+        if (p->questions.count && p->shape && p->color) tree_add(thoughts, question_record(p, rows, i, true));
     }
     if (!st) st = dir_make(out);
-    if (!st) st = write_list(captions, out, "captions.json");
-    if (!st) st = write_list(questions, out, "questions.json");
+    if (!st) st = write_list(captions, out, before, "captions.json");
+    if (!st) st = write_list(questions, out, before, "questions.json");
+    if (!st) st = write_list(thoughts, out, before, "think.json");
     for (int i = 0; i < pictures.count; i++) free(pictures.at[i].questions.at);
     free(pictures.at);
     tree_free(captions);
     tree_free(questions);
+    tree_free(thoughts);
     tree_free(rows);
     free(path);
     return st;
+}
+
+static lmm_status easyvqa(const char *folder, const char *out) {
+    lmm_status st = easyvqa_split(folder, "train", out, "");
+    return st ? st : easyvqa_split(folder, "test", out, "test-");
 }
 
 static const struct {
