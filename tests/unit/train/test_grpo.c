@@ -104,7 +104,7 @@ static void wrong_recipes_teach(void **state) {
     assert_non_null(strstr(lmm_message(), "multiple of the group"));
     assert_int_equal(train("x", (const char *const[]){"grpo.rewards=[{name: acuracy}]"}, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "acuracy"));
-    assert_non_null(strstr(lmm_message(), "accuracy, exact"));
+    assert_non_null(strstr(lmm_message(), "accuracy, accuracy_r1mm"));
     assert_int_equal(train("x", (const char *const[]){"grpo.rewards=[{name: command}]"}, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "'command'"));
     assert_int_equal(train("x", (const char *const[]){"grpo.prompt=no place"}, 1), LMM_E_ARG);
