@@ -36,6 +36,8 @@ int lmm_runtime_threads(const lmm_runtime *r);
 typedef struct lmm_model lmm_model;
 /* A checkpoint folder in Hugging Face layout (config.json, *.safetensors, tokenizer.json, chat template, processor config). The runtime must outlive the model. */
 lmm_status lmm_model_open(lmm_model **out, lmm_runtime *runtime, const char *path);
+/* A LLaVA 1.5 or 1.6 in two GGUF files as llama.cpp has them: the language model, and the tower with the projector ("mmproj"). */
+lmm_status lmm_model_open_projected(lmm_model **out, lmm_runtime *runtime, const char *path, const char *mmproj);
 /* The text side alone, without weights: a folder with tokenizer.json (and template), or the tokenizer.json itself. For tokenizing and rendering. */
 lmm_status lmm_model_open_text(lmm_model **out, lmm_runtime *runtime, const char *path);
 void lmm_model_close(lmm_model *m);

@@ -234,7 +234,7 @@ double time_now(void); /* monotonic seconds */
 /* A bar on stderr: on a terminal redrawn at most 10 times a second, else a line every 30 s. Nothing under 2 seconds. */
 typedef struct progress progress;
 progress *progress_new(const char *title, int64_t total, const char *unit); /* total 0: unknown */
-void progress_set(progress *p, int64_t done, const char *note);             /* note: free text at the end, may be NULL */
+void progress_set(progress *p, int64_t done, const char *note);             /* note: free text at the end; both pointers may be NULL */
 void progress_free(progress *p);                                            /* ends the line; NULL is fine */
 
 /* ---- command options (opts.c): one table gives parsing, --help, bounds ---- */

@@ -134,6 +134,7 @@ static void note_keep(progress *p, const char *note) {
 }
 
 void progress_set(progress *p, int64_t done, const char *note) {
+    if (!p) return;
     double now = time_now();
     if (!p->has_first) {
         p->has_first = true;

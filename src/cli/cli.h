@@ -16,7 +16,7 @@ typedef struct {
 
 /* Options every command that opens a model has. */
 typedef struct {
-    const char *model, *adapter, *kernels, *products, *rope_scaling, *reference;
+    const char *model, *adapter, *kernels, *products, *rope_scaling, *reference, *projector;
     int threads;
 } model_args;
 /* clang-format off */
@@ -28,6 +28,7 @@ typedef struct {
     {"-m", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
     MORE_MODEL_OPTS(a)
 #define MORE_MODEL_OPTS(a) \
+    {"--mmproj", OPT_STRING, &(a)->projector, 0, 0, "FILE", "tower and projector of a LLaVA whose -m is a GGUF file, in another one"}, \
     {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA adapter over the model (PEFT's layout)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \

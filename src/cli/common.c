@@ -23,8 +23,12 @@ static lmm_status choice(int *out, const char *option, const char *name, const c
     return st;
 }
 
-static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const model_args *a,
-                            lmm_status (*open)(lmm_model **, lmm_runtime *, const char *)) {
+static lmm_status open_path(lmm_model **model, lmm_runtime *runtime, const char *path, const char *projector, bool text_only) {
+    if (text_only) return lmm_model_open_text(model, runtime, path);
+    return projector ? lmm_model_open_projected(model, runtime, path, projector) : lmm_model_open(model, runtime, path);
+}
+
+static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const model_args *a, bool text_only) {
     static const char *const product_names[] =
         {[LMM_PRODUCTS_FINE] = "fine", [LMM_PRODUCTS_FAST] = "fast", [LMM_PRODUCTS_EXACT] = "exact", NULL};
     static const char *const reference_names[] =
@@ -36,7 +40,7 @@ static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const mode
     if (!st) st = model_find(&path, a->model);
     if (!st) st = runtime_open(runtime, a);
     if (st) return free(path), st;
-    st = open(model, *runtime, path);
+    st = open_path(model, *runtime, path, a->projector, text_only);
     free(path);
     if (st) return lmm_runtime_close(*runtime), st;
     lmm_model_products(*model, (lmm_products)products);
@@ -49,7 +53,7 @@ lmm_status model_args_scale(lmm_model *model, const model_args *a, int frames) {
 }
 
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
-    lmm_status st = open_with(runtime, model, a, lmm_model_open);
+    lmm_status st = open_with(runtime, model, a, false);
     if (st || !a->adapter) return st;
     st = lmm_model_adapt(*model, a->adapter);
     if (!st) return LMM_OK;
@@ -58,7 +62,7 @@ lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model
     return st;
 }
 lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a) {
-    return open_with(runtime, model, a, lmm_model_open_text);
+    return open_with(runtime, model, a, true);
 }
 
 lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, const char *usage, const char *summary, const char *examples,

@@ -78,6 +78,12 @@ lmm_status lmm_model_open(lmm_model **out, lmm_runtime *runtime, const char *pat
     return st ? st : model_wrap(out, runtime, n, path);
 }
 
+lmm_status lmm_model_open_projected(lmm_model **out, lmm_runtime *runtime, const char *path, const char *mmproj) {
+    net *n;
+    lmm_status st = net_open_projected(&n, path, mmproj);
+    return st ? st : model_wrap(out, runtime, n, path);
+}
+
 lmm_status lmm_model_open_text(lmm_model **out, lmm_runtime *runtime, const char *path) {
     net *n;
     lmm_status st = file_exists(path) ? net_open_text(&n, path) : LMM_FAIL(LMM_E_IO, "no model at '%s'", path);

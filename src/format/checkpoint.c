@@ -10,7 +10,7 @@
 struct checkpoint {
     char *path;
     VEC(safetensors *) files;
-    gguf *gguf;             /* or this one file */
+    gguf *gguf, *projector; /* or this one file, and one beside it */
     ct2 *ct2;               /* or this one */
     VEC(named_tensor) list; /* names on loan from the files */
     VEC(char *) names;      /* of parts of tensors */
@@ -159,15 +159,24 @@ static lmm_status add_folder(checkpoint *c) {
     return st;
 }
 
-static lmm_status add_gguf(checkpoint *c) {
-    lmm_status st = gguf_open(&c->gguf, c->path);
-    if (st) return st;
-    for (int i = 0; i < gguf_count(c->gguf); i++) {
-        named_tensor n = *gguf_at(c->gguf, i);
-        strmap_put(c->index, n.name, strlen(n.name), i);
+static lmm_status add_tensors(checkpoint *c, const gguf *g) {
+    for (int i = 0; i < gguf_count(g); i++) {
+        named_tensor n = *gguf_at(g, i);
+        if (!strmap_put(c->index, n.name, strlen(n.name), c->list.count))
+            return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is in '%s' and in '%s'", name_shown(n.name).text, c->path, gguf_name(g));
         VEC_PUSH(&c->list, n);
     }
     return LMM_OK;
+}
+
+static lmm_status add_gguf(checkpoint *c) {
+    lmm_status st = gguf_open(&c->gguf, c->path);
+    return st ? st : add_tensors(c, c->gguf);
+}
+
+lmm_status checkpoint_add_gguf(checkpoint *c, gguf *g) {
+    c->projector = g;
+    return add_tensors(c, g);
 }
 
 lmm_status checkpoint_open(checkpoint **out, const char *path) {
@@ -186,6 +195,7 @@ void checkpoint_close(checkpoint *c) {
     for (int i = 0; i < c->files.count; i++) safetensors_close(c->files.at[i]);
     for (int i = 0; i < c->names.count; i++) free(c->names.at[i]);
     gguf_close(c->gguf);
+    gguf_close(c->projector);
     ct2_close(c->ct2);
     free(c->names.at);
     free(c->copies.at);

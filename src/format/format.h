@@ -135,8 +135,9 @@ int checkpoint_count(const checkpoint *c);
 const named_tensor *checkpoint_at(const checkpoint *c, int i);
 const tensor *checkpoint_find(const checkpoint *c, const char *name);
 const char *checkpoint_path(const checkpoint *c);
-const gguf *checkpoint_gguf(const checkpoint *c); /* NULL over anything else */
-const ct2 *checkpoint_ct2(const checkpoint *c);   /* NULL over anything else */
+const gguf *checkpoint_gguf(const checkpoint *c);       /* NULL over anything else */
+lmm_status checkpoint_add_gguf(checkpoint *c, gguf *g); /* adds the tensors of a second file and closes it with c, in every case; once */
+const ct2 *checkpoint_ct2(const checkpoint *c);         /* NULL over anything else */
 /* Tensor i's rows are that many heads with woven halves (tensor.h): a matrix is marked so, a vector gets a straight copy. */
 lmm_status checkpoint_weave(checkpoint *c, int i, int heads);
 /* Adds `parts` tensors that are tensor i cut into equal runs of rows, named "<its name>.0" and so on; they share its bytes. */

@@ -36,6 +36,9 @@ static lmm_status family_find(const family **out, const gguf *g) {
     gguf_text t;
     lmm_status st = gguf_string(g, "general.architecture", NULL, &t);
     if (st) return st;
+    if (t.size == 4 && !memcmp(t.at, "clip", 4))
+        return LMM_FAIL(LMM_E_ARG, "it holds the tower and projector of a model that sees: give the language model's file, and this one "
+                                   "with --mmproj");
     buf known = {0};
     for (size_t i = 0; i < COUNT_OF(families); i++) {
         if (strlen(families[i].gguf) == t.size && !memcmp(families[i].gguf, t.at, t.size))
@@ -51,27 +54,19 @@ static lmm_status family_find(const family **out, const gguf *g) {
 /* A file of the architecture "llama" with a sliding window: what transformers calls Mistral. */
 static const family mistral = {"llama", "MistralForCausalLM", "mistral"};
 
-/* Reads keys below the architecture's name into the config; the first failure sticks. */
-typedef struct {
-    const gguf *g;
-    const char *prefix;
-    tree *config;
-    lmm_status status;
-} reader;
-
-static const char *key_of(const reader *r, const char *key, char text[128]) {
+static const char *key_of(const gguf_reader *r, const char *key, char text[128]) {
     snprintf(text, 128, "%s.%s", r->prefix, key);
     return text;
 }
 
-static int64_t read_int(reader *r, const char *key, int64_t fallback) {
+int64_t gguf_read_int(gguf_reader *r, const char *key, int64_t fallback) {
     char full[128];
     int64_t n = fallback;
     if (!r->status) r->status = gguf_int(r->g, key_of(r, key, full), fallback, &n);
     return n;
 }
 
-static double read_real(reader *r, const char *key, double fallback) {
+double gguf_read_real(gguf_reader *r, const char *key, double fallback) {
     char full[128];
     double x = fallback;
     if (!r->status) r->status = gguf_real(r->g, key_of(r, key, full), fallback, &x);
@@ -79,18 +74,18 @@ static double read_real(reader *r, const char *key, double fallback) {
 }
 
 /* A count every file has. */
-static void put_int(reader *r, const char *name, const char *key) {
+void gguf_copy_int(gguf_reader *r, const char *name, const char *key) {
     char full[128];
     if (!r->status && !gguf_has(r->g, key_of(r, key, full))) r->status = LMM_FAIL(LMM_E_FORMAT, "metadata '%s' is missing", full);
-    tree_put(r->config, name, tree_new_int(read_int(r, key, 0)));
+    tree_put(r->config, name, tree_new_int(gguf_read_int(r, key, 0)));
 }
 
-static void put_heads(reader *r) {
-    put_int(r, "num_attention_heads", "attention.head_count");
+static void put_heads(gguf_reader *r) {
+    gguf_copy_int(r, "num_attention_heads", "attention.head_count");
     int64_t heads = tree_int(r->config, "num_attention_heads", 0), hidden = tree_int(r->config, "hidden_size", 0);
-    tree_put(r->config, "num_key_value_heads", tree_new_int(read_int(r, "attention.head_count_kv", heads)));
-    int64_t size = read_int(r, "attention.key_length", heads > 0 ? hidden / heads : 0);
-    int64_t values = read_int(r, "attention.value_length", size), turned = read_int(r, "rope.dimension_count", size);
+    tree_put(r->config, "num_key_value_heads", tree_new_int(gguf_read_int(r, "attention.head_count_kv", heads)));
+    int64_t size = gguf_read_int(r, "attention.key_length", heads > 0 ? hidden / heads : 0);
+    int64_t values = gguf_read_int(r, "attention.value_length", size), turned = gguf_read_int(r, "rope.dimension_count", size);
     if (!r->status && (values != size || turned != size))
         r->status =
             LMM_FAIL(LMM_E_UNSUPPORTED, "heads of %" PRId64 " values with %" PRId64 " turned and values of %" PRId64 " are not supported",
@@ -98,25 +93,25 @@ static void put_heads(reader *r) {
     if (heads > 0 && size * heads != hidden) tree_put(r->config, "head_dim", tree_new_int(size));
 }
 
-static void put_rope(reader *r) {
+static void put_rope(gguf_reader *r) {
     char full[128];
     gguf_text type = {"none", 4};
     if (!r->status) r->status = gguf_string(r->g, key_of(r, "rope.scaling.type", full), "none", &type);
-    tree_put(r->config, "rope_theta", tree_new_real(read_real(r, "rope.freq_base", 10000.0)));
-    double factor = read_real(r, "rope.scaling.factor", read_real(r, "rope.scale_linear", 1.0));
+    tree_put(r->config, "rope_theta", tree_new_real(gguf_read_real(r, "rope.freq_base", 10000.0)));
+    double factor = gguf_read_real(r, "rope.scaling.factor", gguf_read_real(r, "rope.scale_linear", 1.0));
     bool none = type.size == 4 && !memcmp(type.at, "none", 4);
     if (none && factor == 1.0) return;
     tree *scaling = tree_new(TREE_MAP);
     tree_put(scaling, "rope_type",
              none ? tree_new_string("linear") : tree_new_text(type.at, type.size)); /* linear and yarn are spelled as ours */
     tree_put(scaling, "factor", tree_new_real(factor));
-    int64_t old = read_int(r, "rope.scaling.original_context_length", 0);
+    int64_t old = gguf_read_int(r, "rope.scaling.original_context_length", 0);
     if (old > 0) tree_put(scaling, "original_max_position_embeddings", tree_new_int(old));
     tree_put(r->config, "rope_scaling", scaling);
 }
 
 /* What the tensors themselves tell. */
-static void put_shapes(reader *r, const family *f) {
+static void put_shapes(gguf_reader *r, const family *f) {
     const tensor *embed = gguf_find(r->g, "token_embd.weight");
     if (!r->status && (!embed || embed->nd != 2)) r->status = LMM_FAIL(LMM_E_FORMAT, "tensor 'token_embd.weight' is missing or no matrix");
     tree_put(r->config, "vocab_size", tree_new_int(embed ? embed->ne[0] : 0));
@@ -127,7 +122,7 @@ static void put_shapes(reader *r, const family *f) {
 }
 
 /* The tokens that end an answer: of the text, of a turn, of a message to a tool. */
-static void put_ends(reader *r) {
+static void put_ends(gguf_reader *r) {
     static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
     tree *list = tree_new(TREE_LIST);
     for (size_t i = 0; i < COUNT_OF(keys) && !r->status; i++) {
@@ -139,17 +134,18 @@ static void put_ends(reader *r) {
     else tree_free(list);
 }
 
-static lmm_status check_whole(reader *r) {
+static lmm_status check_whole(gguf_reader *r) {
     int64_t parts = 1;
     lmm_status st = gguf_int(r->g, "split.count", 1, &parts);
     if (!st && parts > 1)
         st = LMM_FAIL(LMM_E_UNSUPPORTED, "it is one of %" PRId64 " parts of a model: merge them with llama-gguf-split first", parts);
-    if (!st && read_int(r, "expert_count", 0) > 0) st = LMM_FAIL(LMM_E_UNSUPPORTED, "it is a mixture of experts, which is not supported");
+    if (!st && gguf_read_int(r, "expert_count", 0) > 0)
+        st = LMM_FAIL(LMM_E_UNSUPPORTED, "it is a mixture of experts, which is not supported");
     return st ? st : r->status;
 }
 
 lmm_status gguf_net_config(tree **out, const gguf *g) {
-    reader r = {.g = g, .config = tree_new(TREE_MAP)};
+    gguf_reader r = {.g = g, .config = tree_new(TREE_MAP)};
     *out = r.config; /* the caller's to free in every case */
     if (gguf_count(g) == 0) return LMM_OK;
     const family *f = NULL;
@@ -157,7 +153,7 @@ lmm_status gguf_net_config(tree **out, const gguf *g) {
     if (st) return st;
     r.prefix = f->gguf;
     if ((st = check_whole(&r))) return st;
-    int64_t window = strcmp(f->gguf, "llama") ? 0 : read_int(&r, "attention.sliding_window", 0);
+    int64_t window = strcmp(f->gguf, "llama") ? 0 : gguf_read_int(&r, "attention.sliding_window", 0);
     if (window > 0 && window <= INT32_MAX) {
         f = &mistral;
         tree_put(r.config, "sliding_window", tree_new_int(window));
@@ -166,12 +162,12 @@ lmm_status gguf_net_config(tree **out, const gguf *g) {
     tree_add(classes, tree_new_string(f->class));
     tree_put(r.config, "architectures", classes);
     tree_put(r.config, "model_type", tree_new_string(f->type));
-    put_int(&r, "hidden_size", "embedding_length");
-    put_int(&r, "intermediate_size", "feed_forward_length");
-    put_int(&r, "num_hidden_layers", "block_count");
-    put_int(&r, "max_position_embeddings", "context_length");
+    gguf_copy_int(&r, "hidden_size", "embedding_length");
+    gguf_copy_int(&r, "intermediate_size", "feed_forward_length");
+    gguf_copy_int(&r, "num_hidden_layers", "block_count");
+    gguf_copy_int(&r, "max_position_embeddings", "context_length");
     put_heads(&r);
-    tree_put(r.config, "rms_norm_eps", tree_new_real(read_real(&r, "attention.layer_norm_rms_epsilon", 1e-5)));
+    tree_put(r.config, "rms_norm_eps", tree_new_real(gguf_read_real(&r, "attention.layer_norm_rms_epsilon", 1e-5)));
     put_rope(&r);
     put_shapes(&r, f);
     put_ends(&r);

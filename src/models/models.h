@@ -171,6 +171,8 @@ struct net {
 
 /* Opens the weights of a folder, or of a GGUF file. */
 lmm_status net_open(net **out, const char *dir);
+/* A LLaVA in two GGUF files: the language model, and the tower with the projector. */
+lmm_status net_open_projected(net **out, const char *path, const char *mmproj);
 /* No network at all, only the config when the folder has one: for the text side of a checkpoint. */
 lmm_status net_open_text(net **out, const char *path);
 /* A new network from a config alone, initialised from `seed` (fan_in: see binder). config is copied. pre: picture processing, may be NULL. */

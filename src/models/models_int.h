@@ -8,6 +8,7 @@ char *names_canonical(const char *key);
 char *names_canonical_vit(const char *key);
 char *names_canonical_clip(const char *key);
 char *names_canonical_gguf(const char *key);
+char *names_canonical_mmproj(const char *key); /* with a projector whose tower says ffn_up for what goes up: earlier files say ffn_down */
 char *names_canonical_ct2(const char *key);
 char *names_whisper_encoder(const char *key); /* Whisper's names inside its encoder to those encoder.c binds */
 char *names_key_llava(const char *name);
@@ -22,6 +23,24 @@ lmm_status gguf_net_config(tree **out, const gguf *g);
 lmm_status gguf_net_order_rows(checkpoint *file, const tree *config);
 lmm_status gguf_net_finish(net *n, const gguf *g);
 extern const lmm_arch arch_vocabulary;
+
+/* Reads keys below `prefix` into the config; the first failure sticks. */
+typedef struct {
+    const gguf *g;
+    const char *prefix;
+    tree *config;
+    lmm_status status;
+} gguf_reader;
+int64_t gguf_read_int(gguf_reader *r, const char *key, int64_t fallback);
+double gguf_read_real(gguf_reader *r, const char *key, double fallback);
+void gguf_copy_int(gguf_reader *r, const char *name, const char *key); /* a count every file has, as config[name] */
+
+/* ---- a projector file beside it (gguf_projector.c) ---- */
+
+/* Adds what the projector's file says to the text side's config, which becomes one of the original LLaVA's. */
+lmm_status gguf_projector_config(tree *config, const gguf *g);
+lmm_status gguf_projector_finish(net *n, const gguf *g); /* the picture processor's mean and deviation */
+bool gguf_projector_turned(const checkpoint *file);      /* see names_canonical_mmproj */
 
 /* ---- CTranslate2 (whisper.c) ---- */
 

@@ -6,7 +6,7 @@
  *   C transformers 4.52   model.language_model.layers      model.multi_modal_projector.       model.vision_tower.vision_model.
  *   D transformers 5      as C                             as C                               model.vision_tower.
  *   canonical             llm.layers                       proj.0                             vision_tower.
- *   GGUF                  blk. */
+ *   GGUF                  blk.                             mm.0                               v. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,7 +89,34 @@ static const rewrite gguf_part[] = {
     {"ffn_down.", "mlp.down_proj."},
 };
 
-char *names_canonical_gguf(const char *key) {
+/* Of projector files (v.blk.7.attn_q.weight), which are read only. The LLaVA converter calls the first layer ffn_down and the second ffn_up. */
+static const rewrite tower_whole[] = {
+    {"v.class_embd", "vision_tower.embeddings.class_embedding"},
+    {"v.patch_embd.", "vision_tower.embeddings.patch_embedding."},
+    {"v.position_embd.", "vision_tower.embeddings.position_embedding."},
+    {"v.pre_ln.", "vision_tower.pre_layrnorm."},
+    {"v.post_ln.", "vision_tower.post_layernorm."},
+    {"mm.", "proj."},
+    {"model.image_newline", "image_newline"},
+};
+static const rewrite tower_part[] = {
+    {"attn_q.", "self_attn.q_proj."},     {"attn_k.", "self_attn.k_proj."}, {"attn_v.", "self_attn.v_proj."},
+    {"attn_out.", "self_attn.out_proj."}, {"ln1.", "layer_norm1."},         {"ln2.", "layer_norm2."},
+};
+
+static char *canonical_tower(const char *key, bool turned) {
+    const rewrite first = {turned ? "ffn_up." : "ffn_down.", "mlp.fc1."}, second = {turned ? "ffn_down." : "ffn_up.", "mlp.fc2."};
+    int layer, end = 0;
+    for (size_t i = 0; i < COUNT_OF(tower_whole); i++)
+        if (starts(key, tower_whole[i].from)) return replace_prefix(key, tower_whole, COUNT_OF(tower_whole));
+    if (sscanf(key, "v.blk.%d.%n", &layer, &end) != 1 || !end) return NULL;
+    const rewrite *row = starts(key + end, first.from) ? &first : starts(key + end, second.from) ? &second : NULL;
+    for (size_t i = 0; i < COUNT_OF(tower_part) && !row; i++)
+        if (starts(key + end, tower_part[i].from)) row = &tower_part[i];
+    return row ? mem_printf("vision_tower.encoder.layers.%d.%s%s", layer, row->to, key + end + strlen(row->from)) : NULL;
+}
+
+static char *canonical_text(const char *key) {
     int layer, end = 0;
     if (sscanf(key, "blk.%d.%n", &layer, &end) != 1 || !end) {
         for (size_t i = 0; i < COUNT_OF(gguf_whole); i++)
@@ -100,6 +127,16 @@ char *names_canonical_gguf(const char *key) {
         if (starts(key + end, gguf_part[i].from))
             return mem_printf("llm.layers.%d.%s%s", layer, gguf_part[i].to, key + end + strlen(gguf_part[i].from));
     return NULL;
+}
+
+char *names_canonical_gguf(const char *key) {
+    char *name = canonical_text(key);
+    return name ? name : canonical_tower(key, false);
+}
+
+char *names_canonical_mmproj(const char *key) {
+    char *name = canonical_text(key);
+    return name ? name : canonical_tower(key, true);
 }
 
 char *names_key_gguf(const char *name) {

@@ -31,7 +31,8 @@ const lmm_arch *arch_find(const tree *config, const char *name) {
 
 static strmap *index_names(const lmm_arch *arch, const checkpoint *file) {
     strmap *m = strmap_new();
-    char *(*canonical)(const char *key) = checkpoint_gguf(file)  ? names_canonical_gguf
+    char *(*canonical)(const char *key) = checkpoint_gguf(file)
+                                              ? gguf_projector_turned(file) ? names_canonical_mmproj : names_canonical_gguf
                                           : checkpoint_ct2(file) ? names_canonical_ct2
                                                                  : arch->canonical;
     for (int i = 0; i < checkpoint_count(file); i++) {
@@ -71,21 +72,36 @@ static lmm_status open_config(tree **out, const char *dir) {
     return st;
 }
 
-static lmm_status bind_gguf(net *n, const gguf *g) {
+/* mmproj: NULL, or the file with the tower of a LLaVA whose language model g holds. */
+static lmm_status add_projector(net *n, const char *path, const gguf **out) {
+    gguf *g;
+    if (!path) return LMM_OK;
+    lmm_status st = gguf_open(&g, path);
+    if (st) return st;
+    st = gguf_projector_config(n->config, g);
+    if (st) gguf_close(g);
+    else *out = g, st = checkpoint_add_gguf(n->file, g);
+    return LMM_CONTEXT(st, "with the projector '%s'", path);
+}
+
+static lmm_status bind_gguf(net *n, const gguf *g, const char *mmproj) {
+    const gguf *beside = NULL;
     lmm_status st = gguf_net_config(&n->config, g);
+    if (!st) st = add_projector(n, mmproj, &beside);
     if (!st && !(n->arch = gguf_count(g) ? arch_find(n->config, gguf_name(g)) : &arch_vocabulary)) st = LMM_E_UNSUPPORTED;
     if (!st) st = gguf_net_order_rows(n->file, n->config);
     if (!st) st = bind_all(n, 0, false);
+    if (!st && beside) st = gguf_projector_finish(n, beside);
     return st ? st : gguf_net_finish(n, g);
 }
 
-static lmm_status open_gguf(net **out, const char *path) {
+static lmm_status open_gguf(net **out, const char *path, const char *mmproj) {
     checkpoint *file;
     lmm_status st = checkpoint_open(&file, path);
     if (st) return st;
     net *n = mem_new(1, sizeof *n);
     *n = (net){.file = file, .image_token = -1, .video_token = -1, .sound_token = -1};
-    st = bind_gguf(n, checkpoint_gguf(file));
+    st = bind_gguf(n, checkpoint_gguf(file), mmproj);
     if (!st) return *out = n, LMM_OK;
     net_free(n);
     return LMM_CONTEXT(st, "loading '%s'", path);
@@ -109,7 +125,7 @@ static lmm_status open_ct2(checkpoint **out, tree **config, const char *dir) {
 }
 
 lmm_status net_open(net **out, const char *dir) {
-    if (gguf_is(dir)) return open_gguf(out, dir);
+    if (gguf_is(dir)) return open_gguf(out, dir, NULL);
     tree *config = NULL;
     net *n = NULL;
     checkpoint *file = NULL;
@@ -133,6 +149,11 @@ lmm_status net_open(net **out, const char *dir) {
     if (!n) tree_free(config);
     net_free(n);
     return LMM_CONTEXT(st, "loading '%s'", dir);
+}
+
+lmm_status net_open_projected(net **out, const char *path, const char *mmproj) {
+    if (gguf_is(path)) return open_gguf(out, path, mmproj);
+    return LMM_FAIL(LMM_E_ARG, "'%s' is no GGUF file, and only these have their projector ('%s') in another file", path, mmproj);
 }
 
 lmm_status net_open_text(net **out, const char *path) {

@@ -36,7 +36,7 @@ for type in f32 bf16 q4_0 q4_K_M; do
     "$LMM" synth checkpoint --shape tiny --type $type -o "$tmp/$type.gguf" >"$tmp/out" 2>&1 || echo "not ok checkpoint_$type: $(cat "$tmp/out")"
     "$LMM" chat -m "$tmp/$type.gguf" -n 4 hello >"$tmp/out" 2>&1 && echo "ok checkpoint_${type}_answers" || echo "not ok checkpoint_${type}_answers: $(cat "$tmp/out")"
 done
-"$LMM" synth checkpoint --shape tiny -t 1 -o "$tmp/again.gguf" >/dev/null
+"$LMM" synth checkpoint --shape tiny -t 1 --quiet -o "$tmp/again.gguf" >/dev/null
 same checkpoint_repeats_with_other_threads "" "$(cmp "$tmp/q4_0.gguf" "$tmp/again.gguf")"
 "$LMM" synth checkpoint --shape tiny --seed 2 -o "$tmp/again.gguf" >/dev/null
 cmp -s "$tmp/q4_0.gguf" "$tmp/again.gguf" && echo "not ok checkpoint_other_seed" || echo "ok checkpoint_other_seed"

@@ -1,8 +1,10 @@
-/* fuzz_gguf.c - any bytes as a GGUF file: refused, or every tensor and text lies inside them and the text side opens or is refused. */
+/* fuzz_gguf.c - any bytes as a GGUF file: refused, or every tensor and text lies inside them and the text side opens or is refused, and
+ * as a model's metadata and as a projector's they are read or refused. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine.h"
+#include "models/models_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     gguf *g;
@@ -27,6 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         buf_free(&text);
         free(ids.at);
     }
+    tree *config = NULL;
+    (void)gguf_net_config(&config, g);
+    tree_put(config, "model_type", tree_new_string("llama"));
+    (void)gguf_projector_config(config, g);
+    tree_free(config);
     jinja_free(chat);
     tokenizer_free(t);
     gguf_close(g);
