@@ -64,6 +64,7 @@ typedef struct {
     double beta;                /* of the KL term; 0: none */
     double clip_low, clip_high; /* ratio within [1 - low, 1 + high]; cispo: high is the bound itself */
     double delta;               /* two-sided clipping: upper bound of the unclipped ratio; 0: none */
+    double dual_clip;           /* bound of a bad answer's ratio, as verl has it (3); 0: none */
     bool sequence_ratio;        /* one ratio a row (GSPO) */
     int max_length;             /* of a completion: dr_grpo's constant divisor */
     int accumulate, ranks;      /* micro batches a step; processes */

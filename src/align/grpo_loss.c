@@ -18,13 +18,20 @@ typedef struct {
     double row_weight; /* vespo's phi */
 } point;
 
-static term clipped(const grpo_config *c, const point *p) {
+static term clipped_once(const grpo_config *c, const point *p) {
     const double A = p->advantage, r = c->delta > 0 ? fmin(p->ratio, c->delta) : p->ratio;
     const double cut = fmin(fmax(p->ratio, 1 - c->clip_low), 1 + c->clip_high);
     const double free_slope = c->delta > 0 && p->ratio > c->delta ? 0 : p->ratio, cut_slope = cut == p->ratio ? p->ratio : 0;
     if (r * A < cut * A) return (term){-r * A, -A * free_slope, 0};
     if (r * A > cut * A) return (term){-cut * A, -A * cut_slope, 0};
     return (term){-r * A, -A * (free_slope + cut_slope) / 2, 0}; /* a tie shares the gradient */
+}
+
+/* A bad answer that has become likely costs no more than dual_clip times its advantage (arXiv 1912.09729). */
+static term clipped(const grpo_config *c, const point *p) {
+    term x = clipped_once(c, p);
+    if (c->dual_clip > 0 && p->advantage < 0 && x.x > -p->advantage * c->dual_clip) return (term){-p->advantage * c->dual_clip, 0, 0};
+    return x;
 }
 
 static term cispo(const grpo_config *c, const point *p) {

@@ -184,7 +184,8 @@ static grpo_config config_of(const trainer *t) {
     const recipe_grpo *g = &t->r.grpo;
     grpo_config c = grpo_defaults(g->loss);
     c.beta = g->beta, c.clip_low = g->clip_low, c.clip_high = g->clip_high, c.sequence_ratio = g->sequence_ratio;
-    c.max_length = g->max_tokens, c.accumulate = t->r.accumulate, c.top_entropy = g->top_entropy, c.delta = g->delta;
+    c.max_length = g->max_tokens, c.accumulate = t->r.accumulate, c.top_entropy = g->top_entropy, c.delta = g->delta,
+    c.dual_clip = g->dual_clip;
     return c;
 }
 

@@ -208,9 +208,9 @@ static lmm_status read_rewards(recipe *r, const tree *g) {
 }
 
 static lmm_status read_grpo(recipe *r, const tree *t) {
-    static const char *const known[] = {"loss",           "scale",          "prompt",   "group",     "updates", "max_tokens",
-                                        "temperature",    "beta",           "clip_low", "clip_high", "delta",   "top_entropy",
-                                        "sequence_ratio", "mask_truncated", "rewards",  "compat",    NULL};
+    static const char *const known[] = {"loss",           "scale",          "prompt",   "group",     "updates",   "max_tokens",
+                                        "temperature",    "beta",           "clip_low", "clip_high", "delta",     "top_entropy",
+                                        "sequence_ratio", "mask_truncated", "rewards",  "compat",    "dual_clip", NULL};
     const tree *g = tree_get(t, "grpo");
     const char *compat = tree_str(g, "compat", "none");
     r->grpo.prompt = mem_strdup(tree_str(g, "prompt", strcmp(compat, "r1mm") ? "{question}" : r1mm_prompt));
@@ -236,6 +236,7 @@ static lmm_status read_grpo(recipe *r, const tree *t) {
     if (!st) st = number(r, g, "clip_low", 0.2, 0, 1, &o->clip_low);
     if (!st) st = number(r, g, "clip_high", strcmp(o->loss, "cispo") ? 0.2 : 5, 0, 100, &o->clip_high);
     if (!st) st = number(r, g, "delta", 0, 0, 1000, &o->delta);
+    if (!st) st = number(r, g, "dual_clip", 0, 0, 1000, &o->dual_clip);
     if (!st) st = number(r, g, "top_entropy", 1, 1e-3, 1, &o->top_entropy);
     return st ? st : read_rewards(r, g);
 }
@@ -255,13 +256,17 @@ static lmm_status read_optimizer(recipe *r, const tree *t) {
 }
 
 static lmm_status read_schedule(recipe *r, const tree *t) {
-    static const char *const known[] = {"kind", "warmup", "floor", NULL};
+    static const char *const known[] = {"kind", "warmup", "floor", "power", "cycles", "decay", NULL};
     const tree *s = tree_get(t, "schedule");
     lmm_status st = keys(r, s, "schedule", known);
     if (st) return st;
     r->schedule = mem_strdup(tree_str(s, "kind", "cosine"));
-    if (!schedule_known(r->schedule)) return bad(r, "kind", "must be cosine, linear or constant");
+    if (!schedule_known(r->schedule))
+        return bad(r, "kind", "must be cosine, linear, constant, polynomial, restarts, inverse_sqrt or stable_decay");
     st = number(r, s, "warmup", 0.03, 0, 1e9, &r->warmup);
+    if (!st) st = number(r, s, "power", 1, 0, 100, &r->schedule_power);
+    if (!st) st = number(r, s, "cycles", 1, 0, 1e6, &r->schedule_cycles);
+    if (!st) st = number(r, s, "decay", 0.1, 0, 1e9, &r->schedule_decay);
     return st ? st : number(r, s, "floor", 0, 0, 1, &r->floor);
 }
 

@@ -55,7 +55,7 @@ typedef struct {
     char *prompt;       /* what the model is asked: "{question}" and words around it */
     int group, updates; /* completions a prompt; optimizer steps a rollout */
     int max_tokens;
-    double temperature, beta, clip_low, clip_high, delta, top_entropy;
+    double temperature, beta, clip_low, clip_high, delta, dual_clip, top_entropy;
     bool sequence_ratio, mask_truncated;
     recipe_reward rewards[REWARD_MAX];
     int reward_count;
@@ -81,7 +81,8 @@ typedef struct {
     int64_t steps;         /* 0: from epochs */
     double epochs;
     double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip; /* lr_part 0: lr */
-    char *schedule;                                                        /* cosine | linear | constant */
+    char *schedule;                                                        /* a row of schedule.c */
+    double schedule_power, schedule_cycles, schedule_decay;                /* decay: a share of all steps (< 1) or steps */
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
     bool recompute;
     int max_length; /* longer samples are skipped and counted */
@@ -197,8 +198,16 @@ void grad_tree_free(grad_tree *g);
 
 /* ---- schedule (schedule.c) ---- */
 
-/* Learning rate of step `step` (0-based) of `total`; warm-up steps rise linearly from 0 as transformers' schedulers do. */
-double schedule_lr(const char *kind, double lr, int64_t step, int64_t total, int64_t warmup, double floor);
+typedef struct {
+    const char *kind; /* cosine, linear, constant, polynomial, restarts, inverse_sqrt, stable_decay */
+    double lr;
+    int64_t total, warmup; /* steps; the warm-up rises linearly from 0, stable_decay's from the floor */
+    double floor;          /* smallest rate as a share of lr */
+    double power, cycles;  /* of polynomial; of restarts */
+    int64_t decay;         /* last steps of stable_decay */
+} schedule;
+/* Learning rate of step `step` (0-based), as transformers' schedulers give it. */
+double schedule_at(const schedule *s, int64_t step);
 bool schedule_known(const char *kind);
 
 /* ---- log (log.c): metrics.jsonl and a TensorBoard event file ---- */

@@ -60,7 +60,8 @@ struct trainer {
     int samples_each;       /* of one item of an epoch: 2 for pairs */
     bool *broken;           /* items whose picture could not be read */
     VEC(int) epoch_samples; /* item numbers of one epoch, repeats included */
-    int64_t total, step, warmup;
+    int64_t total, step;
+    schedule rate; /* of learning */
     optim opt;
     grad_tree tree;
     arena mem;

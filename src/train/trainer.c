@@ -158,7 +158,7 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
         return LMM_FAIL(LMM_E_FORMAT,
                         "step %" PRId64 ": the loss is %g and the gradient norm %g; lower the learning rate or look at the data",
                         t->step + 1, out->loss, out->grad_norm);
-    out->lr = schedule_lr(t->r.schedule, t->r.lr, t->step, t->total, t->warmup, t->r.floor);
+    out->lr = schedule_at(&t->rate, t->step);
     double scale = t->r.clip > 0 && out->grad_norm > t->r.clip ? t->r.clip / (out->grad_norm + 1e-6) : 1.0;
     st = optim_step(&t->opt, out->lr, scale);
     t->model->version++;

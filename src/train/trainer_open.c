@@ -97,10 +97,20 @@ static lmm_status check_world(const trainer *t) {
                     t->r.path, ranks, n, ranks);
 }
 
+/* A share of all steps when it is below 1. */
+static int64_t steps_of(double x, int64_t total) { return x < 1.0 ? (int64_t)ceil(x * (double)total) : (int64_t)x; }
+
 void trainer_count_steps(trainer *t) {
     int64_t per_step = (int64_t)t->r.batch * t->r.accumulate;
     t->total = t->r.steps ? t->r.steps : (int64_t)ceil(t->r.epochs * t->epoch_samples.count / (double)per_step);
-    t->warmup = t->r.warmup < 1.0 ? (int64_t)ceil(t->r.warmup * (double)t->total) : (int64_t)t->r.warmup;
+    t->rate = (schedule){.kind = t->r.schedule,
+                         .lr = t->r.lr,
+                         .total = t->total,
+                         .warmup = steps_of(t->r.warmup, t->total),
+                         .floor = t->r.floor,
+                         .power = t->r.schedule_power,
+                         .cycles = t->r.schedule_cycles,
+                         .decay = steps_of(t->r.schedule_decay, t->total)};
 }
 
 /* ---- all of it ---- */

@@ -53,7 +53,8 @@ bool near_numbers(const double *have, const tree *want, double relative, double 
 
 /* ---- files ---- */
 
-static const rl_check *const tables[] = {rl_optimizer_checks, rl_loss_checks, rl_advantage_checks, rl_reward_checks, rl_lora_checks};
+static const rl_check *const tables[] = {rl_optimizer_checks, rl_loss_checks, rl_advantage_checks,
+                                         rl_reward_checks,    rl_lora_checks, rl_run_checks};
 
 static bool group_matches(const char *pattern, const char *group) {
     size_t n = strlen(pattern);

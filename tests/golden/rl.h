@@ -10,8 +10,8 @@ typedef struct {
     bool (*run)(const tree *c); /* one case: does it agree? */
     const char *left_out;       /* what of the expected numbers is not compared, NULL: nothing; counted as skipped once a case */
 } rl_check;
-extern const rl_check rl_optimizer_checks[], rl_loss_checks[], rl_advantage_checks[], rl_reward_checks[],
-    rl_lora_checks[]; /* ended by an empty row */
+extern const rl_check rl_optimizer_checks[], rl_loss_checks[], rl_advantage_checks[], rl_reward_checks[], rl_lora_checks[],
+    rl_run_checks[]; /* ended by an empty row */
 
 /* The share of math_verify's pairs where our judgement is the human label: one check (rl_rewards.c). */
 void golden_judgement(golden *g, const tree *cases);

@@ -392,6 +392,46 @@ static bool vlm_r1(const tree *c) {
     return same;
 }
 
+/* The advantage of each row: the same at every token of its mask. */
+static void row_advantages(double *out, const double *tokens, const double *mask, int rows, int width) {
+    for (int i = 0; i < rows; i++)
+        for (int t = 0; t < width && out[i] == 0; t++) out[i] = tokens[i * width + t] * mask[i * width + t];
+}
+
+/* verl's and EasyR1's clipped loss with its second bound, averaged over tokens or over rows; of a batch on several ranks when it says so. */
+static bool dual_clip(const tree *c) {
+    const tree *config = tree_get(c, "config"), *expect = tree_get(c, "expect"), *whole = tree_get(config, "global_batch_info");
+    const char *mode = tree_str(config, "loss_agg_mode", tree_str(config, "loss_avg_mode", "token-mean"));
+    int n;
+    double *logp = numbers(c, "log_probs", &n), *old = numbers(c, "old_log_probs", NULL), *mask = numbers(c, "response_mask", NULL),
+           *tokens = numbers(c, "advantages", NULL);
+    const int rows = tree_get(c, "log_probs")->count;
+    const bool by_token = !strncmp(mode, "token", 5);
+    double *advantage = mem_new((size_t)rows, sizeof *advantage), *grad = mem_new((size_t)n, sizeof *grad), scale = 1;
+    row_advantages(advantage, tokens, mask, rows, n / rows);
+    grpo_config k = grpo_defaults(!by_token ? "grpo" : real(whole, "batch_num_tokens") > 0 ? "dapo" : "bnpo");
+    k.clip_low = real(config, "clip_ratio_low"), k.clip_high = real(config, "clip_ratio_high");
+    k.dual_clip = tree_real(config, "clip_ratio_c", real(config, "clip_ratio_dual"));
+    k.ranks = (int)tree_int(whole, "dp_size", 1);
+    int filled = 0; /* verl counts rows with tokens alone, trl and we all of them */
+    for (int i = 0; i < rows; i++) filled += mask[i * (n / rows)] > 0;
+    if (!by_token) scale = real(whole, "global_batch_size") > 0 ? rows * k.ranks / real(whole, "global_batch_size") : (double)rows / filled;
+    grpo_result r;
+    bool same = grpo_loss(&r, grad, NULL, &k,
+                          &(grpo_batch){.rows = rows,
+                                        .width = n / rows,
+                                        .logp = logp,
+                                        .old = old,
+                                        .mask = mask,
+                                        .advantage = advantage,
+                                        .item_count = real(whole, "batch_num_tokens")}) == LMM_OK;
+    for (int i = 0; i < n; i++) grad[i] *= scale;
+    same = same && near(r.loss * scale, real(expect, "pg_loss"), relative, absolute) &&
+           near_numbers(grad, tree_get(expect, "grad_log_probs"), relative, absolute);
+    free(grad), free(advantage), free(tokens), free(mask), free(old), free(logp);
+    return same;
+}
+
 static bool kl_estimators(const tree *c) {
     static const char *const ours[][2] = {{"kl", "k1"}, {"abs", "abs"}, {"mse", "k2"}, {"low_var_kl", "k3"}};
     const char *name = tree_str(tree_get(c, "config"), "kl_penalty", ""), *kind = "";
@@ -460,6 +500,9 @@ const rl_check rl_loss_checks[] = {
     {"grpo_losses", "luspo/*", grpo_trl, NULL},
     {"grpo_losses", "open_r1_multimodal/full", open_r1_multimodal, "logged means"},
     {"grpo_losses", "vlm_r1/full", vlm_r1, "clip_ratio and kl, of another definition,"},
+    {"grpo_losses", "easyr1/default", dual_clip, "clip shares and approximate KL"},
+    {"grpo_losses", "verl/vanilla", dual_clip, "clip shares and approximate KL"},
+    {"grpo_losses", "llava_critic_r1/ppo_dual_clip", dual_clip, "clip shares and approximate KL"},
     {"grpo_losses", "easyr1/kl_estimators", kl_estimators, NULL},
     {"logprobs", "fp32", logprobs_f32, "gradients"},
     {"logprobs", "bf16_logits", logprobs_bf16, "the path in bf16"},

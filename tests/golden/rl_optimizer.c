@@ -88,8 +88,11 @@ static bool hf_loop(const tree *c) {
         fill_grad(w, grads->items[i]->items[0]);
         fill_grad(b, grads->items[i]->items[1]);
         double norm_ = grad_norm(&o), most = real(config, "max_grad_norm");
-        double lr = schedule_lr(tree_str(config, "scheduler", "linear"), real(config, "lr"), i, tree_int(config, "num_training_steps", 1),
-                                tree_int(config, "num_warmup_steps", 0), 0);
+        double lr = schedule_at(&(schedule){.kind = tree_str(config, "scheduler", "linear"),
+                                            .lr = real(config, "lr"),
+                                            .total = tree_int(config, "num_training_steps", 1),
+                                            .warmup = tree_int(config, "num_warmup_steps", 0)},
+                                i);
         same = near(lr, real(steps->items[i], "lr_used"), 1e-9, 1e-12) && near(norm_, real(steps->items[i], "grad_norm"), 1e-5, 0);
         optim_step(&o, lr, norm_ > most ? most / (norm_ + 1e-6) : 1.0);
         same = same && near_list(w->t.data, tree_get(steps->items[i], "w"), 1e-5, 1e-7) &&
@@ -103,16 +106,26 @@ static bool hf_loop(const tree *c) {
 
 /* ---- schedules ---- */
 
+/* Ours of transformers' names. */
+static const char *schedule_named(const char *name) {
+    static const char *const names[][2] = {{"constant_with_warmup", "constant"},
+                                           {"cosine_with_min_lr", "cosine"},
+                                           {"cosine_with_restarts", "restarts"},
+                                           {"warmup_stable_decay", "stable_decay"}};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (!strcmp(name, names[i][0])) return names[i][1];
+    return name;
+}
+
 static bool schedule_curve(const tree *c) {
-    const tree *config = tree_get(c, "config"), *want = tree_at(c, "expect.lr_by_step");
+    const tree *config = tree_get(c, "config"), *want = tree_at(c, "expect.lr_by_step"), *more = tree_get(config, "kwargs");
     const char *name = tree_str(config, "name", "");
-    const char *kind = strncmp(name, "constant", 8) ? strncmp(name, "cosine", 6) ? name : "cosine" : "constant";
-    double low = real(tree_get(config, "kwargs"), "min_lr_rate");
-    int64_t warmup = strcmp(name, "constant") ? tree_int(config, "num_warmup_steps", 0) : 0; /* transformers' "constant" has none */
-    for (int i = 0; i < want->count; i++) {
-        double have = schedule_lr(kind, real(config, "lr"), i, tree_int(config, "num_training_steps", 1), warmup, low);
-        if (!near(have, want->items[i]->real, 1e-12, 1e-24)) return false;
-    }
+    schedule s = {.kind = schedule_named(name), .lr = real(config, "lr"), .total = tree_int(config, "num_training_steps", 1)};
+    s.warmup = strcmp(name, "constant") ? tree_int(config, "num_warmup_steps", 0) : 0; /* transformers' "constant" has none */
+    s.floor = tree_real(more, "min_lr_rate", tree_real(more, "min_lr_ratio", tree_real(more, "lr_end", 0) / s.lr));
+    s.power = tree_real(more, "power", 1), s.cycles = tree_real(more, "num_cycles", 1), s.decay = tree_int(more, "num_decay_steps", 0);
+    for (int i = 0; i < want->count; i++)
+        if (!near(schedule_at(&s, i), want->items[i]->real, 1e-12, 1e-24)) return false;
     return true;
 }
 
@@ -183,6 +196,10 @@ const rl_check rl_optimizer_checks[] = {
     {"lr_schedules", "cosine_with_min_lr", schedule_curve, NULL},
     {"lr_schedules", "constant", schedule_curve, NULL},
     {"lr_schedules", "constant_with_warmup", schedule_curve, NULL},
+    {"lr_schedules", "polynomial", schedule_curve, NULL},
+    {"lr_schedules", "cosine_with_restarts", schedule_curve, NULL},
+    {"lr_schedules", "inverse_sqrt", schedule_curve, NULL},
+    {"lr_schedules", "warmup_stable_decay", schedule_curve, NULL},
     {"lr_schedules", "warmup_steps_from_ratio", warmup_from_ratio, NULL},
     {"clip_grad_norm", "norm_2.0", clip_l2, NULL},
     {"sampling", "warp", sampling, NULL},
