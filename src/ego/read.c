@@ -30,7 +30,8 @@ typedef struct {
     const ego_question *q;
     ego_intent in;
     const space *space;
-    bool fits; /* the memory has vectors of this encoder */
+    bool named; /* the question names the wearer */
+    bool fits;  /* the memory has vectors of this encoder */
     ego_query query, option[OPTIONS];
     float (*vector)[EGO_WIDTH]; /* of the question, then of each option */
     VEC(row) rows;
@@ -39,11 +40,26 @@ typedef struct {
 
 /* ---- what is asked ---- */
 
+/* A wearer who is called by name is "me" in their own rows. */
+static void own_name(reading *r, ego_view *v) {
+    const char *full = ego_view_store(v)->stream_name[ego_view_wearer(v)], *tail = strchr(full, '_');
+    ego_terms name = {0};
+    ego_terms_of(&name, tail ? tail + 1 : full);
+    for (int i = 0; name.count == 1 && i < r->query.count; i++) {
+        ego_unit *u = &r->query.at[i];
+        if (u->terms.count != 1 || strcmp(u->terms.at[0].term, name.at[0])) continue;
+        u->weight = u->lost = 0;
+        r->named = true;
+    }
+    ego_terms_free(&name);
+}
+
 static lmm_status understand(reading *r, ego_view *v, const ego_question *q, const lmm_model *encoder) {
     const char *texts[OPTIONS + 1] = {q->question};
     *r = (reading){.q = q, .space = encoder ? &learned : &hashed, .fits = ego_vectors_fit(ego_view_store(v), encoder)};
     lmm_status st = ego_intent_of(&r->in, v, q);
     if (!st) st = ego_query_of(&r->query, v, encoder, r->in.text);
+    if (!st) own_name(r, v);
     for (int i = 0; i < q->option_count; i++) {
         texts[i + 1] = q->options[i];
         if (!st) st = ego_query_of(&r->option[i], v, encoder, q->options[i]);
@@ -181,6 +197,7 @@ static void keep_rows(reading *r, bool (*is)(const row *)) {
 
 static void whose(reading *r) {
     bool names = r->in.shape == SHAPE_NAMES;
+    if (names && r->named) keep_rows(r, is_me);
     if (!r->in.first_person || r->in.op == EGO_OP_OPEN || r->in.shape == SHAPE_PLACES) return;
     if (!names) keep_rows(r, is_self);
     else if (r->in.op == EGO_OP_MOST) keep_rows(r, is_me);

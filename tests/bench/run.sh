@@ -22,6 +22,11 @@ echo "== quantised weights: passes over all layers a second and GB/s of weights 
 if grep -q avx512f /proc/cpuinfo; then "$bench/bench_quant" avx2 2 5; fi
 
 echo
+echo "== a memory: six people's week (goal: build 300 s with an encoder, search 50 ms, ask 300 ms), ten years of one person (goal: search 250 ms)"
+"$bench/bench_ego" 40000 7 6
+[ -n "${LMM_BENCH_QUICK:-}" ] || "$bench/bench_ego" 1800000 3650 1 40
+
+echo
 echo "== a 7B-shaped q4_0 file: to the first prefill token (goal: at most 0.5 s beyond page faults), memory of a full context (goal: within 2 % of expected)"
 model=${LMM_BENCH_MODEL:-$bench/7b-q4_0.gguf}
 if [ ! -e "$model" ] && [ "$(df -Pk "$bench" | awk 'NR == 2 { print $4 }')" -lt 5000000 ]; then
