@@ -62,12 +62,15 @@ double sample_score(const tree *sample) {
 
 /* ---- two runs ---- */
 
-static const tree *sample_of(const table *t, const tree *id) {
+/* The sample of that id; `near`, where it is in the other file, is looked at first. */
+static const tree *sample_of(const table *t, const tree *id, int near) {
     scratch mem = {0};
     const char *want = py_str(&mem, id);
     const tree *found = NULL;
-    for (int i = 0; i < t->count && !found; i++)
-        if (!strcmp(py_str(&mem, tree_get(table_row(t, i), "doc_id")), want)) found = table_row(t, i);
+    for (int i = -1; i < t->count && !found; i++) {
+        const tree *row = i >= 0 ? table_row(t, i) : near < t->count ? table_row(t, near) : NULL;
+        if (row && !strcmp(py_str(&mem, tree_get(row, "doc_id")), want)) found = row;
+    }
     scratch_free(&mem);
     return found;
 }
@@ -84,7 +87,7 @@ static lmm_status compare_samples(tree *out, const char *a_path, const char *b_p
     int n = 0;
     tree *better = tree_new(TREE_LIST), *worse = tree_new(TREE_LIST);
     for (int i = 0; i < a.count; i++) {
-        const tree *mine = table_row(&a, i), *id = tree_get(mine, "doc_id"), *theirs = id ? sample_of(&b, id) : NULL;
+        const tree *mine = table_row(&a, i), *id = tree_get(mine, "doc_id"), *theirs = id ? sample_of(&b, id, i) : NULL;
         if (!theirs || isnan(x[n] = sample_score(mine)) || isnan(y[n] = sample_score(theirs))) continue;
         if (y[n] != x[n]) tree_add(y[n] > x[n] ? better : worse, tree_copy(id));
         n++;
@@ -170,7 +173,7 @@ lmm_status baseline_add(tree *results, const task_run *run, const lmm_eval_opts 
     int n = 0;
     for (int i = 0; i < run->count; i++) {
         tree *mine = report_sample(run, i, o, NULL);
-        const tree *theirs = run->rows[i].fault ? NULL : sample_of(&before, tree_get(mine, "doc_id"));
+        const tree *theirs = run->rows[i].fault ? NULL : sample_of(&before, tree_get(mine, "doc_id"), i);
         if (theirs && !isnan(now[n] = sample_score(mine)) && !isnan(then[n] = sample_score(theirs))) sum += then[n++];
         tree_free(mine);
     }

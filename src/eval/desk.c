@@ -25,6 +25,7 @@ struct judge_desk {
     int next, fresh; /* the next one to give; questions not asked yet */
     int *open;       /* their numbers */
     bool refused;    /* some were not asked because of the bound */
+    char *why;       /* the judge cannot be asked any more, NULL: it can */
 };
 
 /* ---- what a row asks ---- */
@@ -115,7 +116,7 @@ static lmm_status take(void *arg, int64_t id, const lmm_chat_reply *reply) {
 
 lmm_status desk_settle(judge_desk *d, bool *more) {
     *more = false;
-    if (!d || !d->fresh) return LMM_OK;
+    if (!d || !d->fresh || d->why) return LMM_OK;
     int n = 0;
     d->open = mem_new((size_t)d->fresh, sizeof *d->open);
     for (int i = 0; i < d->all.count; i++)
@@ -123,6 +124,7 @@ lmm_status desk_settle(judge_desk *d, bool *more) {
     int64_t calls = d->calls;
     d->next = 0;
     lmm_status st = d->ask(d->self, &(lmm_chat_feed){give_next, take, d});
+    if (st == LMM_E_IO) d->why = mem_strdup(lmm_message()), st = LMM_OK; /* a judge that is away takes verdicts away, not answers */
     free(d->open);
     d->open = NULL;
     for (int i = 0; i < d->all.count; i++) d->all.at[i].asked = true; /* beyond the bound: never */
@@ -148,6 +150,7 @@ void desk_free(judge_desk *d) {
     }
     free(d->all.at);
     strmap_free(d->at);
+    free(d->why);
     free(d);
 }
 
@@ -159,6 +162,7 @@ tree *desk_report(const judge_desk *d) {
     tree_put(t, "name", tree_new_string(d->name));
     tree_put(t, "questions", tree_new_int(d->all.count));
     if (d->failed) tree_put(t, "failed", tree_new_int(d->failed));
+    if (d->why) tree_put(t, "failure", tree_new_string(d->why));
     if (d->refused) tree_put(t, "bound_reached", tree_new_bool(true));
     return t;
 }

@@ -289,7 +289,7 @@ judge_desk *desk_new(lmm_chat_fn ask, void *self, const char *name, int64_t boun
 void desk_free(judge_desk *d);
 const judge *desk_judge(
     const judge_desk *d); /* NULL for no desk: its answers are those that are there, NULL for the others, which are noted */
-/* Asks what was noted. *more: something was answered, score again. */
+/* Asks what was noted. *more: something was answered, score again. A judge that cannot be reached is no failure of the run: the report tells. */
 lmm_status desk_settle(judge_desk *d, bool *more);
 tree *desk_report(const judge_desk *d);
 int64_t desk_calls(const judge_desk *d);

@@ -106,3 +106,10 @@ judge j2 --judge "$url" --judge_args model=judge --use_cache "$tmp/verdicts"
 check verdicts_are_kept test "$(requests)" = "$asked"
 judge j3 --judge "$url" --judge_args model=judge --judge_calls 2
 check cost_is_bounded sh -c "test $(requests) = $((asked + 2)) && grep -q '\"bound_reached\": true' $tmp/j3/*_results.json && grep -q '\"without_verdict\": 2' $tmp/j3/*_results.json"
+serve refuse
+judge j4 --judge "$url" --judge_args model=judge || echo "not ok judge_refuses: $(cat "$tmp/err")"
+check a_judge_that_refuses_takes_no_answers sh -c "grep -q 'no such key' $tmp/j4/*_results.json && grep -q '\"without_verdict\": 4' $tmp/j4/*_results.json"
+judge j5 --judge "$url" --judge_args model=judge --strict && echo "not ok strict_judge: it should fail" || echo "ok strict_judge"
+serve slow
+judge j6 --judge "$url" --judge_args model=judge,timeout=0.1,retries=0 || echo "not ok judge_is_slow: $(cat "$tmp/err")"
+check a_slow_judge_is_counted sh -c "grep -q '\"failed\": 4' $tmp/j6/*_results.json && grep -q '\"without_verdict\": 4' $tmp/j6/*_results.json"
