@@ -337,7 +337,7 @@ lmm_status media_sound(media_reader *r, sound *out) {
     lmm_status st = ask(r, MEDIA_WANT_SOUND, NULL, 0);
     while (!st && !(st = next_message(r, &h)) && h.type != MEDIA_END) {
         int64_t n = h.size / sizeof(float);
-        if (h.type != MEDIA_SOUND || h.size % sizeof(float) || n > MEDIA_PIECE_MAX || s.count + n > most)
+        if (h.type != MEDIA_SOUND || h.size % sizeof(float) || n < 1 || n > MEDIA_PIECE_MAX || s.count + n > most)
             st = nonsense(r, "sound of a wrong size");
         if (!st) st = make_room(&s, &capacity, s.count + n);
         if (!st) st = read_exact(r, s.samples + s.count, h.size);

@@ -206,4 +206,5 @@ def main():
             print(json.dumps({"speed_ratio": round(best["transformers"] / best["lmm"], 2)}))
 
 
-main()
+if __name__ == "__main__":
+    main()
