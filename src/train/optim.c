@@ -55,21 +55,26 @@ typedef struct {
     const float *g;
     double *sum;
     int64_t n;
+    double norm;
 } norm_job;
+
+/* What one more value, or (as its own root) one more part, adds to a norm under way. */
+static double norm_add(double norm_, double s, double x) { return norm_ == 1 ? s + fabs(x) : isinf(norm_) ? fmax(s, fabs(x)) : s + x * x; }
+static double norm_join(double norm_, double s, double part) { return isinf(norm_) ? fmax(s, part) : s + part; }
 
 static void norm_chunk(void *arg, int64_t first, int64_t last, int thread) {
     const norm_job *j = arg;
     (void)thread;
     for (int64_t ch = first; ch < last; ch++) {
         double s = 0;
-        for (int64_t i = ch * CHUNK; i < (ch + 1) * CHUNK && i < j->n; i++) s += (double)j->g[i] * (double)j->g[i];
+        for (int64_t i = ch * CHUNK; i < (ch + 1) * CHUNK && i < j->n; i++) s = norm_add(j->norm, s, (double)j->g[i]);
         j->sum[ch] = s;
     }
 }
 
 /* Sums of squares of this rank's chunks of one parameter; `sums` has a place for every chunk of it. */
 static void norm_share(const optim *o, const optim_slot *s, double *sums) {
-    norm_job j = {s->p->t.grad + s->first, sums + s->first / CHUNK, s->last - s->first};
+    norm_job j = {s->p->t.grad + s->first, sums + s->first / CHUNK, s->last - s->first, o->norm};
     parallel_for(o->pool, (j.n + CHUNK - 1) / CHUNK, 1, norm_chunk, &j);
 }
 
@@ -89,11 +94,11 @@ static lmm_status norm_over_ranks(const optim *o, double *length) {
     st = dist_share(o->world, rows, (size_t)chunks * sizeof *rows);
     for (int64_t c = 0; c < chunks; c++) {
         double sum = 0;
-        for (int r = 0; r < ranks; r++) sum += rows[chunks * r + c];
-        total += sum;
+        for (int r = 0; r < ranks; r++) sum = norm_join(o->norm, sum, rows[chunks * r + c]);
+        total = norm_join(o->norm, total, sum);
     }
     free(rows);
-    *length = sqrt(total);
+    *length = o->norm == 1 || isinf(o->norm) ? total : sqrt(total);
     return st;
 }
 

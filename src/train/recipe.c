@@ -243,7 +243,7 @@ static lmm_status read_grpo(recipe *r, const tree *t) {
 
 static lmm_status read_optimizer(recipe *r, const tree *t) {
     static const char *const known[] = {"lr",    "lr_vision", "lr_projector", "lr_decoder", "lr_newline", "beta1",
-                                        "beta2", "eps",       "weight_decay", "clip",       NULL};
+                                        "beta2", "eps",       "weight_decay", "clip",       "clip_norm",  NULL};
     const tree *o = tree_get(t, "optimizer");
     lmm_status st = keys(r, o, "optimizer", known);
     if (!st) st = number(r, o, "lr", 1e-4, 0, 10, &r->lr);
@@ -252,6 +252,8 @@ static lmm_status read_optimizer(recipe *r, const tree *t) {
     if (!st) st = number(r, o, "beta2", 0.999, 0, 0.99999, &r->beta2);
     if (!st) st = number(r, o, "eps", 1e-8, 0, 1, &r->eps);
     if (!st) st = number(r, o, "weight_decay", 0, 0, 10, &r->weight_decay);
+    r->clip_norm = tree_real(o, "clip_norm", 2);
+    if (!st && r->clip_norm != 1 && r->clip_norm != 2 && !isinf(r->clip_norm)) st = bad(r, "clip_norm", "must be 2, 1 or .inf");
     return st ? st : number(r, o, "clip", 1.0, 0, 1e9, &r->clip);
 }
 

@@ -80,9 +80,9 @@ typedef struct {
     int batch, accumulate; /* samples a micro batch; micro batches a step */
     int64_t steps;         /* 0: from epochs */
     double epochs;
-    double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip; /* lr_part 0: lr */
-    char *schedule;                                                        /* a row of schedule.c */
-    double schedule_power, schedule_cycles, schedule_decay;                /* decay: a share of all steps (< 1) or steps */
+    double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip, clip_norm; /* lr_part 0: lr */
+    char *schedule;                                                                   /* a row of schedule.c */
+    double schedule_power, schedule_cycles, schedule_decay;                           /* decay: a share of all steps (< 1) or steps */
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
     bool recompute;
     int max_length; /* longer samples are skipped and counted */
@@ -172,6 +172,7 @@ typedef struct {
 typedef struct {
     VEC(optim_slot) slots;
     double beta1, beta2, eps;
+    double norm; /* which length of the gradient is measured: 2 (0 means that), 1 or INFINITY */
     int64_t step;
     pool *pool;
     dist *world; /* NULL: one rank; set before the first optim_add */
@@ -179,7 +180,7 @@ typedef struct {
 lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps);
 lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay); /* the parameter must own its values and gradient */
 void optim_close(optim *o);
-/* Collective: sums the gradients over the ranks, each its own share; then the L2 norm over all of them, in a fixed order. */
+/* Collective: sums the gradients over the ranks, each its own share; then the norm over all of them, in a fixed order. */
 lmm_status optim_reduce(optim *o, double *length);
 /* Collective: updates the values everywhere, then zeroes the gradients. */
 lmm_status optim_step(optim *o, double lr, double grad_scale);

@@ -55,6 +55,7 @@ static lmm_status own_params(trainer *t) {
     const recipe *r = &t->r;
     lmm_status st = optim_open(&t->opt, t->runtime->pool, r->beta1, r->beta2, r->eps);
     t->opt.world = t->world;
+    t->opt.norm = r->clip_norm;
     if (!st && r->lora.rank) return own_adapters(t);
     param_set *set = &t->model->net->params;
     for (int i = 0; i < set->list.count && !st; i++) {

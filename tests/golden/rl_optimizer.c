@@ -147,11 +147,12 @@ static bool near_scaled(const param *p, double scale, const tree *want) {
     return same;
 }
 
-static bool clip_l2(const tree *c) {
+static bool clipped_grads(const tree *c) {
     const tree *grads = tree_get(c, "grads"), *clipped = tree_at(c, "expect.clipped");
     optim o;
     param *p[16];
     optim_open(&o, NULL, 0.9, 0.999, 1e-8);
+    o.norm = real(tree_get(c, "config"), "norm_type");
     for (int i = 0; i < grads->count; i++) {
         p[i] = param_of(grads->items[i], "p");
         fill_grad(p[i], grads->items[i]);
@@ -201,7 +202,7 @@ const rl_check rl_optimizer_checks[] = {
     {"lr_schedules", "inverse_sqrt", schedule_curve, NULL},
     {"lr_schedules", "warmup_stable_decay", schedule_curve, NULL},
     {"lr_schedules", "warmup_steps_from_ratio", warmup_from_ratio, NULL},
-    {"clip_grad_norm", "norm_2.0", clip_l2, NULL},
+    {"clip_grad_norm", "norm_*", clipped_grads, NULL},
     {"sampling", "warp", sampling, NULL},
     {0},
 };

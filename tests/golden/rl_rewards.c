@@ -103,6 +103,21 @@ static bool clean(const tree *c) {
     return same;
 }
 
+/* Kimi's, over characters. */
+static bool short_ones(const tree *c) {
+    enum { MOST = 64 };
+    const tree *texts = tree_get(c, "completions");
+    double length[MOST], out[MOST];
+    bool right[MOST];
+    int n = min_int(texts->count, MOST);
+    for (int i = 0; i < n; i++) {
+        length[i] = (double)strlen(texts->items[i]->text);
+        right[i] = reward_accuracy(texts->items[i]->text, tree_str(c, "solution", "")) == 1;
+    }
+    reward_shortness(out, length, right, n);
+    return near_numbers(out, tree_get(c, "expect"), 1e-9, 1e-12);
+}
+
 /* What a model is asked in r1mm mode. */
 static bool r1mm_asks(const tree *c) {
     const char *problem = tree_str(c, "problem", ""), *at = strstr(r1mm_prompt, "{question}");
@@ -172,6 +187,7 @@ static bool accuracy_r1mm(const tree *c) {
 /* clang-format off */
 const rl_check rl_reward_checks[] = {
     {"reward_format", "format", formats, "easyr1_math_after_cleanup and easyr1_caption"},
+    {"reward_other", "len_reward/open_r1_kimi", short_ones, NULL},
     {"dpo_data", "open_r1_multimodal_prompt", r1mm_asks, "the rendered chat"},
     {"reward_other", "cosine/trl", cosine_trl, NULL},
     {"reward_other", "cosine/open_r1_chars_no_clamp", cosine_open_r1, NULL},
