@@ -39,8 +39,8 @@ static const char *const migrations[] = {
     "CREATE VIRTUAL TABLE fts USING fts5(text, who, content='doc', content_rowid='rowid', tokenize='ego', detail=none, columnsize=0);"
     "CREATE VIRTUAL TABLE terms USING fts5vocab(fts, 'instance');",
     /* Who is known when follows from the rows of a view; a time kept beside the name would be that of whichever row came in first. */
-    "DROP TABLE alias; ALTER TABLE entity DROP COLUMN known_t; INSERT INTO meta VALUES('stale_from', 0);"
-    "INSERT INTO fts(fts) VALUES('rebuild');", /* its words are other stems now */
+    ("DROP TABLE alias; ALTER TABLE entity DROP COLUMN known_t; INSERT INTO meta VALUES('stale_from', 0);"
+     "INSERT INTO fts(fts) VALUES('rebuild');"), /* its words are other stems now */
     "CREATE TABLE lexicon(term TEXT PRIMARY KEY, vec BLOB NOT NULL) STRICT;",
 };
 static const char *const inserts[EGO_KINDS] = {
