@@ -66,7 +66,7 @@ static void compare_decoding(golden *g, const char *dir, const char *clip, const
     video_frames v = {0};
     frame_take all = {.rule = FRAMES_LINSPACE, .count = total};
     lmm_status st = video_load_file(&v, path, &all, 0, NULL);
-    if (st == LMM_E_UNSUPPORTED) golden_skip(g, 1, lmm_message());
+    if (st == LMM_E_UNSUPPORTED) golden_skip(g, 1, "%s", lmm_message());
     else if (st) golden_fail(g, "%s", lmm_message());
     else {
         bool shown = v.count == total && v.width == tree_int(about, "width", 0) && v.height == tree_int(about, "height", 0);
