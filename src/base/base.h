@@ -48,7 +48,8 @@ char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* 64-byte aligned, zeroed, fails with LMM_E_MEMORY and `what` in the message. Free with free(). */
 lmm_status mem_try(void **out, size_t size, const char *what);
-bool size_mul(size_t a, size_t b, size_t *out); /* false when a*b does not fit */
+lmm_status mem_try_raw(void **out, size_t size, const char *what); /* not zeroed: for what is written before it is read */
+bool size_mul(size_t a, size_t b, size_t *out);                    /* false when a*b does not fit */
 
 /* A growing byte string, always NUL-terminated after the first write; zero-initialise, buf_free when done. */
 typedef struct {

@@ -65,6 +65,8 @@ static lmm_status block_new(void **out, size_t size, const char *what) {
     return LMM_OK;
 }
 
+lmm_status mem_try_raw(void **out, size_t size, const char *what) { return block_new(out, size, what); }
+
 lmm_status mem_try(void **out, size_t size, const char *what) {
     lmm_status st = block_new(out, size, what);
     if (!st) memset(*out, 0, size);

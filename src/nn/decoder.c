@@ -153,7 +153,7 @@ lmm_status kv_cache_open(kv_cache *out, const decoder_config *c, int capacity) {
     if (!size_mul(row * sizeof(float), (size_t)capacity, &one) || !size_mul(one, 2 * (size_t)c->layer_count, &all))
         return LMM_FAIL(LMM_E_LIMIT, "a KV cache of %d rows does not fit in memory", capacity);
     void *data;
-    lmm_status st = mem_try(&data, all, "the KV cache");
+    lmm_status st = mem_try_raw(&data, all, "the KV cache"); /* rows are stored before attention reads them */
     if (st) return st;
     *out = (kv_cache){c->layer_count, capacity, mem_new((size_t)c->layer_count, sizeof(tensor)),
                       mem_new((size_t)c->layer_count, sizeof(tensor)), data};
