@@ -25,7 +25,8 @@ struct lmm_model {
     lmm_products products;  /* lmm_model_products */
     uint64_t version;       /* counts optimizer steps: a session that sees another one drops its cache */
 };
-int model_digits(const lmm_model *m); /* cx.digits of its sessions */
+bool model_ends(const lmm_model *m, int id); /* whether the id ends an answer */
+int model_digits(const lmm_model *m);        /* cx.digits of its sessions */
 /* Opens the text side of a folder around a network (taken over, also on failure). A network of a GGUF file brings its own. */
 lmm_status model_wrap(lmm_model **out, lmm_runtime *runtime, net *n, const char *text_dir);
 

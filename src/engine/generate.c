@@ -26,13 +26,9 @@ typedef struct {
 } generation;
 
 static bool is_eos(const lmm_model *m, const lmm_gen_opts *o, int id) {
-    if (o->eos) {
-        for (int i = 0; i < o->eos_count; i++)
-            if (o->eos[i] == id) return true;
-        return false;
-    }
-    for (int i = 0; i < m->eos.count; i++)
-        if (m->eos.at[i] == id) return true;
+    if (!o->eos) return model_ends(m, id);
+    for (int i = 0; i < o->eos_count; i++)
+        if (o->eos[i] == id) return true;
     return false;
 }
 

@@ -4,11 +4,14 @@
 
 #include "engine/engine.h"
 
-static void add_eos(lmm_model *m, int id) {
-    if (id < 0) return;
+bool model_ends(const lmm_model *m, int id) {
     for (int i = 0; i < m->eos.count; i++)
-        if (m->eos.at[i] == id) return;
-    VEC_PUSH(&m->eos, id);
+        if (m->eos.at[i] == id) return true;
+    return false;
+}
+
+static void add_eos(lmm_model *m, int id) {
+    if (id >= 0 && !model_ends(m, id)) VEC_PUSH(&m->eos, id);
 }
 
 /* eos_token_id may be a number or a list; true when the key said anything. */

@@ -9,12 +9,6 @@ static void add_once(id_list *out, int id) {
     VEC_PUSH(out, id);
 }
 
-static bool ends(const lmm_model *m, int id) {
-    for (int i = 0; i < m->eos.count; i++)
-        if (m->eos.at[i] == id) return true;
-    return false;
-}
-
 /* image_token_index, video_token_id, vision_start_token_id, audio_token_index, boi_token_index, ... */
 static bool names_media_token(const char *key) {
     static const char *const about[] = {"image", "video", "vision", "audio", "speech", "boi_", "eoi_", "boa_", "eoa_"};
@@ -42,6 +36,6 @@ void banned_ids(id_list *out, const lmm_model *m) {
         if (id >= 0) add_once(out, id);
     }
     int pad = m->tok ? tokenizer_pad(m->tok) : -1;
-    if (pad >= 0 && !ends(m, pad)) add_once(out, pad);
+    if (pad >= 0 && !model_ends(m, pad)) add_once(out, pad);
     for (int id = m->tok ? tokenizer_vocab_size(m->tok) : vocab; id < vocab; id++) add_once(out, id);
 }

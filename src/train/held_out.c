@@ -23,6 +23,7 @@ lmm_status held_out_open(held_out *h, const trainer *t) {
     const recipe *r = &t->r;
     lmm_status st = LMM_OK;
     if (!r->held.every) return LMM_OK;
+    h->prompts.enough = r->held.answers; /* one record may bring a few more */
     for (int d = 0; d < r->held.data.count && !st; d++) {
         st = samples_load(&h->samples, r, &r->held.data.at[d], t->model, NULL);
         if (!st && r->held.answers) st = prompts_load(&h->prompts, r, &r->held.data.at[d], t->model, NULL);
@@ -76,19 +77,14 @@ static void write_answer(const held_out *h, int64_t step, const sample *s, const
 
 static lmm_status answer_one(const held_out *h, const trainer *t, const sample *s) {
     const lmm_gen_opts o = {.max_tokens = t->r.held.max_tokens};
-    lmm_prompt *p;
-    lmm_session *session = NULL;
+    lmm_session *session;
     lmm_answer a = {0};
-    lmm_status st =
-        prompt_build(&p, t->model, s->text, strlen(s->text), &s->media, &s->video, NULL, prompt_adds_special(t->model, s->text));
+    lmm_status st = prompt_session(&session, t->model, s, o.max_tokens);
     if (st) return st;
-    st = lmm_session_open(&session, t->model, &(lmm_session_opts){.context = lmm_prompt_length(p) + o.max_tokens + 1});
-    if (!st) st = lmm_session_sync(session, p, NULL);
-    if (!st) st = lmm_generate(&session, 1, &o, NULL, NULL, &a);
+    st = lmm_generate(&session, 1, &o, NULL, NULL, &a);
     if (!st) write_answer(h, t->step, s, &a);
     lmm_answers_free(&a, 1);
     lmm_session_close(session);
-    lmm_prompt_free(p);
     return st;
 }
 

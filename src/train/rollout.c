@@ -52,14 +52,8 @@ void rollout_close(rollout *o, const trainer *t) {
 /* The group's sessions: the first has read the prompt, the others are its forks. */
 static lmm_status open_group(lmm_session **sessions, trainer *t, const sample *s) {
     const recipe_grpo *g = &t->r.grpo;
-    lmm_prompt *p;
-    lmm_status st =
-        prompt_build(&p, t->model, s->text, strlen(s->text), &s->media, &s->video, NULL, prompt_adds_special(t->model, s->text));
-    if (st) return st;
-    st = lmm_session_open(&sessions[0], t->model, &(lmm_session_opts){.context = lmm_prompt_length(p) + g->max_tokens + 1});
-    if (!st) st = lmm_session_sync(sessions[0], p, NULL);
+    lmm_status st = prompt_session(&sessions[0], t->model, s, g->max_tokens);
     for (int i = 1; i < g->group && !st; i++) st = lmm_session_fork(&sessions[i], sessions[0]);
-    lmm_prompt_free(p);
     return st;
 }
 

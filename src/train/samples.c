@@ -147,17 +147,11 @@ static int common(const id_list *a, const id_list *b) {
     return i;
 }
 
-static bool is_eos(const lmm_model *m, int id) {
-    for (int i = 0; i < m->eos.count; i++)
-        if (m->eos.at[i] == id) return true;
-    return false;
-}
-
 /* Labels of one answer: ids [from, to) up to and including its end token. */
 static void label_range(sample *s, const lmm_model *m, int offset, int from, int to) {
     int end = to;
     for (int i = from; i < to; i++)
-        if (is_eos(m, s->ids.at[offset + i])) {
+        if (model_ends(m, s->ids.at[offset + i])) {
             end = i + 1;
             break;
         }
@@ -326,7 +320,7 @@ static lmm_status load_records(sample_set *out, const recipe *r, const recipe_da
     if (st) return st;
     source src = {m, d};
     int count, *chosen = chosen_records(r, d, records.count, &count);
-    for (int i = 0; i < count && !st; i++) {
+    for (int i = 0; i < count && !st && !(out->enough && out->list.count >= out->enough); i++) {
         st = LMM_CONTEXT(add(out, r, &src, table_row(&records, chosen[i])), "'%s': record %d", d->path, chosen[i] + 1);
         if (st) st = sample_broken(out, r, st);
         if (bar) progress_set(bar, i + 1, d->path);
@@ -478,4 +472,16 @@ static lmm_status add_prompts(sample_set *set, const recipe *r, const source *sr
 
 lmm_status prompts_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
     return load_records(out, r, d, m, bar, add_prompts);
+}
+
+lmm_status prompt_session(lmm_session **out, const lmm_model *m, const sample *s, int answer) {
+    lmm_prompt *p;
+    lmm_session *session = NULL;
+    lmm_status st = prompt_build(&p, m, s->text, strlen(s->text), &s->media, &s->video, NULL, prompt_adds_special(m, s->text));
+    if (st) return st;
+    st = lmm_session_open(&session, m, &(lmm_session_opts){.context = lmm_prompt_length(p) + answer + 1});
+    if (!st) st = lmm_session_sync(session, p, NULL);
+    lmm_prompt_free(p);
+    if (st) return lmm_session_close(session), st;
+    return *out = session, LMM_OK;
 }

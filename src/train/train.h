@@ -113,6 +113,7 @@ typedef struct {
 typedef struct {
     VEC(sample) list;
     int skipped, broken;
+    int enough; /* loading stops at so many; 0: never */
 } sample_set;
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
 /* Pairs: sample 2k is the chosen answer of pair k, 2k + 1 the rejected one. Records {image(s), prompt, chosen, rejected}: texts as LLaVA's, or lists of messages as trl's
@@ -121,6 +122,8 @@ lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, co
 /* Prompts to be answered, with their reference answers: a sample has the ids of the prompt up to the answer's opening, no labels, and one segment per id list added later.
  * Records {image(s), problem, solution}, or conversations, of which every question with its answer is one prompt. */
 lmm_status prompts_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
+/* A session that has read the prompt and has room for `answer` ids more. */
+lmm_status prompt_session(lmm_session **out, const lmm_model *m, const sample *prompt, int answer);
 /* Counts a broken sample, whose message is set: LMM_OK while the recipe allows one more, with the message on stderr; else st. */
 lmm_status sample_broken(sample_set *set, const recipe *r, lmm_status st);
 void sample_set_free(sample_set *s);

@@ -82,12 +82,6 @@ static double session_says(const opened *o, const char *messages, const char *an
     return sum;
 }
 
-static bool is_end(const lmm_model *m, int id) {
-    for (int k = 0; k < m->eos.count; k++)
-        if (m->eos.at[k] == id) return true;
-    return false;
-}
-
 static void assert_numbers_are_a_sessions(const char *path, turn_mode turns) {
     static const char asked[] = "[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"image\": \"p.png\"}, {\"type\": \"video\", "
                                 "\"video\": \"clip\"}, {\"type\": \"text\", \"text\": \"Which moves?\"}]}]";
@@ -100,7 +94,7 @@ static void assert_numbers_are_a_sessions(const char *path, turn_mode turns) {
     float *logprob = mem_new((size_t)b.rows, sizeof *logprob);
     pass(&o, &b, false, logprob);
     double sum = 0, said = session_says(&o, asked, "the second");
-    for (int i = 0; i < b.rows && !is_end(o.model, b.label.at[i]); i++)
+    for (int i = 0; i < b.rows && !model_ends(o.model, b.label.at[i]); i++)
         if (b.label.at[i] >= 0) sum += (double)logprob[i];
     if (!(fabs(sum - said) < 1e-4 * fabs(said))) fail_msg("%s, turns %d: training says %.7g, a session %.7g", path, (int)turns, sum, said);
     free(logprob);
