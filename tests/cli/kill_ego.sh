@@ -2,12 +2,10 @@
 # A memory killed at random moments of import, build and forget: what was acknowledged is there, a file is in whole or not at all, a repeated command ends
 # where one that never stopped does, and what was forgotten does not come back. KILLS (default 4) of each; 200 by hand.
 set -u
+. "$LMM_SOURCE/tests/util/kill.sh"
 kills=${KILLS:-4}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-seed=${SEED:-1}
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-random() { seed=$(((seed * 1103515245 + 12345) % 2147483648)); echo $((seed / 65536 % ($1 + 1))); }
 
 # 24 files of 60 rows; every seventh row names somebody who will be forgotten.
 files=24 rows=60
@@ -23,14 +21,7 @@ done
 
 ego() { verb=$1; shift; "$LMM" ego "$verb" "$@" 2>"$tmp/err"; }
 # Runs a command in the background and kills it somewhere in its usual time; $took holds that.
-killed() {
-    "$LMM" ego "$@" >/dev/null 2>&1 &
-    job=$!
-    sleep "$(random "$took" | awk '{ printf "%.3f", $1 / 1000 }')"
-    kill -KILL $job 2>/dev/null
-    wait $job 2>/dev/null
-    seed=$((seed + 7))
-}
+killed() { kill_within $((took + 1)) "$LMM" ego "$@"; }
 timed() { start=$(now_ms); "$@" >/dev/null; took=$(($(now_ms) - start)); }
 rows_of() { ego export "$1" "$tmp/rows.jsonl" >/dev/null && cat "$tmp/rows.jsonl"; }
 reading() { ego search "$1" "Quetzalina cup of file 7" -w JAKE -n 30 --json; ego timeline "$1" -w JAKE -n 2000 --json; }

@@ -2,6 +2,7 @@
 # An evaluation killed at random moments and resumed writes the bytes of one that never stopped, and asks nothing twice.
 # KILLS (default 6) says how often; 50 was seen to hold.
 set -u
+. "$LMM_SOURCE/tests/util/kill.sh"
 kills=${KILLS:-6}
 model=$LMM_SOURCE/models/mini
 [ -f "$model/model.safetensors" ] || { echo "skipped: $model is not here"; exit 0; }
@@ -39,9 +40,6 @@ metric_list: [{metric: acc, aggregation: mean}]
 Y
 eval="$LMM eval -m $model -q -t 1 --tasks say,choose --include_path $tmp/tasks --data $tmp --log_samples --resume --batch_size 3"
 bytes() { cat "$1"/*_results.json "$1"/*_samples_*.jsonl | sha256sum; }
-seed=${SEED:-1}
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-random() { seed=$(((seed * 1103515245 + 12345) % 2147483648)); echo $((seed / 65536 % $1)); }
 
 start=$(now_ms)
 $eval --output_path "$tmp/whole" >"$tmp/out" 2>&1 || echo "not ok whole_run: $(cat "$tmp/out")"
@@ -52,13 +50,8 @@ different=0 runs=0 i=0
 while [ $i -lt "$kills" ]; do
     rm -rf "$tmp/killed"
     while [ $i -lt "$kills" ] && ! ls "$tmp"/killed/*_results.json >/dev/null 2>&1; do
-        $eval --output_path "$tmp/killed" >"$tmp/out" 2>&1 &
-        job=$!
-        sleep "$(random "$took" | awk '{ printf "%.3f", $1 / 1000 }')"
-        kill -KILL $job 2>/dev/null
-        wait $job 2>/dev/null
+        kill_within "$took" $eval --output_path "$tmp/killed"
         i=$((i + 1))
-        seed=$((seed + i))
     done
     $eval --output_path "$tmp/killed" >"$tmp/out" 2>&1 || echo "not ok resume: $(cat "$tmp/out")"
     runs=$((runs + 1))

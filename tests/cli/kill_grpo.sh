@@ -2,6 +2,7 @@
 # A run from rewards, killed in a rollout, in an update or while it saves, and resumed, ends in the weights of one that never stopped.
 # KILLS (default 6) says how often; 90 were seen to hold.
 set -u
+. "$LMM_SOURCE/tests/util/kill.sh"
 kills=${KILLS:-6}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -23,9 +24,6 @@ keep: 3
 YAML
 train="$LMM train grpo -c $tmp/recipe.yaml -q -t 1"
 weights() { sha256sum <"$1/final/model.safetensors"; }
-seed=${SEED:-1}
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-random() { seed=$(((seed * 1103515245 + 12345) % 2147483648)); echo $((seed / 65536 % $1)); }
 
 start=$(now_ms)
 $train >"$tmp/out" 2>&1 || echo "not ok whole_run: $(cat "$tmp/out")"
@@ -36,13 +34,8 @@ same=0 different=0 i=0 inside=0
 while [ $i -lt "$kills" ]; do
     rm -rf "$tmp/killed"
     while [ $i -lt "$kills" ] && [ ! -d "$tmp/killed/final" ]; do
-        $train run="$tmp/killed" >"$tmp/out" 2>&1 &
-        job=$!
-        sleep "$(random "$took" | awk '{ printf "%.3f", $1 / 1000 }')"
-        kill -KILL $job 2>/dev/null
-        wait $job 2>/dev/null
+        kill_within "$took" $train run="$tmp/killed"
         i=$((i + 1))
-        seed=$((seed + i))
         newest=$(ls -d "$tmp"/killed/step-* 2>/dev/null | tail -1)
         [ -n "$newest" ] && [ -f "$newest/rollout-00001-of-00001.json" ] && inside=$((inside + 1))
     done

@@ -2,6 +2,7 @@
 # A training run killed at random moments and resumed ends in the weights of one that never stopped; damaged checkpoints are passed over.
 # KILLS (default 8) and DAMAGES (default 12) say how often; 100 and 200 were seen to hold.
 set -u
+. "$LMM_SOURCE/tests/util/kill.sh"
 kills=${KILLS:-8} damages=${DAMAGES:-12}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -22,10 +23,6 @@ keep: 3
 YAML
 train="$LMM train sft -c $tmp/recipe.yaml -q -t 1"
 weights() { sha256sum <"$1/final/model.safetensors"; }
-# Milliseconds since some moment, and a number below N that differs from call to call and from run to run only by SEED.
-seed=${SEED:-1}
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-random() { seed=$(((seed * 1103515245 + 12345) % 2147483648)); echo $((seed / 65536 % $1)); }
 
 start=$(now_ms)
 $train >"$tmp/out" 2>&1 || echo "not ok whole_run: $(cat "$tmp/out")"
@@ -37,13 +34,8 @@ same=0 different=0 i=0
 while [ $i -lt "$kills" ]; do
     rm -rf "$tmp/killed"
     while [ $i -lt "$kills" ] && [ ! -d "$tmp/killed/final" ]; do
-        $train run="$tmp/killed" >"$tmp/out" 2>&1 &
-        job=$!
-        sleep "$(random "$took" | awk '{ printf "%.3f", $1 / 1000 }')"
-        kill -KILL $job 2>/dev/null
-        wait $job 2>/dev/null
+        kill_within "$took" $train run="$tmp/killed"
         i=$((i + 1))
-        seed=$((seed + i))
     done
     $train run="$tmp/killed" >"$tmp/out" 2>&1 || echo "not ok resume: $(cat "$tmp/out")"
     [ "$(weights "$tmp/killed")" = "$want" ] && same=$((same + 1)) || different=$((different + 1))
@@ -59,11 +51,13 @@ newest=$tmp/part/step-00000011
 while [ $i -lt "$damages" ]; do
     rm -rf "$tmp/hurt"
     cp -r "$tmp/part" "$tmp/hurt"
-    file=$(find "$tmp/hurt/step-00000011" -type f | sort | awk -v n="$(random 1000)" '{ f[NR] = $0 } END { print f[n % NR + 1] }')
+    draw 1000
+    file=$(find "$tmp/hurt/step-00000011" -type f | sort | awk -v n=$drawn '{ f[NR] = $0 } END { print f[n % NR + 1] }')
     size=$(wc -c <"$file")
-    if [ $((i % 2)) = 0 ]; then truncate -s "$(random "$size")" "$file"
+    draw "$size"
+    at=$drawn
+    if [ $((i % 2)) = 0 ]; then truncate -s "$at" "$file"
     else
-        at=$(random "$size")
         byte=$(dd if="$file" bs=1 skip="$at" count=1 2>/dev/null | od -An -tu1 | tr -d ' ')
         printf "\\$(printf %03o $(((byte + 1) % 256)))" | dd of="$file" bs=1 seek="$at" conv=notrunc 2>/dev/null
     fi

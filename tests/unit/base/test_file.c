@@ -13,21 +13,10 @@
 #include <unistd.h>
 
 #include "base/base.h"
-
-static char folder[] = "/tmp/test-file-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
+#include "../folder.h"
 
 /* Paths live until the process ends its test: at most a few dozen. */
-static const char *in_folder(const char *name) {
+static const char *place_of(const char *name) {
     static char paths[8][512];
     static int at;
     at = (at + 1) % 8;
@@ -57,11 +46,11 @@ static int entry_count(const char *dir) {
 static void a_mapped_file_shows_its_bytes(void **state) {
     (void)state;
     file_map m;
-    put_text(in_folder("mapped"), "hello");
-    assert_int_equal(file_map_open(&m, in_folder("mapped")), LMM_OK);
+    put_text(place_of("mapped"), "hello");
+    assert_int_equal(file_map_open(&m, place_of("mapped")), LMM_OK);
     assert_int_equal(m.size, 5);
     assert_memory_equal(m.data, "hello", 5);
-    assert_string_equal(m.path, in_folder("mapped"));
+    assert_string_equal(m.path, place_of("mapped"));
     file_map_close(&m);
     assert_null(m.path);
 }
@@ -69,8 +58,8 @@ static void a_mapped_file_shows_its_bytes(void **state) {
 static void an_empty_file_maps_to_size_0(void **state) {
     (void)state;
     file_map m;
-    put_text(in_folder("empty"), "");
-    assert_int_equal(file_map_open(&m, in_folder("empty")), LMM_OK);
+    put_text(place_of("empty"), "");
+    assert_int_equal(file_map_open(&m, place_of("empty")), LMM_OK);
     assert_int_equal(m.size, 0);
     assert_string_equal((const char *)m.data, "");
     file_map_close(&m);
@@ -79,53 +68,53 @@ static void an_empty_file_maps_to_size_0(void **state) {
 static void what_is_no_file_is_not_mapped(void **state) {
     (void)state;
     file_map m;
-    assert_int_equal(file_map_open(&m, in_folder("missing")), LMM_E_IO);
+    assert_int_equal(file_map_open(&m, place_of("missing")), LMM_E_IO);
     assert_non_null(strstr(lmm_message(), "missing': No such file"));
     assert_int_equal(file_map_open(&m, folder), LMM_E_IO);
     assert_non_null(strstr(lmm_message(), "a folder"));
-    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
-    assert_int_equal(file_map_open(&m, in_folder("pipe")), LMM_E_IO);
-    assert_int_equal(unlink(in_folder("pipe")), 0);
+    assert_int_equal(mkfifo(place_of("pipe"), 0600), 0);
+    assert_int_equal(file_map_open(&m, place_of("pipe")), LMM_E_IO);
+    assert_int_equal(unlink(place_of("pipe")), 0);
 }
 
 static void reading_stops_at_the_limit(void **state) {
     (void)state;
     char *text = NULL;
-    put_text(in_folder("ten"), "0123456789");
-    assert_int_equal(file_read(&text, NULL, in_folder("ten"), 9), LMM_E_LIMIT);
+    put_text(place_of("ten"), "0123456789");
+    assert_int_equal(file_read(&text, NULL, place_of("ten"), 9), LMM_E_LIMIT);
     assert_null(text);
     assert_non_null(strstr(lmm_message(), "limit of 9 bytes"));
-    assert_int_equal(file_read(&text, NULL, in_folder("ten"), 10), LMM_OK);
+    assert_int_equal(file_read(&text, NULL, place_of("ten"), 10), LMM_OK);
     assert_string_equal(text, "0123456789");
     free(text);
     assert_int_equal(file_read(&text, NULL, folder, 10), LMM_E_IO);
-    assert_int_equal(file_read(&text, NULL, in_folder("missing"), 10), LMM_E_IO);
+    assert_int_equal(file_read(&text, NULL, place_of("missing"), 10), LMM_E_IO);
     assert_int_equal(file_read(&text, NULL, "/dev/zero", 100000), LMM_E_LIMIT);
 }
 
 static void folders_are_made_listed_and_removed(void **state) {
     (void)state;
-    assert_int_equal(dir_make(in_folder("d/e//f/")), LMM_OK);
-    assert_int_equal(dir_make(in_folder("d/e/f")), LMM_OK);
-    put_text(in_folder("d/b"), "1");
-    put_text(in_folder("d/a"), "1");
-    put_text(in_folder("d/e/f/x"), "1");
-    assert_int_equal(symlink("/", in_folder("d/e/root")), 0); /* must not be followed */
+    assert_int_equal(dir_make(place_of("d/e//f/")), LMM_OK);
+    assert_int_equal(dir_make(place_of("d/e/f")), LMM_OK);
+    put_text(place_of("d/b"), "1");
+    put_text(place_of("d/a"), "1");
+    put_text(place_of("d/e/f/x"), "1");
+    assert_int_equal(symlink("/", place_of("d/e/root")), 0); /* must not be followed */
     char **names = NULL;
     int count = 0;
-    assert_int_equal(dir_list(&names, &count, in_folder("d")), LMM_OK);
+    assert_int_equal(dir_list(&names, &count, place_of("d")), LMM_OK);
     assert_int_equal(count, 3);
     assert_string_equal(names[0], "a");
     assert_string_equal(names[1], "b");
     assert_string_equal(names[2], "e");
     names_free(names, count);
-    assert_true(file_is_dir(in_folder("d/e")));
-    assert_false(file_is_dir(in_folder("d/a")));
-    assert_int_equal(dir_make(in_folder("d/a/below")), LMM_E_IO);
-    assert_int_equal(dir_remove(in_folder("d")), LMM_OK);
-    assert_false(file_exists(in_folder("d")));
-    assert_int_equal(dir_remove(in_folder("d")), LMM_OK);
-    assert_int_equal(dir_list(&names, &count, in_folder("d")), LMM_E_IO);
+    assert_true(file_is_dir(place_of("d/e")));
+    assert_false(file_is_dir(place_of("d/a")));
+    assert_int_equal(dir_make(place_of("d/a/below")), LMM_E_IO);
+    assert_int_equal(dir_remove(place_of("d")), LMM_OK);
+    assert_false(file_exists(place_of("d")));
+    assert_int_equal(dir_remove(place_of("d")), LMM_OK);
+    assert_int_equal(dir_list(&names, &count, place_of("d")), LMM_E_IO);
 }
 
 static void assert_path(char *got, const char *expected) {
@@ -151,7 +140,7 @@ static void paths_are_joined_and_split(void **state) {
 
 static void a_file_is_replaced_whole_and_keeps_its_rights(void **state) {
     (void)state;
-    const char *path = in_folder("kept");
+    const char *path = place_of("kept");
     struct stat info;
     put_text(path, "old");
     assert_int_equal(chmod(path, 0640), 0);
@@ -173,7 +162,7 @@ static void an_aborted_file_leaves_no_trace(void **state) {
     (void)state;
     int before = entry_count(folder);
     file_writer *w = NULL;
-    assert_int_equal(file_writer_open(&w, in_folder("never")), LMM_OK);
+    assert_int_equal(file_writer_open(&w, place_of("never")), LMM_OK);
     assert_int_equal(file_writer_put(w, "x", 1), LMM_OK);
     file_writer_abort(w);
     file_writer_abort(NULL);
@@ -183,7 +172,7 @@ static void an_aborted_file_leaves_no_trace(void **state) {
 static void what_cannot_be_opened_is_said(void **state) {
     (void)state;
     file_writer *w = NULL;
-    assert_int_equal(file_writer_open(&w, in_folder("no/such/folder")), LMM_E_IO);
+    assert_int_equal(file_writer_open(&w, place_of("no/such/folder")), LMM_E_IO);
     assert_int_equal(file_writer_open(&w, folder), LMM_E_IO);
     assert_non_null(strstr(lmm_message(), "Is a directory"));
     assert_null(w);
@@ -191,12 +180,12 @@ static void what_cannot_be_opened_is_said(void **state) {
 
 static void a_left_over_and_a_laid_link_are_no_obstacle(void **state) {
     (void)state;
-    char *temporary = mem_printf("%s.tmp-%ld", in_folder("target"), (long)getpid());
-    put_text(in_folder("victim"), "safe");
-    assert_int_equal(symlink(in_folder("victim"), temporary), 0);
-    put_text(in_folder("target"), "new");
-    assert_holds(in_folder("target"), "new");
-    assert_holds(in_folder("victim"), "safe");
+    char *temporary = mem_printf("%s.tmp-%ld", place_of("target"), (long)getpid());
+    put_text(place_of("victim"), "safe");
+    assert_int_equal(symlink(place_of("victim"), temporary), 0);
+    put_text(place_of("target"), "new");
+    assert_holds(place_of("target"), "new");
+    assert_holds(place_of("victim"), "safe");
     free(temporary);
 }
 
@@ -216,7 +205,7 @@ static void a_full_device_is_reported(void **state) {
 
 static void a_full_disk_leaves_the_old_file(void **state) {
     (void)state;
-    const char *path = in_folder("survivor");
+    const char *path = place_of("survivor");
     put_text(path, "old");
     int before = entry_count(folder);
     struct rlimit held, tight;
@@ -245,33 +234,33 @@ static void fill(const char *dir, const char *text) {
 
 static void a_folder_is_replaced_whole(void **state) {
     (void)state;
-    assert_int_equal(dir_make(in_folder("box")), LMM_OK);
+    assert_int_equal(dir_make(place_of("box")), LMM_OK);
     for (int round = 0; round < 3; round++) {
         char *tmp = NULL;
-        assert_int_equal(dir_replace_begin(&tmp, in_folder("box/ckpt/")), LMM_OK);
+        assert_int_equal(dir_replace_begin(&tmp, place_of("box/ckpt/")), LMM_OK);
         fill(tmp, round == 0 ? "first" : round == 1 ? "second" : "third");
         if (round == 1) { /* a crashed try that had our number */
             free(tmp);
-            assert_int_equal(dir_replace_begin(&tmp, in_folder("box/ckpt")), LMM_OK);
+            assert_int_equal(dir_replace_begin(&tmp, place_of("box/ckpt")), LMM_OK);
             assert_int_equal(entry_count(tmp), 0);
             fill(tmp, "second");
         }
-        if (round) assert_holds(in_folder("box/ckpt/file"), round == 1 ? "first" : "second");
-        assert_int_equal(dir_replace_commit(tmp, in_folder("box/ckpt/")), LMM_OK);
+        if (round) assert_holds(place_of("box/ckpt/file"), round == 1 ? "first" : "second");
+        assert_int_equal(dir_replace_commit(tmp, place_of("box/ckpt/")), LMM_OK);
         free(tmp);
-        assert_holds(in_folder("box/ckpt/sub/deep"), round == 0 ? "first" : round == 1 ? "second" : "third");
-        assert_int_equal(entry_count(in_folder("box")), 1);
+        assert_holds(place_of("box/ckpt/sub/deep"), round == 0 ? "first" : round == 1 ? "second" : "third");
+        assert_int_equal(entry_count(place_of("box")), 1);
     }
 }
 
 static void a_failed_folder_commit_keeps_the_old_one(void **state) {
     (void)state;
-    assert_int_equal(dir_make(in_folder("shelf/ckpt")), LMM_OK);
-    put_text(in_folder("shelf/ckpt/file"), "old");
-    assert_int_equal(dir_replace_commit(in_folder("shelf/missing"), in_folder("shelf/ckpt")), LMM_E_IO);
+    assert_int_equal(dir_make(place_of("shelf/ckpt")), LMM_OK);
+    put_text(place_of("shelf/ckpt/file"), "old");
+    assert_int_equal(dir_replace_commit(place_of("shelf/missing"), place_of("shelf/ckpt")), LMM_E_IO);
     assert_non_null(strstr(lmm_message(), "missing"));
-    assert_holds(in_folder("shelf/ckpt/file"), "old");
-    assert_int_equal(entry_count(in_folder("shelf")), 1);
+    assert_holds(place_of("shelf/ckpt/file"), "old");
+    assert_int_equal(entry_count(place_of("shelf")), 1);
 }
 
 int main(void) {
@@ -291,5 +280,5 @@ int main(void) {
         cmocka_unit_test(a_folder_is_replaced_whole),
         cmocka_unit_test(a_failed_folder_commit_keeps_the_old_one),
     };
-    return cmocka_run_group_tests_name("file", tests, make_folder, drop_folder);
+    return cmocka_run_group_tests_name("file", tests, set_up, tear_down);
 }

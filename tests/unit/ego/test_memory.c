@@ -1,38 +1,5 @@
 /* test_memory.c - what a memory keeps, what a view lets through, what forgetting leaves. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "ego/ego.h"
-
-typedef struct {
-    char dir[64];
-    ego *e;
-} world;
-
-static int setup(void **state) {
-    world *w = mem_new(1, sizeof *w);
-    strcpy(w->dir, "/tmp/lmm-ego-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    assert_int_equal(ego_create(w->dir), LMM_OK);
-    assert_int_equal(ego_open(&w->e, w->dir), LMM_OK);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world *w = *state;
-    ego_close(w->e);
-    dir_remove(w->dir);
-    free(w);
-    return 0;
-}
+#include "memory_util.h"
 
 static void add(ego *e, const char *who, int kind, int64_t t0, const char *speaker, const char *text) {
     int stream;

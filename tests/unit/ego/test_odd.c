@@ -1,40 +1,5 @@
 /* test_odd.c - recordings as they come: overlapping, with holes, with wrong clocks, empty, cut off, in other scripts; each is named and the rest is kept. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "ego/ego.h"
-
-typedef struct {
-    char dir[64];
-    ego *e;
-    ego_import_report r;
-} world;
-
-static int setup(void **state) {
-    world *w = mem_new(1, sizeof *w);
-    strcpy(w->dir, "/tmp/lmm-ego-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    assert_int_equal(ego_create(w->dir), LMM_OK);
-    assert_int_equal(ego_open(&w->e, w->dir), LMM_OK);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world *w = *state;
-    buf_free(&w->r.notes);
-    ego_close(w->e);
-    dir_remove(w->dir);
-    free(w);
-    return 0;
-}
+#include "memory_util.h"
 
 static void put_file(world *w, const char *name, const char *text) {
     char *path = mem_printf("%s/in/%s", w->dir, name), *dir = path_dir(path);

@@ -1,20 +1,5 @@
 /* test_read.c - the operators of the reader, and that neither the future, nor other people's rows, nor orders in captions change an answer. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "ego/ego.h"
-
-typedef struct {
-    char dir[64];
-    ego *e;
-} world;
+#include "memory_util.h"
 
 static void add(ego *e, int hour, const char *speaker, const char *text) {
     int stream;
@@ -28,12 +13,9 @@ static void build(ego *e) {
     assert_int_equal(ego_build(e, &(ego_build_opts){.quiet = true}, &r), LMM_OK);
 }
 
-static int setup(void **state) {
-    world *w = mem_new(1, sizeof *w);
-    strcpy(w->dir, "/tmp/lmm-ego-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    assert_int_equal(ego_create(w->dir), LMM_OK);
-    assert_int_equal(ego_open(&w->e, w->dir), LMM_OK);
+static int setup_week(void **state) {
+    if (setup(state)) return -1;
+    world *w = *state;
     add(w->e, 8, NULL, "I put the red mug down in the kitchen.");
     add(w->e, 9, NULL, "Alice carries the red mug and leaves it in the study.");
     add(w->e, 10, NULL, "Tasha places the blue mug in the attic.");
@@ -50,15 +32,6 @@ static int setup(void **state) {
     add(w->e, 36, NULL, "Alice sits at the table for lunch.");
     add(w->e, 36, NULL, "Lucia takes a seat at lunch.");
     build(w->e);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world *w = *state;
-    ego_close(w->e);
-    dir_remove(w->dir);
-    free(w);
     return 0;
 }
 
@@ -152,11 +125,11 @@ static void question_files_with_wrong_options_are_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_operator_answers_from_rows, setup, teardown),
-        cmocka_unit_test_setup_teardown(before_something_happened_it_is_not_known, setup, teardown),
-        cmocka_unit_test_setup_teardown(orders_in_rows_are_data, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_future_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(recordings_of_others_change_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_operator_answers_from_rows, setup_week, teardown),
+        cmocka_unit_test_setup_teardown(before_something_happened_it_is_not_known, setup_week, teardown),
+        cmocka_unit_test_setup_teardown(orders_in_rows_are_data, setup_week, teardown),
+        cmocka_unit_test_setup_teardown(the_future_changes_nothing, setup_week, teardown),
+        cmocka_unit_test_setup_teardown(recordings_of_others_change_nothing, setup_week, teardown),
         cmocka_unit_test(question_files_with_wrong_options_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,4 +44,17 @@ static inline lmm_prompt *raw_prompt(const lmm_model *m, const char *text, const
     return p;
 }
 
+/* A copy of the logits after the prompt (freed), from a fresh session with prefill pieces of `batch` rows (0: the default). free() */
+static inline float *fresh_logits(const opened *o, lmm_prompt *p, int batch) {
+    lmm_session *s;
+    OK(lmm_session_open(&s, o->model, &(lmm_session_opts){.context = 512, .batch = batch}));
+    OK(lmm_session_sync(s, p, NULL));
+    size_t size = (size_t)o->model->net->dec.config.vocab * sizeof(float);
+    float *copy = mem_new(1, size);
+    memcpy(copy, lmm_session_logits(s), size);
+    lmm_session_close(s);
+    lmm_prompt_free(p);
+    return copy;
+}
+
 #endif

@@ -6,16 +6,7 @@ static const char other[] = "USER: <image>\nCompare it with nothing else, please
 
 /* Logits after `text`, from a fresh session with prefill pieces of `batch` rows. */
 static float *logits_of(const opened *o, const char *text, const char *picture, int batch) {
-    lmm_session *s;
-    lmm_prompt *p = raw_prompt(o->model, text, picture);
-    OK(lmm_session_open(&s, o->model, &(lmm_session_opts){.context = 256, .batch = batch}));
-    OK(lmm_session_sync(s, p, NULL));
-    size_t size = (size_t)o->model->net->dec.config.vocab * sizeof(float);
-    float *copy = malloc(size);
-    memcpy(copy, lmm_session_logits(s), size);
-    lmm_session_close(s);
-    lmm_prompt_free(p);
-    return copy;
+    return fresh_logits(o, raw_prompt(o->model, text, picture), batch);
 }
 
 static void assert_same(const opened *o, const float *a, const float *b) {

@@ -7,22 +7,9 @@
 #include <unistd.h>
 
 #include "data/data.h"
+#include "../folder.h"
 
 enum { EACH_BYTE_OF = 4096, PLACES = 200 };
-
-static char folder[] = "/tmp/test-truncated-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
-
-static char *in_folder(const char *name) { return path_join(folder, name); }
 
 /* ---- readers: 0 or a status with its sentence; all that was opened is closed ---- */
 
@@ -102,16 +89,6 @@ static void cut_all(const char *name, lmm_status (*read)(const char *path)) {
     free(wanted);
     free(bytes);
     free(path);
-}
-
-static void copy_in(const char *from, const char *name) {
-    char *a = path_join(from, name), *b = in_folder(name), *bytes;
-    size_t size;
-    OK(file_read(&bytes, &size, a, 1 << 24));
-    OK(file_write(b, bytes, size));
-    free(bytes);
-    free(a);
-    free(b);
 }
 
 /* ---- the files ---- */
@@ -260,5 +237,5 @@ int main(void) {
         cmocka_unit_test(tokenizer_json), cmocka_unit_test(config_and_processor), cmocka_unit_test(preprocessor_config_json),
         cmocka_unit_test(wheel),          cmocka_unit_test(chat_template),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -30,16 +30,7 @@ static lmm_prompt *video_prompt(const lmm_model *m, const char *text, const char
 }
 
 static float *logits_of(const opened *o, const char *text, const char *dir, int batch) {
-    lmm_session *s;
-    lmm_prompt *p = video_prompt(o->model, text, dir, 6);
-    OK(lmm_session_open(&s, o->model, &(lmm_session_opts){.context = 256, .batch = batch}));
-    OK(lmm_session_sync(s, p, NULL));
-    size_t size = (size_t)o->model->net->dec.config.vocab * sizeof(float);
-    float *copy = malloc(size);
-    memcpy(copy, lmm_session_logits(s), size);
-    lmm_session_close(s);
-    lmm_prompt_free(p);
-    return copy;
+    return fresh_logits(o, video_prompt(o->model, text, dir, 6), batch);
 }
 
 static void assert_threads_and_pieces_change_nothing(const char *path, const char *text) {

@@ -8,37 +8,23 @@
 
 #include <cmocka.h>
 
+#include "../folder.h"
 #include "eval/eval.h"
 
 #define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static void put(const char *name, const char *text) {
-    char *path = path_join(folder, name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
 
 static const char task_text[] =
     "task: tiny\ndataset_path: rows.tsv\ndoc_to_text: \"{{ q }}\"\ndoc_to_target: \"{{ a }}\"\nanswer: {kind: exact, gold: a}\n"
     "metric_list:\n  - {metric: exact_match, aggregation: mean}\nmetadata: {version: 3}\n";
 
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-answers-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    put("tiny.yaml", task_text);
-    put("rows.tsv", "q\ta\none\tx\ntwo\ty\nthree\tz\nfour\tw\n");
-    put("answers.jsonl",
-        "{\"task\": \"tiny\", \"doc_id\": 0, \"responses\": [\"x\"]}\n{\"doc_id\": 1, \"filtered_resps\": \"<think>z</think>y\"}\n"
-        "{\"doc_id\": 2, \"response\": \"no\", \"token_counts\": [{\"input_tokens\": 5, \"output_tokens\": 2}]}\n");
+static int set_up_files(void **state) {
+    if (set_up(state)) return -1;
+    write_text("tiny.yaml", task_text);
+    write_text("rows.tsv", "q\ta\none\tx\ntwo\ty\nthree\tz\nfour\tw\n");
+    write_text("answers.jsonl",
+               "{\"task\": \"tiny\", \"doc_id\": 0, \"responses\": [\"x\"]}\n{\"doc_id\": 1, \"filtered_resps\": \"<think>z</think>y\"}\n"
+               "{\"doc_id\": 2, \"response\": \"no\", \"token_counts\": [{\"input_tokens\": 5, \"output_tokens\": 2}]}\n");
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
 }
 
 static tree *run(lmm_eval_opts o) {
@@ -103,17 +89,17 @@ static void doubled_answers_are_refused(void **state) {
     (void)state;
     answer_file *a;
     char *path = path_join(folder, "twice.jsonl");
-    put("twice.jsonl", "{\"doc_id\": 1, \"response\": \"a\"}\n{\"doc_id\": 1, \"response\": \"b\"}\n");
+    write_text("twice.jsonl", "{\"doc_id\": 1, \"response\": \"a\"}\n{\"doc_id\": 1, \"response\": \"b\"}\n");
     assert_int_equal(answers_open(&a, path), LMM_E_FORMAT);
     assert_non_null(strstr(lmm_message(), "line 2"));
-    put("twice.jsonl", "{\"response\": \"a\"}\n");
+    write_text("twice.jsonl", "{\"response\": \"a\"}\n");
     assert_int_equal(answers_open(&a, path), LMM_E_FORMAT);
     assert_non_null(strstr(lmm_message(), "'doc_id'"));
     free(path);
 }
 
 int main(void) {
-#define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define RUN(test) cmocka_unit_test_setup_teardown(test, set_up_files, tear_down)
     const struct CMUnitTest tests[] = {
         RUN(answers_are_scored_and_their_absence_is_counted),
         RUN(limits_may_be_shares_and_offsets_skip),

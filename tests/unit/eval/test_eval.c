@@ -9,27 +9,9 @@
 #include <cmocka.h>
 
 #include "eval/eval.h"
+#include "../folder.h"
 
 #define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-eval-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
-
-static void put(const char *name, const char *text) {
-    char *path = path_join(folder, name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
 
 static const char task_text[] =
     "task: tiny\nmetadata: {version: 2}\ndataset_path: rows.jsonl\ndoc_to_visual: \"{{ file }}\"\ndoc_to_text: \"Q: "
@@ -66,7 +48,7 @@ static void refused(const char *from, const char *to, const char *word) {
     const char *at = strstr(task_text, from);
     assert_non_null(at);
     snprintf(text, sizeof text, "%.*s%s%s", (int)(at - task_text), task_text, to, at + strlen(from));
-    put("a.yaml", text);
+    write_text("a.yaml", text);
     assert_int_not_equal(open_set(&s), LMM_OK);
     if (!strstr(lmm_message(), word)) fail_msg("\"%s\" should hold \"%s\"", lmm_message(), word);
 }
@@ -84,14 +66,14 @@ static void mistakes_name_the_nearest_word(void **state) {
 static void an_included_file_gives_what_is_missing(void **state) {
     (void)state;
     task_set s;
-    put("_base.yaml", task_text);
-    put("a.yaml", "include: _base.yaml\ntask: other\nmetadata: {version: 7}\n");
+    write_text("_base.yaml", task_text);
+    write_text("a.yaml", "include: _base.yaml\ntask: other\nmetadata: {version: 7}\n");
     OK(open_set(&s));
     assert_int_equal(s.all.count, 1);
     assert_int_equal(tree_int(tree_get(s.all.at[0].config, "metadata"), "version", 0), 7);
     assert_string_equal(tree_str(s.all.at[0].config, "dataset_path", ""), "rows.jsonl");
     task_set_close(&s);
-    put("_base.yaml", "include: _base.yaml\n");
+    write_text("_base.yaml", "include: _base.yaml\n");
     assert_int_not_equal(open_set(&s), LMM_OK);
 }
 
@@ -121,11 +103,11 @@ static char *run(int batch) {
 
 static void a_run_reports_scores_by_group(void **state) {
     (void)state;
-    put("tiny.yaml", task_text);
-    put("rows.jsonl",
-        "{\"q\": \"one\", \"a\": \"x\", \"kind\": \"k\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/rgb.png\"}\n"
-        "{\"q\": \"two\", \"a\": \"y\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n"
-        "{\"q\": \"three\", \"a\": \"z\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n");
+    write_text("tiny.yaml", task_text);
+    write_text("rows.jsonl",
+               "{\"q\": \"one\", \"a\": \"x\", \"kind\": \"k\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/rgb.png\"}\n"
+               "{\"q\": \"two\", \"a\": \"y\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n"
+               "{\"q\": \"three\", \"a\": \"z\", \"kind\": \"l\", \"file\": \"" LMM_TESTS "/golden/data/golden/images/gray.png\"}\n");
     char *one = run(1), *three = run(3);
     tree *a, *b;
     OK(tree_parse_json(&a, one, strlen(one), "report"));
@@ -143,8 +125,9 @@ static void a_run_reports_scores_by_group(void **state) {
 
 static void missing_data_says_how_to_get_it(void **state) {
     (void)state;
-    put("tiny.yaml", "task: tiny\ndataset_path: none.json\ndataset_kwargs: {fetch: get-it.sh}\ndoc_to_text: y\nanswer: {kind: exact}\n"
-                     "metric_list:\n  - {metric: exact_match}\n");
+    write_text("tiny.yaml",
+               "task: tiny\ndataset_path: none.json\ndataset_kwargs: {fetch: get-it.sh}\ndoc_to_text: y\nanswer: {kind: exact}\n"
+               "metric_list:\n  - {metric: exact_match}\n");
     task_set s;
     task_run r;
     OK(open_set(&s));

@@ -10,21 +10,9 @@
 #include <string.h>
 
 #include "eval/eval_int.h"
+#include "../folder.h"
 
 #define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-pairs-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
 
 /* Somebody to ask: answers with a digit of the seed, or with a score; may go away after `alive` questions. */
 typedef struct {
@@ -52,14 +40,6 @@ static lmm_status ask(void *self, const lmm_chat_feed *feed) {
     return st;
 }
 
-static char *in_folder(const char *name) { return path_join(folder, name); }
-
-static void put(const char *name, const char *text) {
-    char *path = in_folder(name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
-
 static char *get(const char *name) {
     char *path = in_folder(name), *text;
     OK(file_read(&text, NULL, path, 1 << 20));
@@ -68,8 +48,8 @@ static char *get(const char *name) {
 }
 
 static lmm_status run(const char *out, somebody *policy, somebody *referee, uint64_t seed, lmm_pairs_report *report) {
-    put("prompts.jsonl", "{\"prompt\": \"<image>\\nHow many?\", \"answer\": \"4\"}\n{\"problem\": \"What?\"}\n{\"nothing\": 1}\n"
-                         "{\"prompt\": \"Where?\", \"image\": \"no-such.png\"}\n{\"question\": \"Why?\"}\n");
+    write_text("prompts.jsonl", "{\"prompt\": \"<image>\\nHow many?\", \"answer\": \"4\"}\n{\"problem\": \"What?\"}\n{\"nothing\": 1}\n"
+                                "{\"prompt\": \"Where?\", \"image\": \"no-such.png\"}\n{\"question\": \"Why?\"}\n");
     char *prompts = in_folder("prompts.jsonl"), *path = in_folder(out);
     lmm_status st = lmm_pairs(&(lmm_pairs_opts){.prompts = prompts,
                                                 .images = folder,
@@ -130,7 +110,7 @@ static void a_run_goes_on_from_its_journal(void **state) {
     for (size_t cut = strlen(journal); cut > 300; cut = cut * 7 / 8) {
         char kept = journal[cut];
         journal[cut] = '\0';
-        put("cut.jsonl.journal", journal);
+        write_text("cut.jsonl.journal", journal);
         journal[cut] = kept;
         policy.asked = referee.asked = 0;
         OK(run("cut.jsonl", &policy, &referee, 1, &r));

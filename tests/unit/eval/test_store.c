@@ -9,21 +9,9 @@
 #include <cmocka.h>
 
 #include "eval/eval_int.h"
+#include "../folder.h"
 
 #define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-store-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
 
 static eval_store *open_store(void) {
     char *path = path_join(folder, "new/cache.db");

@@ -9,24 +9,12 @@
 #include <cmocka.h>
 
 #include "eval/eval_int.h"
+#include "../folder.h"
 
 #define OK(call) assert_int_equal((call), LMM_OK)
 
 /* 24 bytes of base64 decode to the head of a PNG; the rest only has to be long. */
 #define PNG64 "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-static char folder[64];
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-visual-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
 
 static void touch(const char *name) {
     char *path = path_join(folder, name), *dir = path_dir(path);

@@ -10,18 +10,7 @@
 #include <unistd.h>
 
 #include "format/format.h"
-
-static char folder[] = "/tmp/test-checkpoint-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
+#include "../folder.h"
 
 static char *fresh_dir(const char *name) {
     char *dir = path_join(folder, name);
@@ -55,7 +44,7 @@ static int fill_list(void **state) {
         list[i] = (named_tensor){names[i], tensor_make(DT_F16, 1, (int64_t[]){3}, halves[i])};
     }
     list[5] = (named_tensor){names[5], tensor_make(DT_F32, 2, (int64_t[]){1, 2}, single)};
-    return make_folder(state);
+    return set_up(state);
 }
 
 static void check_list(const char *path) {
@@ -230,5 +219,5 @@ int main(void) {
         cmocka_unit_test(duplicate_names_are_refused_across_shards),
         cmocka_unit_test(files_of_the_reference_writer_are_read),
     };
-    return cmocka_run_group_tests(tests, fill_list, drop_folder);
+    return cmocka_run_group_tests(tests, fill_list, tear_down);
 }

@@ -13,18 +13,7 @@
 #include <unistd.h>
 
 #include "format/format.h"
-
-static char folder[] = "/tmp/test-safetensors-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
+#include "../folder.h"
 
 /* ---- hostile headers ---- */
 
@@ -387,5 +376,5 @@ int main(void) {
         cmocka_unit_test(a_full_disk_leaves_the_old_shards),
         cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

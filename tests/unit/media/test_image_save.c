@@ -1,19 +1,8 @@
 /* test_image_save.c - what is written reads back the same, and a failure leaves nothing behind. */
 #include "golden_util.h"
+#include "../folder.h"
 
 #include <unistd.h>
-
-static char folder[] = "/tmp/test-image-save-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
 
 static void a_saved_png_reads_back_the_same(void **state) {
     (void)state;
@@ -67,5 +56,5 @@ int main(void) {
         cmocka_unit_test(a_failed_save_leaves_nothing),
         cmocka_unit_test(a_ppm_is_its_header_and_its_pixels),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,6 @@
 /* test_preprocess.c - pictures become the numbers that Hugging Face's Pillow processors make of them. */
 #include "golden_util.h"
+#include "../folder.h"
 
 #include <math.h>
 
@@ -144,38 +145,20 @@ static void bad_options_are_refused_by_name(void **state) {
 
 /* ---- from a folder ---- */
 
-static char folder[] = "/tmp/test-preprocess-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
-
-static void put(const char *name, const char *text) {
-    char *path = path_join(folder, name);
-    assert_int_equal(file_write(path, text, strlen(text)), LMM_OK);
-    free(path);
-}
-
 static void the_nested_processor_wins(void **state) {
     (void)state;
     preprocess_spec s = {0};
     assert_int_equal(preprocess_open(&s, folder), LMM_E_IO);
     assert_non_null(strstr(lmm_message(), "no preprocessor_config.json"));
-    put("processor_config.json", "{\"processor_class\": \"LlavaProcessor\", \"image_processor\": null}");
+    write_text("processor_config.json", "{\"processor_class\": \"LlavaProcessor\", \"image_processor\": null}");
     assert_int_equal(preprocess_open(&s, folder), LMM_E_IO);
-    put("preprocessor_config.json", "{\"size\": 10}");
+    write_text("preprocessor_config.json", "{\"size\": 10}");
     assert_int_equal(preprocess_open(&s, folder), LMM_OK);
     assert_int_equal(s.shortest_edge, 10);
-    put("processor_config.json", "{\"image_processor\": {\"size\": 20}}");
+    write_text("processor_config.json", "{\"image_processor\": {\"size\": 20}}");
     assert_int_equal(preprocess_open(&s, folder), LMM_OK);
     assert_int_equal(s.shortest_edge, 20);
-    put("processor_config.json", "{\"image_processor\": {\"size\": ");
+    write_text("processor_config.json", "{\"image_processor\": {\"size\": ");
     assert_int_equal(preprocess_open(&s, folder), LMM_E_FORMAT);
     assert_non_null(strstr(lmm_message(), "processor_config.json"));
 }
@@ -253,5 +236,5 @@ int main(void) {
         cmocka_unit_test(a_small_picture_is_cropped_with_black_around),
         cmocka_unit_test(scaling_and_normalising_can_be_left_out),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,10 +5,9 @@
 #include "../engine/model_util.h"
 
 #include "models/models_int.h"
+#include "../folder.h"
 
 enum { ROWS = 12, BANDS = 80, WIDTH = 64, MLP = 32, STACK = 5, WINDOW = 2 * ROWS * MEL_HOP, WINDOW_ROWS = ROWS / STACK };
-
-static char folder[] = "/tmp/test-egogpt-XXXXXX";
 
 /* ---- a tiny checkpoint: OneVision's weights under their first names, and an ear of one layer ---- */
 
@@ -85,16 +84,6 @@ static void add_ear(int D, size_t count) {
     free(path);
 }
 
-static void copy_file(const char *name) {
-    char *a = path_join(TINY("llava_onevision"), name), *b = path_join(folder, name), *bytes;
-    size_t size;
-    OK(file_read(&bytes, &size, a, 1 << 24));
-    OK(file_write(b, bytes, size));
-    free(bytes);
-    free(a);
-    free(b);
-}
-
 static void make_checkpoint(size_t ear_count) {
     net *n;
     OK(net_open(&n, TINY("llava_onevision")));
@@ -110,20 +99,14 @@ static void make_checkpoint(size_t ear_count) {
     n->config = own;
     add_ear(n->dec.config.hidden, ear_count);
     net_free(n);
-    copy_file("tokenizer.json");
-    copy_file("tokenizer_config.json");
+    copy_in(TINY("llava_onevision"), "tokenizer.json");
+    copy_in(TINY("llava_onevision"), "tokenizer_config.json");
 }
 
-static int set_up(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
+static int set_up_checkpoint(void **state) {
+    if (set_up(state)) return -1;
     make_checkpoint(COUNT_OF(ear));
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
 }
 
 /* ---- sounds ---- */
@@ -154,16 +137,7 @@ static lmm_prompt *prompt_of(const opened *o, const char *text, const char *soun
 }
 
 static float *logits_of(const opened *o, const char *sound_path, int batch) {
-    lmm_prompt *p = prompt_of(o, "Hear <speech> and <image>: what?", sound_path, PICTURE("rgb.png"));
-    lmm_session *s;
-    OK(lmm_session_open(&s, o->model, &(lmm_session_opts){.context = 512, .batch = batch}));
-    OK(lmm_session_sync(s, p, NULL));
-    size_t size = (size_t)o->model->net->dec.config.vocab * sizeof(float);
-    float *copy = mem_new(1, size);
-    memcpy(copy, lmm_session_logits(s), size);
-    lmm_session_close(s);
-    lmm_prompt_free(p);
-    return copy;
+    return fresh_logits(o, prompt_of(o, "Hear <speech> and <image>: what?", sound_path, PICTURE("rgb.png")), batch);
 }
 
 static int slots_of(const lmm_prompt *p, int id) {
@@ -258,5 +232,5 @@ int main(void) {
         cmocka_unit_test(wrong_sounds_are_refused_in_one_sentence),
         cmocka_unit_test(a_checkpoint_without_its_speech_encoder_is_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_checkpoint, tear_down);
 }

@@ -6,20 +6,7 @@
 
 #include "media/media.h"
 #include "models/models_int.h"
-
-static char folder[] = "/tmp/test-projector-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
-
-static char *in_folder(const char *name) { return path_join(folder, name); }
+#include "../folder.h"
 
 /* ---- the converter's work ---- */
 
@@ -205,5 +192,5 @@ int main(void) {
         cmocka_unit_test(llava_1_6_in_two_files_is_its_folder),
         cmocka_unit_test(what_does_not_fit_is_said),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

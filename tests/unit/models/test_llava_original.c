@@ -3,6 +3,7 @@
 #include "../engine/model_util.h"
 
 #include "models/models_int.h"
+#include "../folder.h"
 
 static tree *parsed(const char *json) {
     tree *t = NULL;
@@ -40,40 +41,10 @@ static void save_as_original(net *n, const char *dir, const char *more, bool kee
     tree_free(config);
 }
 
-static char folder[] = "/tmp/test-llava-original-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop_folder(void **state) {
-    (void)state;
-    return dir_remove(folder) ? -1 : 0;
-}
-
-static void copy_file(const char *from, const char *name) {
-    char *a = path_join(from, name), *b = path_join(folder, name), *bytes;
-    size_t size;
-    OK(file_read(&bytes, &size, a, 1 << 24));
-    OK(file_write(b, bytes, size));
-    free(bytes);
-    free(a);
-    free(b);
-}
-
 static float *logits_of(const opened *o, const char *text, const char *const *pictures, int count) {
     lmm_prompt *p;
-    lmm_session *s;
     OK(lmm_prompt_raw(&p, o->model, text, strlen(text), &(lmm_prompt_opts){.images = pictures, .image_count = count}));
-    OK(lmm_session_open(&s, o->model, &(lmm_session_opts){.context = 512}));
-    OK(lmm_session_sync(s, p, NULL));
-    size_t size = (size_t)o->model->net->dec.config.vocab * sizeof(float);
-    float *copy = mem_new(1, size);
-    memcpy(copy, lmm_session_logits(s), size);
-    lmm_session_close(s);
-    lmm_prompt_free(p);
-    return copy;
+    return fresh_logits(o, p, 0);
 }
 
 static void check_same(const opened *a, const opened *b, const char *text, const char *const *pictures, int count) {
@@ -99,8 +70,8 @@ static void onevision_under_its_first_names_is_onevision(void **state) {
     OK(net_open(&n, TINY("llava_onevision")));
     save_as_original(n, folder, onevision, true);
     net_free(n);
-    copy_file(TINY("llava_onevision"), "tokenizer.json");
-    copy_file(TINY("llava_onevision"), "tokenizer_config.json");
+    copy_in(TINY("llava_onevision"), "tokenizer.json");
+    copy_in(TINY("llava_onevision"), "tokenizer_config.json");
     opened original = open_tiny(folder, 2);
     assert_string_equal(original.model->net->arch->name, "llava_original");
     assert_int_equal(original.model->net->reference, REFERENCE_ORIGINAL);
@@ -165,8 +136,8 @@ static void pieces_between_pictures_are_tokenised_alone(void **state) {
     OK(net_open(&n, TINY("llava")));
     save_as_original(n, folder, "{\"architectures\": [\"LlavaLlamaForCausalLM\"], \"mm_vision_select_layer\": -2}", true);
     net_free(n);
-    copy_file(TINY("llava"), "tokenizer.json");
-    copy_file(TINY("llava"), "tokenizer_config.json");
+    copy_in(TINY("llava"), "tokenizer.json");
+    copy_in(TINY("llava"), "tokenizer_config.json");
     opened o = open_tiny(folder, 1);
     id_list first = {0}, second = {0};
     lmm_prompt *p;
@@ -361,5 +332,5 @@ int main(void) {
         cmocka_unit_test(what_is_not_supported_is_named),
         cmocka_unit_test(a_missing_tower_is_named),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

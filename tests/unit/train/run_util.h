@@ -12,29 +12,9 @@
 #include <string.h>
 
 #include "train/train.h"
+#include "../folder.h"
 
 #define OK(call) assert_int_equal((call), LMM_OK)
-
-static char folder[64];
-
-static inline int set_up(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/lmm-train-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static inline int tear_down(void **state) {
-    (void)state;
-    return dir_remove(folder) != LMM_OK;
-}
-
-static inline char *in_folder(const char *name) { return path_join(folder, name); }
-
-static inline void write_text(const char *name, const char *text) {
-    char *path = in_folder(name);
-    OK(file_write(path, text, strlen(text)));
-    free(path);
-}
 
 /* Takes a file or folder of a run away, as if the run had stopped before it. */
 static inline void take_away(const char *name) {
