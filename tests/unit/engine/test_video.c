@@ -185,8 +185,58 @@ static void nonsense_scaling_is_refused(void **state) {
     close_tiny(&o);
 }
 
+/* Another colour for one frame of a folder. */
+static void change_frame(const char *dir, int number, int width, int height) {
+    image im;
+    OK(image_new(&im, width, height, 3));
+    for (int k = 0; k < width * height * 3; k++) im.data[k] = (unsigned char)(200 - k % 7);
+    char *path = mem_printf("%s/%03d.png", dir, number);
+    OK(image_save_png(&im, path));
+    free(path);
+    image_free(&im);
+}
+
+/* A frame's values are its own part of the pixels and nothing else. Qwen's patches hold (channel, slot of the step, y, x). */
+static void assert_frame_has_its_place(const char *path, int frames, int number) {
+    char dir[] = "/tmp/lmm-test-frames-XXXXXX";
+    make_frames(dir, frames, 84, 56, 0);
+    opened o = open_tiny(path, 1);
+    const net *n = o.model->net;
+    video_media before, after;
+    const lmm_video_opts all = {.frames = frames};
+    OK(video_take(&before, o.model, dir, &all, 0));
+    change_frame(dir, number, 84, 56);
+    OK(video_take(&after, o.model, dir, &all, 0));
+    tensor shape = net_pixels(n, before.plan.tile_count, NULL);
+    const int64_t count = tensor_count(&shape), temporal = n->has_patches ? n->video_pre.temporal : 1;
+    const int64_t steps = (frames + temporal - 1) / temporal, step = count / steps;
+    const int64_t plane = n->has_patches ? (int64_t)n->video_pre.patch * n->video_pre.patch : step;
+    int64_t inside = 0, changed = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t frame = i / step * temporal + i / plane % temporal;
+        if (frame >= frames) frame = frames - 1; /* the last one fills its step */
+        bool differs = before.pixels[i] != after.pixels[i];
+        if (differs && frame != number) fail_msg("%s: value %lld changed with frame %d", path, (long long)i, number);
+        inside += frame == number, changed += differs;
+    }
+    assert_true(inside > 0 && changed > inside * 9 / 10);
+    assert_int_not_equal(before.hash, after.hash);
+    free(before.pixels);
+    free(after.pixels);
+    close_tiny(&o);
+    dir_remove(dir);
+}
+
+static void every_frame_has_its_place(void **state) {
+    (void)state;
+    static const char *const paths[] = {QWEN, TINY("llava_onevision")};
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        for (int number = 0; number < 5; number++) assert_frame_has_its_place(paths[i], 5, number);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_frame_has_its_place),
         cmocka_unit_test(qwen_logits_do_not_depend_on_threads_and_pieces),
         cmocka_unit_test(onevision_logits_do_not_depend_on_threads_and_pieces),
         cmocka_unit_test(an_answer_is_reused_in_the_next_prompt),
