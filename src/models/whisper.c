@@ -126,18 +126,13 @@ char *names_canonical_ct2(const char *key) {
     return canonical;
 }
 
-static bool ends(const char *s, const char *end) {
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && !strcmp(s + n - k, end);
-}
-
 /* Queries, keys and values of one source lie under each other in one matrix. */
 lmm_status ct2_net_split(checkpoint *file) {
     lmm_status st = LMM_OK;
     for (int i = 0, n = checkpoint_count(file); i < n && !st; i++) {
         const char *name = checkpoint_at(file, i)->name;
         bool self = strstr(name, "/self_attention/linear_0/") != NULL, cross = strstr(name, "/attention/linear_1/") != NULL;
-        if ((self || cross) && (ends(name, "/weight") || ends(name, "/bias"))) st = checkpoint_split_rows(file, i, self ? 3 : 2);
+        if ((self || cross) && (text_ends(name, "/weight") || text_ends(name, "/bias"))) st = checkpoint_split_rows(file, i, self ? 3 : 2);
     }
     return st;
 }
