@@ -6,9 +6,15 @@
 
 #include "cli/cli.h"
 
+/* What comes with a question: of a message's part, of the prompt loop, and in words. */
+enum { PICTURES, VIDEOS, SOUNDS, MEDIA };
+static const struct {
+    const char *type, *command, *missing;
+} media[MEDIA] = {{"image", "/image ", "file"}, {"video", "/video ", "file or folder"}, {"audio", "/audio ", "file"}};
+
 typedef struct {
     model_args model;
-    opt_list images, videos, sounds, stop;
+    opt_list media[MEDIA], stop;
     const char *system, *show_frames;
     lmm_video_opts video;
     lmm_gen_opts gen;
@@ -22,9 +28,7 @@ typedef struct {
     lmm_model *model;
     lmm_session *session;
     tree *messages;
-    VEC(char *) pending;        /* pictures for the next question */
-    VEC(char *) pending_videos; /* and videos */
-    VEC(char *) pending_sounds; /* and sounds */
+    VEC(char *) pending[MEDIA]; /* for the next question */
 } conversation;
 
 static tree *part(const char *type, const char *key, const char *value) {
@@ -35,18 +39,17 @@ static tree *part(const char *type, const char *key, const char *value) {
 }
 
 static void clear_pending(conversation *c) {
-    for (int i = 0; i < c->pending.count; i++) free(c->pending.at[i]);
-    for (int i = 0; i < c->pending_videos.count; i++) free(c->pending_videos.at[i]);
-    for (int i = 0; i < c->pending_sounds.count; i++) free(c->pending_sounds.at[i]);
-    c->pending.count = c->pending_videos.count = c->pending_sounds.count = 0;
+    for (int k = 0; k < MEDIA; k++) {
+        for (int i = 0; i < c->pending[k].count; i++) free(c->pending[k].at[i]);
+        c->pending[k].count = 0;
+    }
 }
 
 static void add_message(conversation *c, const char *role, const char *text) {
     tree *message = tree_new(TREE_MAP), *content = tree_new(TREE_LIST);
     tree_put(message, "role", tree_new_string(role));
-    for (int i = 0; i < c->pending.count; i++) tree_add(content, part("image", "image", c->pending.at[i]));
-    for (int i = 0; i < c->pending_videos.count; i++) tree_add(content, part("video", "video", c->pending_videos.at[i]));
-    for (int i = 0; i < c->pending_sounds.count; i++) tree_add(content, part("audio", "audio", c->pending_sounds.at[i]));
+    for (int k = 0; k < MEDIA; k++)
+        for (int i = 0; i < c->pending[k].count; i++) tree_add(content, part(media[k].type, media[k].type, c->pending[k].at[i]));
     clear_pending(c);
     tree_add(content, part("text", "text", text));
     tree_put(message, "content", content);
@@ -121,31 +124,36 @@ static lmm_status one_shot(conversation *c, const char *question) {
 
 /* ---- the prompt loop ---- */
 
+static const char prompt_help[] = "/image FILE, /video FILE and /audio FILE add a picture, a video or a sound to the next question, /new "
+                                  "starts over, /quit or Ctrl-D ends";
+
 static void drop_last(conversation *c) { /* a question that could not be answered is taken back */
     if (c->messages->count) tree_free(c->messages->items[--c->messages->count]);
 }
 
-static void slash(conversation *c, char *line, bool *quit) {
-    if (!strncmp(line, "/image ", 7)) {
-        char *path = line + 7 + strspn(line + 7, " ");
-        if (file_exists(path)) VEC_PUSH(&c->pending, mem_strdup(path));
-        else fprintf(stderr, "cannot read '%s': no such file\n", path);
-    } else if (!strncmp(line, "/video ", 7)) {
-        char *path = line + 7 + strspn(line + 7, " ");
-        if (file_exists(path) || file_is_dir(path)) VEC_PUSH(&c->pending_videos, mem_strdup(path));
-        else fprintf(stderr, "cannot read '%s': no such file or folder\n", path);
-    } else if (!strncmp(line, "/audio ", 7)) {
-        char *path = line + 7 + strspn(line + 7, " ");
-        if (file_exists(path)) VEC_PUSH(&c->pending_sounds, mem_strdup(path));
-        else fprintf(stderr, "cannot read '%s': no such file\n", path);
-    } else if (!strcmp(line, "/new")) {
+static void add_pending(conversation *c, int kind, const char *path) {
+    path += strspn(path, " ");
+    if (file_exists(path) || (kind == VIDEOS && file_is_dir(path))) VEC_PUSH(&c->pending[kind], mem_strdup(path));
+    else fprintf(stderr, "cannot read '%s': no such %s\n", path, media[kind].missing);
+}
+
+static void slash(conversation *c, const char *line, bool *quit) {
+    for (int k = 0; k < MEDIA; k++) {
+        size_t n = strlen(media[k].command);
+        if (!strncmp(line, media[k].command, n)) {
+            add_pending(c, k, line + n);
+            return;
+        }
+    }
+    if (!strcmp(line, "/new")) {
+        clear_pending(c);
         tree_free(c->messages);
         c->messages = tree_new(TREE_LIST);
+        if (c->a->system) add_message(c, "system", c->a->system);
     } else if (!strcmp(line, "/quit") || !strcmp(line, "/exit")) {
         *quit = true;
     } else {
-        fprintf(stderr, "/image FILE, /video FILE and /audio FILE add a picture, a video or a sound to the next question, /new starts "
-                        "over, /quit ends\n");
+        fprintf(stderr, "%s\n", prompt_help);
     }
 }
 
@@ -175,8 +183,7 @@ static lmm_status prompt_loop(conversation *c) {
     el_set(el, EL_PROMPT, prompt_text);
     el_set(el, EL_EDITOR, "emacs");
     el_set(el, EL_HIST, history, history_);
-    fprintf(stderr, "/image FILE, /video FILE and /audio FILE add a picture, a video or a sound to the next question, /new starts over, "
-                    "/quit or Ctrl-D ends\n");
+    fprintf(stderr, "%s\n", prompt_help);
     bool quit = false;
     int n;
     for (const char *line; !quit && (line = el_gets(el, &n)) && n > 0;) {
@@ -199,21 +206,18 @@ static lmm_status run(chat_args *a, const opt_list *words) {
     if (st) return tree_free(c.messages), st;
     st = model_args_scale(c.model, &a->model, a->video.frames);
     if (!st && a->show_frames)
-        st = a->videos.count ? lmm_video_sheet(a->videos.at[0], &a->video, a->show_frames)
-                             : LMM_FAIL(LMM_E_ARG, "--show-frames needs a --video");
+        st = a->media[VIDEOS].count ? lmm_video_sheet(a->media[VIDEOS].at[0], &a->video, a->show_frames)
+                                    : LMM_FAIL(LMM_E_ARG, "--show-frames needs a --video");
     if (!st) st = lmm_session_open(&c.session, c.model, &(lmm_session_opts){.context = a->context});
     if (a->system) add_message(&c, "system", a->system);
-    for (int i = 0; i < a->images.count; i++) VEC_PUSH(&c.pending, mem_strdup(a->images.at[i]));
-    for (int i = 0; i < a->videos.count; i++) VEC_PUSH(&c.pending_videos, mem_strdup(a->videos.at[i]));
-    for (int i = 0; i < a->sounds.count; i++) VEC_PUSH(&c.pending_sounds, mem_strdup(a->sounds.at[i]));
+    for (int k = 0; k < MEDIA; k++)
+        for (int i = 0; i < a->media[k].count; i++) VEC_PUSH(&c.pending[k], mem_strdup(a->media[k].at[i]));
     buf question = {0};
     for (int i = 0; i < words->count; i++) buf_printf(&question, "%s%s", i ? " " : "", words->at[i]);
     if (!st) st = question.size ? one_shot(&c, question.data) : prompt_loop(&c);
     buf_free(&question);
     clear_pending(&c);
-    free(c.pending.at);
-    free(c.pending_videos.at);
-    free(c.pending_sounds.at);
+    for (int k = 0; k < MEDIA; k++) free(c.pending[k].at);
     tree_free(c.messages);
     lmm_session_close(c.session);
     lmm_model_close(c.model);
@@ -226,10 +230,10 @@ lmm_status cmd_chat(int argc, char **argv) {
     opt_list words = {0};
     const opt table[] = {
         MODEL_OPTS(&a.model),
-        {"-i|--image", OPT_LIST, &a.images, 0, 0, "FILE", "a picture for the first question (may be repeated)"},
-        {"-v|--video", OPT_LIST, &a.videos, 0, 0, "FILE",
+        {"-i|--image", OPT_LIST, &a.media[PICTURES], 0, 0, "FILE", "a picture for the first question (may be repeated)"},
+        {"-v|--video", OPT_LIST, &a.media[VIDEOS], 0, 0, "FILE",
          "a video for the first question: a file, or a folder of frames (may be repeated)"},
-        {"--audio", OPT_LIST, &a.sounds, 0, 0, "FILE", "a sound for the first question, for models that hear (may be repeated)"},
+        {"--audio", OPT_LIST, &a.media[SOUNDS], 0, 0, "FILE", "a sound for the first question, for models that hear (may be repeated)"},
         {"--frames", OPT_INT, &a.video.frames, 1, 4096, "N", "take N frames of a video, evenly (default 8)"},
         {"--fps", OPT_REAL, &a.video.fps, 0, 1000, "X", "take X frames a second, at most --frames when given"},
         {"--show-frames", OPT_STRING, &a.show_frames, 0, 0, "PNG", "write the taken frames of the first video as one picture"},

@@ -60,7 +60,7 @@ static void sort_index(int *index, int *place, int n) {
 static lmm_status stream(media_reader *r, const frame_take *t, const video_sink *sink) {
     const media_info *about = media_about(r);
     int *index, n;
-    if (!about->has_video) return LMM_FAIL(LMM_E_FORMAT, "it has no video");
+    if (!about->has_video) return LMM_FAIL(LMM_E_FORMAT, "it has no video, only sound");
     lmm_status st = choose(&index, &n, r, t);
     if (st) return st;
     int *place = mem_new((size_t)n, sizeof *place);

@@ -1,20 +1,9 @@
 /* test_hostile_media.c - files that lie, are cut, are far too large or want other files: one sentence each, from a worker that is locked in. */
 #include <unistd.h>
 
-#include "golden_util.h"
+#include "ffmpeg_util.h"
 
 static bool run(const char *line) { return system(line) == 0; }
-
-static bool have_tools(void) {
-    media_reader *r;
-    return media_open(&r, "/dev/null", NULL) != LMM_E_UNSUPPORTED && run("ffmpeg -version >/dev/null 2>&1");
-}
-
-static void skip_without_tools(void) {
-    if (have_tools()) return;
-    print_message("skipped: lmm-media was not built or there is no ffmpeg command\n");
-    skip();
-}
 
 typedef struct {
     char folder[32], *path, *bytes;
@@ -87,8 +76,7 @@ static void cut_anywhere(const char *arguments, const char *name, int times) {
 }
 
 static void files_cut_anywhere_give_what_is_there_or_a_sentence(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     cut_anywhere("-f lavfi -i testsrc2=size=64x48:rate=20:duration=1 -f lavfi -i sine=440:duration=1 -c:v libx264 -g 5 -c:a aac -movflags "
                  "+faststart",
                  "front.mp4", 50);
@@ -99,6 +87,14 @@ static void files_cut_anywhere_give_what_is_there_or_a_sentence(void **state) {
 }
 
 /* ---- lies ---- */
+
+static void an_empty_file_is_refused(void **state) {
+    skip_without_tools(state);
+    made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v libx264 -pix_fmt yuv420p", "clip.mp4");
+    assert_int_equal(file_write(m.path, "", 0), LMM_OK);
+    refuses(m.path, NULL, "it is empty");
+    drop(&m);
+}
 
 static unsigned char *find(const made *m, const char *box) {
     for (size_t i = 0; i + 4 <= m->size; i++)
@@ -112,8 +108,7 @@ static void put(unsigned char *to, uint64_t x, int bytes) {
 }
 
 static void a_header_of_too_many_pixels_is_refused(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v libx264 -pix_fmt yuv420p", "clip.mp4");
     unsigned char *entry = find(&m, "stsd") + 8 + 32; /* ISO 14496-12, VisualSampleEntry: the box's head, then width and height at 32 */
     put(entry, 16384, 2), put(entry + 2, 16384, 2);
@@ -125,10 +120,30 @@ static void a_header_of_too_many_pixels_is_refused(void **state) {
     drop(&m);
 }
 
+/* The box says nothing, the stream its own size. */
+static void a_header_without_pixels_is_not_believed(void **state) {
+    skip_without_tools(state);
+    made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v libx264 -pix_fmt yuv420p", "clip.mp4");
+    media_reader *r;
+    put(find(&m, "stsd") + 8 + 32, 0, 4);
+    put(find(&m, "tkhd") + 76, 0, 8);
+    assert_int_equal(file_write(m.path, m.bytes, m.size), LMM_OK);
+    if (take_all(m.path, NULL) || media_open(&r, m.path, NULL)) fail_msg("%s", lmm_message());
+    assert_int_equal(media_about(r)->width, 64);
+    assert_int_equal(media_about(r)->height, 48);
+    media_close(r);
+    drop(&m);
+    m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v mjpeg", "clip.avi");
+    unsigned char *format = find(&m, "strf") + 4; /* BITMAPINFOHEADER: width and height at 4 */
+    put(format + 4, 0, 8);
+    assert_int_equal(file_write(m.path, m.bytes, m.size), LMM_OK);
+    if (take_all(m.path, NULL)) one_sentence();
+    drop(&m);
+}
+
 /* The box says small, the stream is large. */
 static void a_stream_larger_than_its_header_is_refused(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=4608x64:rate=20:duration=0.1 -c:v libx264 -pix_fmt yuv420p", "clip.mp4");
     put(find(&m, "stsd") + 8 + 32, 64, 2);
     put(find(&m, "tkhd") + 76, 64 << 16, 4);
@@ -139,8 +154,7 @@ static void a_stream_larger_than_its_header_is_refused(void **state) {
 }
 
 static void three_days_of_sound_are_refused(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i sine=440:duration=1:sample_rate=8000 -c:a flac", "long.flac");
     const uint64_t three_days = 3 * 86400 * 8000ull;
     unsigned char *samples = (unsigned char *)m.bytes + 21; /* 36 bits of STREAMINFO, the first four of them shared with the sample size */
@@ -160,8 +174,7 @@ static void three_days_of_sound_are_refused(void **state) {
 }
 
 static void a_million_frames_are_refused_without_decoding_one(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v mpeg4", "clip.mp4");
     unsigned char *times = find(&m, "stts") + 4; /* count of runs, then (frames, ticks) */
     put(times + 4, 1000000, 4);
@@ -178,8 +191,7 @@ static void a_million_frames_are_refused_without_decoding_one(void **state) {
 }
 
 static void a_video_without_key_frames_is_refused(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=2 -c:v libx264 -g 10 -pix_fmt yuv420p", "clip.mp4");
     char *line = mem_printf("ffmpeg -v error -y -i %s -c copy -bsf:v noise=drop=key %s/none.mp4", m.path, m.folder);
     assert_true(run(line));
@@ -191,8 +203,7 @@ static void a_video_without_key_frames_is_refused(void **state) {
 }
 
 static void a_codec_that_is_not_on_the_list_is_never_opened(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v jpeg2000", "j2k.mp4");
     refuses(m.path, NULL, "coded as 'jpeg2000'");
     drop(&m);
@@ -201,8 +212,7 @@ static void a_codec_that_is_not_on_the_list_is_never_opened(void **state) {
 /* ---- other files ---- */
 
 static void a_file_that_names_others_opens_none(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v mpeg4", "clip.mp4");
     static const struct {
         const char *name, *text;
@@ -243,8 +253,7 @@ static char *read_proc(int pid, const char *file) {
 }
 
 static void the_worker_is_locked_in_and_holds_only_its_file_and_pipes(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v mpeg4", "clip.mp4");
     media_reader *r;
     int leaked = dup(0), pid;
@@ -266,9 +275,8 @@ static void the_worker_is_locked_in_and_holds_only_its_file_and_pipes(void **sta
 }
 
 static void memory_beyond_the_limit_is_one_sentence(void **state) {
-    (void)state;
-    skip_without_tools();
-    made m = make("-f lavfi -i testsrc2=size=4096x4096:rate=20:duration=0.1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p", "clip.mp4");
+    skip_without_tools(state);
+    made m = make("-f lavfi -i color=size=4096x4096:rate=20:duration=0.1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p", "clip.mp4");
     if (take_all(m.path, NULL)) fail_msg("%s", lmm_message());
     /* The libraries fit, the frames of 24 MiB that decoding needs do not; not every decoder says why it failed. */
     assert_int_not_equal(take_all(m.path, &(media_limits){.memory_size_max = 256 << 20}), LMM_OK);
@@ -280,6 +288,8 @@ static void memory_beyond_the_limit_is_one_sentence(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_cut_anywhere_give_what_is_there_or_a_sentence),
+        cmocka_unit_test(an_empty_file_is_refused),
+        cmocka_unit_test(a_header_without_pixels_is_not_believed),
         cmocka_unit_test(a_header_of_too_many_pixels_is_refused),
         cmocka_unit_test(a_stream_larger_than_its_header_is_refused),
         cmocka_unit_test(three_days_of_sound_are_refused),
@@ -290,5 +300,5 @@ int main(void) {
         cmocka_unit_test(the_worker_is_locked_in_and_holds_only_its_file_and_pipes),
         cmocka_unit_test(memory_beyond_the_limit_is_one_sentence),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, look_for_tools, NULL);
 }

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "golden_util.h"
+#include "ffmpeg_util.h"
 
 enum { WIDTH = 64, HEIGHT = 48, FRAMES = 40, FRAME_SIZE = WIDTH * HEIGHT * 3 };
 
@@ -31,14 +31,6 @@ static bool make(place *p, const char *arguments, const char *name) {
 static void drop(place *p) {
     dir_remove(p->folder);
     free(p->path);
-}
-
-static void skip_without_tools(void) {
-    media_reader *r;
-    bool worker = media_open(&r, "/dev/null", NULL) != LMM_E_UNSUPPORTED;
-    if (worker && run("ffmpeg -version >/dev/null 2>&1%s%s%s", "", "", "")) return;
-    print_message("skipped: lmm-media was not built or there is no ffmpeg command\n");
-    skip();
 }
 
 /* What ffmpeg itself makes of the file: its frames one after another; free(). */
@@ -95,8 +87,7 @@ static void check_clip(const coded *c) {
 }
 
 static void frames_are_those_of_ffmpeg_in_every_codec(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     static const coded clips[] = {
         {"h264.mp4", "-c:v libx264 -bf 3 -g 10 -pix_fmt yuv420p"},
         {"open.mkv", "-c:v libx264 -bf 3 -g 10 -x264-params open-gop=1 -pix_fmt yuv420p"},
@@ -114,8 +105,7 @@ static void frames_are_those_of_ffmpeg_in_every_codec(void **state) {
 /* ---- odd but honest files ---- */
 
 static void a_turned_video_is_shown_upright(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     place p;
     assert_true(make(&p, "-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v mpeg4", "lying.mp4"));
     char *turned = path_join(p.folder, "turned.mp4");
@@ -141,8 +131,7 @@ static void a_turned_video_is_shown_upright(void **state) {
 
 /* 20 frames a second for one second, then 4. */
 static void frames_of_a_varying_rate_have_their_own_times(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     place p;
     assert_true(make(&p, "-f lavfi -i testsrc2=size=64x48:rate=20:duration=3 -vf \"select='lt(t,1)+not(mod(n,5))'\" -vsync vfr -c:v mpeg4",
                      "vfr.mp4"));
@@ -163,8 +152,7 @@ static void frames_of_a_varying_rate_have_their_own_times(void **state) {
 }
 
 static void fewer_frames_than_asked_for_come_once_each(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     place p;
     assert_true(make(&p, "-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.25 -c:v mpeg4", "short.mp4"));
     video_frames v = load(&p, &(frame_take){.rule = FRAMES_LINSPACE, .count = 32});
@@ -175,8 +163,7 @@ static void fewer_frames_than_asked_for_come_once_each(void **state) {
 }
 
 static void more_frames_than_fit_are_refused_before_decoding(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     place p;
     video_frames v;
     assert_true(make(&p, "-f lavfi -i testsrc2=size=64x48:rate=20:duration=1 -c:v mpeg4", "clip.mp4"));
@@ -186,8 +173,7 @@ static void more_frames_than_fit_are_refused_before_decoding(void **state) {
 }
 
 static void sound_without_video_has_no_frames(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     place p;
     video_frames v;
     assert_true(make(&p, "-f lavfi -i sine=440:duration=0.5 -c:a aac", "sound.mp4"));
@@ -221,8 +207,7 @@ static void check_sound(const char *codec, const char *name) {
 }
 
 static void sound_of_every_codec_is_as_long_and_loud_as_it_was(void **state) {
-    (void)state;
-    skip_without_tools();
+    skip_without_tools(state);
     static const coded sounds[] =
         {{"s.wav", ""},         {"s.flac", "-c:a flac"},    {"s.mp3", "-c:a libmp3lame"}, {"s.ogg", "-c:a libvorbis"},
          {"s.m4a", "-c:a aac"}, {"s.opus", "-c:a libopus"}, {"s.mka", "-c:a pcm_s24le"}};
@@ -236,5 +221,5 @@ int main(void) {
         cmocka_unit_test(more_frames_than_fit_are_refused_before_decoding),   cmocka_unit_test(sound_without_video_has_no_frames),
         cmocka_unit_test(sound_of_every_codec_is_as_long_and_loud_as_it_was),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, look_for_tools, NULL);
 }

@@ -173,6 +173,30 @@ static void each_medium_stands_at_its_own_placeholder(void **state) {
     close_tiny(&o);
 }
 
+static float *logits_of_two(const opened *o, const char *first, const char *second) {
+    static const char text[] = "<speech> then <speech>: what?";
+    lmm_prompt *p;
+    if (lmm_prompt_raw(&p, o->model, text, strlen(text), &(lmm_prompt_opts){.sounds = (const char *[]){first, second}, .sound_count = 2}))
+        fail_msg("%s", lmm_message());
+    assert_int_equal(slots_of(p, o->model->net->sound_token), 3 * WINDOW_ROWS);
+    return fresh_logits(o, p, 0);
+}
+
+/* A long and a short one: both are heard, and which comes first. */
+static void several_sounds_are_heard_in_their_order(void **state) {
+    (void)state;
+    opened o = open_tiny(folder, 1);
+    char *path[] = {make_sound("long.wav", WINDOW + 1, 0), make_sound("short.wav", 3000, 0), make_sound("other.wav", 3500, 0)};
+    float *one = logits_of_two(&o, path[0], path[1]), *two = logits_of_two(&o, path[1], path[0]),
+          *three = logits_of_two(&o, path[0], path[2]);
+    size_t size = (size_t)o.model->net->dec.config.vocab * sizeof *one;
+    assert_memory_not_equal(one, two, size);
+    assert_memory_not_equal(one, three, size);
+    free(one), free(two), free(three);
+    for (int i = 0; i < 3; i++) free(path[i]);
+    close_tiny(&o);
+}
+
 static void check_logits(const opened *a, const char *x, const opened *b, const char *y, int batch, bool same) {
     float *p = logits_of(a, x, 0), *q = logits_of(b, y, batch);
     bool equal = !memcmp(p, q, (size_t)a->model->net->dec.config.vocab * sizeof *p);
@@ -226,11 +250,9 @@ static void a_checkpoint_without_its_speech_encoder_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_window_of_a_sound_takes_its_rows),
-        cmocka_unit_test(each_medium_stands_at_its_own_placeholder),
-        cmocka_unit_test(what_is_heard_does_not_depend_on_threads_or_pieces),
-        cmocka_unit_test(wrong_sounds_are_refused_in_one_sentence),
-        cmocka_unit_test(a_checkpoint_without_its_speech_encoder_is_refused),
+        cmocka_unit_test(every_window_of_a_sound_takes_its_rows),   cmocka_unit_test(each_medium_stands_at_its_own_placeholder),
+        cmocka_unit_test(several_sounds_are_heard_in_their_order),  cmocka_unit_test(what_is_heard_does_not_depend_on_threads_or_pieces),
+        cmocka_unit_test(wrong_sounds_are_refused_in_one_sentence), cmocka_unit_test(a_checkpoint_without_its_speech_encoder_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up_checkpoint, tear_down);
 }
