@@ -21,12 +21,13 @@ static void split(char *names, opt_list *out) {
     }
 }
 
-static bool is_value(const char *key) { return strstr(key, ",none") && !strstr(key, "_stderr"); }
+/* "metric,filter" */
+static bool is_value(const char *key) { return strchr(key, ',') && !strstr(key, "_stderr"); }
 
 static void print_line(const char *name, const tree *map, const char *key, int64_t n) {
-    char metric[128], se[160];
+    char metric[128], se[256];
     snprintf(metric, sizeof metric, "%.*s", (int)strcspn(key, ","), key);
-    snprintf(se, sizeof se, "%s_stderr,none", metric);
+    snprintf(se, sizeof se, "%s_stderr%s", metric, strchr(key, ','));
     const tree *error = tree_get(map, se);
     printf("| %-24s | %6d | %-18s | %8.4f |", name, (int)n, metric, tree_real(map, key, 0));
     if (error && error->type == TREE_REAL) printf(" ± %.4f |\n", error->real);

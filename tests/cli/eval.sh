@@ -38,6 +38,9 @@ first=$(ls "$tmp"/a/*_results.json) second=$(ls "$tmp"/b/*_results.json) samples
 check sample_lines test "$(wc -l <"$samples")" = 3
 check sample_keys grep -q '"doc_id": 0, "target": "A", "filtered_resps": "A"' "$samples"
 
+sed 's/tiny_choice/tiny_filtered/; s/^answer:/filter_list: [{name: picked, filter: [{function: take_first}]}]\n&/' "$tmp/tasks/tiny.yaml" >"$tmp/tasks/filtered.yaml"
+"$LMM" eval --tasks tiny_filtered --include_path "$tmp/tasks" --data "$tmp" --answers "$tmp/first.jsonl" >"$tmp/filtered"
+check filter_with_a_name grep -q '| tiny_filtered .* 0.6667 | ± 0.3333' "$tmp/filtered"
 "$LMM" eval rescore --tasks tiny_choice --include_path "$tmp/tasks" --data "$tmp" "$samples" >"$tmp/again"
 check rescore_gives_the_same grep -q '| tiny_choice .* 0.6667 |' "$tmp/again"
 "$LMM" eval --tasks tiny_choice --include_path "$tmp/tasks" --data "$tmp" --answers "$tmp/second.jsonl" --baseline "$first" >"$tmp/base"
