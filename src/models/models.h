@@ -124,6 +124,8 @@ struct net {
     param_set params, adapters; /* adapters: of LoRA, not part of the checkpoint */
     lora_config lora;           /* of the adapters; rank 0: none */
     checkpoint *file;           /* NULL when initialised from nothing; over a GGUF file it holds the text side too (checkpoint_gguf) */
+    struct net **donors;        /* of a new network: its tensors may lie in their files */
+    int donor_count;
     tree *config;
     decoder dec;
     bool has_decoder;
@@ -175,8 +177,16 @@ lmm_status net_open(net **out, const char *dir);
 lmm_status net_open_projected(net **out, const char *path, const char *mmproj);
 /* No network at all, only the config when the folder has one: for the text side of a checkpoint. */
 lmm_status net_open_text(net **out, const char *path);
-/* A new network from a config alone, initialised from `seed` (fan_in: see binder). config is copied. pre: picture processing, may be NULL. */
-lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name);
+/* What a new network starts from. `from` names checkpoints, of any family and in either format: a tensor of the same canonical name and shape is taken
+ * from the first that has it, the rest is initialised. `taken` tells how many each gave; one that gives none is refused. */
+typedef struct {
+    uint64_t seed;
+    bool fan_in; /* see binder */
+    const char *const *from;
+    int from_count, *taken;
+} net_start;
+/* A new network from a config. config is copied. pre: picture processing, may be NULL. */
+lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, const net_start *s, const char *name);
 /* Names and shapes of a network, no values: for what is made of them (lmm_synth_checkpoint). Nothing can be run. */
 lmm_status net_plan(net **out, const tree *config, const char *name);
 void net_free(net *n);

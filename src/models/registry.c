@@ -55,7 +55,7 @@ static lmm_status bind_with(net *n, binder b) {
     return st ? st : b.status;
 }
 
-static lmm_status bind_all(net *n, uint64_t seed, bool fan_in) { return bind_with(n, (binder){.seed = seed, .fan_in = fan_in}); }
+static lmm_status bind_all(net *n) { return bind_with(n, (binder){0}); }
 
 static lmm_status start(net **out, tree *config, const char *name) {
     const lmm_arch *arch = arch_find(config, name);
@@ -90,7 +90,7 @@ static lmm_status bind_gguf(net *n, const gguf *g, const char *mmproj) {
     if (!st) st = add_projector(n, mmproj, &beside);
     if (!st && !(n->arch = gguf_count(g) ? arch_find(n->config, gguf_name(g)) : &arch_vocabulary)) st = LMM_E_UNSUPPORTED;
     if (!st) st = gguf_net_order_rows(n->file, n->config);
-    if (!st) st = bind_all(n, 0, false);
+    if (!st) st = bind_all(n);
     if (!st && beside) st = gguf_projector_finish(n, beside);
     return st ? st : gguf_net_finish(n, g);
 }
@@ -142,7 +142,7 @@ lmm_status net_open(net **out, const char *dir) {
     }
     if (!st && n->has_pre && n->arch->video_plan) st = preprocess_open_video(&n->video_pre, dir, &n->pre);
     bool own = n && n->video_pre.type[0];
-    if (!st) st = bind_all(n, 0, false);
+    if (!st) st = bind_all(n);
     if (!st && !own) n->video_pre = n->pre;
     if (!st && n->arch->finish) st = n->arch->finish(n, dir);
     if (!st) return *out = n, LMM_OK;
@@ -171,13 +171,34 @@ lmm_status net_open_text(net **out, const char *path) {
     return *out = n, LMM_OK;
 }
 
-lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, uint64_t seed, bool fan_in, const char *name) {
+static lmm_status open_donors(net *n, const net_start *s) {
+    n->donors = mem_new((size_t)s->from_count + 1, sizeof *n->donors);
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < s->from_count && !st; i++)
+        if (!(st = net_open(&n->donors[i], s->from[i]))) n->donor_count++;
+    return st;
+}
+
+static lmm_status bind_new(net *n, const net_start *s, const char *name) {
+    const param_set **sets = mem_new((size_t)s->from_count + 1, sizeof *sets);
+    for (int i = 0; i < n->donor_count; i++) sets[i] = &n->donors[i]->params, s->taken[i] = 0;
+    lmm_status st =
+        bind_with(n, (binder){.seed = s->seed, .fan_in = s->fan_in, .donors = sets, .donor_count = n->donor_count, .taken = s->taken});
+    for (int i = 0; i < n->donor_count && !st; i++)
+        if (!s->taken[i]) st = LMM_FAIL(LMM_E_SHAPE, "'%s' has no tensor whose name and shape are those of '%s'", s->from[i], name);
+    free(sets);
+    return st;
+}
+
+lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, const net_start *s, const char *name) {
     net *n = NULL;
     tree *copy = tree_copy(config);
     lmm_status st = start(&n, copy, name);
     if (st) return tree_free(copy), st;
     if (pre) n->pre = n->video_pre = *pre, n->has_pre = true;
-    if ((st = bind_all(n, seed, fan_in))) return net_free(n), LMM_CONTEXT(st, "making a model from '%s'", name);
+    st = open_donors(n, s);
+    if (!st) st = bind_new(n, s, name);
+    if (st) return net_free(n), LMM_CONTEXT(st, "making a model from '%s'", name);
     return *out = n, LMM_OK;
 }
 
@@ -202,6 +223,8 @@ void net_free(net *n) {
     param_set_free(&n->params);
     param_set_free(&n->adapters);
     checkpoint_close(n->file);
+    for (int i = 0; i < n->donor_count; i++) net_free(n->donors[i]);
+    free(n->donors);
     tree_free(n->config);
     free(n);
 }

@@ -49,11 +49,14 @@ typedef struct {
     const strmap *index;               /* canonical name -> tensor number in source */
     char *(*key_of)(const char *name); /* spelling for new parameters; NULL keeps the canonical name */
     uint64_t seed;
-    bool respell;      /* keys of the source are not Hugging Face's: parameters are saved under key_of's */
-    bool shapes_only;  /* no values: parameters have a shape and no data */
-    bool fan_in;       /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
-    model_part part;   /* of what is bound next */
-    lmm_status status; /* the first failure sticks */
+    bool respell;     /* keys of the source are not Hugging Face's: parameters are saved under key_of's */
+    bool shapes_only; /* no values: parameters have a shape and no data */
+    const param_set *const
+        *donors;             /* without a source: the first that has a tensor of that name and shape lends it, the rest is initialised */
+    int donor_count, *taken; /* how many tensors each lent */
+    bool fan_in;             /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
+    model_part part;         /* of what is bound next */
+    lmm_status status;       /* the first failure sticks */
 } binder;
 /* The parameter `name` of the given shape. A missing tensor or another shape fails, naming both. */
 tensor *param_bind(binder *b, init_rule init, int nd, const int64_t *ne, const char *format, ...) __attribute__((format(printf, 5, 6)));

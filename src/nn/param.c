@@ -95,10 +95,22 @@ static const named_tensor *source_find(const binder *b, const char *name) {
     return checkpoint_at(b->source, i);
 }
 
+/* The values of a donor, where they lie; false: none has them. */
+static bool borrow(const binder *b, param *p) {
+    for (int i = 0; i < b->donor_count; i++) {
+        const param *lent = param_find(b->donors[i], p->name);
+        if (!lent || !tensor_same_shape(&lent->t, &p->t)) continue;
+        p->t = lent->t;
+        b->taken[i]++;
+        return true;
+    }
+    return false;
+}
+
 static lmm_status take(binder *b, param *p, init_rule init) {
     if (!b->source) {
         p->key = b->key_of ? b->key_of(p->name) : mem_strdup(p->name);
-        return b->shapes_only ? LMM_OK : initialise(p, init, b->seed);
+        return b->shapes_only || borrow(b, p) ? LMM_OK : initialise(p, init, b->seed);
     }
     const named_tensor *found = source_find(b, p->name);
     if (!found) return LMM_FAIL(LMM_E_FORMAT, "tensor '%s' is missing in %s", p->name, checkpoint_path(b->source));

@@ -35,13 +35,28 @@ static lmm_status keys(const recipe *r, const tree *map, const char *section, co
     return tree_check_keys(map, known, name);
 }
 
+/* One path or a list of paths. */
+static lmm_status read_from(recipe *r, const tree *m) {
+    const tree *from = tree_get(m, "from");
+    if (!from) return LMM_OK;
+    int count = from->type == TREE_LIST ? from->count : 1;
+    r->model_from = mem_new((size_t)count, sizeof *r->model_from);
+    for (int i = 0; i < count; i++) {
+        const tree *one = from->type == TREE_LIST ? from->items[i] : from;
+        if (one->type != TREE_STRING) return bad(r, "from", "must be a checkpoint or a list of checkpoints");
+        r->model_from[r->model_from_count++] = resolve(r, one->text);
+    }
+    return r->model_new ? LMM_OK : bad(r, "from", "goes with 'new': it gives a new model its first values");
+}
+
 static lmm_status read_model(recipe *r, const tree *t) {
-    static const char *const known[] = {"open", "new", "init", "reference", NULL};
+    static const char *const known[] = {"open", "new", "from", "init", "reference", NULL};
     const tree *m = tree_get(t, "model");
     lmm_status st = keys(r, m, "model", known);
     if (st) return st;
     r->model_open = resolve(r, tree_str(m, "open", NULL));
     r->model_new = resolve(r, tree_str(m, "new", NULL));
+    if ((st = read_from(r, m))) return st;
     const char *init = tree_str(m, "init", "config");
     if (strcmp(init, "config") && strcmp(init, "fan_in")) return bad(r, "init", "must be config (initializer_range) or fan_in");
     r->fan_in = !strcmp(init, "fan_in");
@@ -348,6 +363,8 @@ void recipe_free(recipe *r) {
     free(r->schedule);
     free(r->model_open);
     free(r->model_new);
+    for (int i = 0; i < r->model_from_count; i++) free(r->model_from[i]);
+    free(r->model_from);
     free(r->run);
     free(r->folder);
     free(r->path);

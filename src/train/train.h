@@ -66,8 +66,10 @@ typedef struct {
     char *path, *folder;          /* the YAML file and where relative paths start */
     char *run;                    /* output folder */
     char *model_open, *model_new; /* one of them: a checkpoint, or a folder with config and tokenizer to start from nothing */
-    lmm_reference reference;      /* model.reference: whose preparation of pictures */
-    bool fan_in;                  /* model.init: fan_in instead of the config's initializer_range */
+    char **model_from;            /* model.from: checkpoints that give a new model the tensors they share with it */
+    int model_from_count;
+    lmm_reference reference; /* model.reference: whose preparation of pictures */
+    bool fan_in;             /* model.init: fan_in instead of the config's initializer_range */
     bool train[PART_COUNT];
     lora_config lora; /* rank > 0: adapters of the decoder learn, and nothing else */
     char **lora_targets;

@@ -7,6 +7,16 @@
 
 /* ---- model ---- */
 
+static lmm_status make_net(net **out, trainer *t, const tree *config, const preprocess_spec *pre, const char *path) {
+    int *taken = mem_new((size_t)t->r.model_from_count + 1, sizeof *taken);
+    net_start s = {t->r.seed, t->r.fan_in, (const char *const *)t->r.model_from, t->r.model_from_count, taken};
+    lmm_status st = net_new(out, config, pre, &s, path);
+    for (int i = 0; i < s.from_count && !st && !t->quiet; i++)
+        fprintf(stderr, "lmm: %d of %d tensors start as those of '%s'\n", taken[i], (*out)->params.list.count, s.from[i]);
+    free(taken);
+    return st;
+}
+
 static lmm_status open_new(trainer *t) {
     char *path = path_join(t->r.model_new, "config.json");
     tree *config = NULL;
@@ -15,7 +25,7 @@ static lmm_status open_new(trainer *t) {
     lmm_status st = tree_load(&config, path);
     bool pictures = tree_get(config, "vision_config") != NULL;
     if (!st && pictures) st = preprocess_open(&pre, t->r.model_new);
-    if (!st) st = net_new(&n, config, pictures ? &pre : NULL, t->r.seed, t->r.fan_in, path);
+    if (!st) st = make_net(&n, t, config, pictures ? &pre : NULL, path);
     if (!st) st = model_wrap(&t->model, t->runtime, n, t->r.model_new);
     tree_free(config);
     free(path);

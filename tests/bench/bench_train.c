@@ -55,7 +55,7 @@ static lmm_status open_trial(trial *t, const char *table) {
     lmm_status st = lmm_runtime_open(&t->runtime, 0, table);
     if (!st) st = tree_parse_json(&config, config_text, sizeof config_text - 1, "config");
     if (st) return st;
-    st = net_new(&t->n, config, NULL, 1, false, "config");
+    st = net_new(&t->n, config, NULL, &(net_start){.seed = 1}, "config");
     tree_free(config);
     if (!st) st = optim_open(&t->opt, t->runtime->pool, 0.9, 0.95, 1e-8);
     for (int i = 0; !st && i < t->n->params.list.count; i++) {

@@ -23,7 +23,7 @@ static lmm_status make_net(net **out, const char *config_json, const char *proce
     tree *config = parsed(config_json), *p = parsed(processor_json);
     preprocess_spec spec;
     OK(preprocess_read(&spec, p, "processor"));
-    lmm_status st = net_new(out, config, &spec, 3, true, "config.json");
+    lmm_status st = net_new(out, config, &spec, &(net_start){.seed = 3, .fan_in = true}, "config.json");
     tree_free(p);
     tree_free(config);
     return st;

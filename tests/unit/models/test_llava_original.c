@@ -179,7 +179,7 @@ static net *llava_net(void) {
     preprocess_spec spec;
     net *n;
     OK(preprocess_read(&spec, processor, "processor"));
-    OK(net_new(&n, config, &spec, 3, true, "config.json"));
+    OK(net_new(&n, config, &spec, &(net_start){.seed = 3, .fan_in = true}, "config.json"));
     tree_free(processor);
     tree_free(config);
     return n;
@@ -315,7 +315,7 @@ static void a_missing_tower_is_named(void **state) {
                           " \"num_hidden_layers\": 1, \"num_attention_heads\": 1, \"vocab_size\": 10}");
     net *n = NULL;
     (void)state;
-    assert_int_equal(net_new(&n, config, NULL, 1, true, "config.json"), LMM_E_UNSUPPORTED);
+    assert_int_equal(net_new(&n, config, NULL, &(net_start){.seed = 1, .fan_in = true}, "config.json"), LMM_E_UNSUPPORTED);
     assert_non_null(strstr(lmm_message(), "the vision tower ('openai/clip') is not in this checkpoint"));
     tree_free(config);
 }
