@@ -6,12 +6,18 @@
 #include "synth/synth.h"
 
 typedef struct {
-    const char *out, *family;
+    const char *out, *family, *split;
     int count, seed, side, frames, questions;
     bool mp4, think;
 } settings;
 
-/* The test and the validation are a tenth each, and never empty. */
+static lmm_status split_find(int *out, const char *name) {
+    for (int i = 0; i < SYNTH_SPLIT_COUNT; i++)
+        if (!strcmp(synth_split_names[i], name)) return *out = i, LMM_OK;
+    return LMM_FAIL(LMM_E_ARG, "no split '%s' (train, validation, test)", name);
+}
+
+/* The test and the validation are a tenth each, and never empty; a split asked for alone has all. */
 static lmm_status write_splits(const synth_kind *k, const settings *s) {
     const synth_options o = {.seed = (uint64_t)s->seed,
                              .side = s->side,
@@ -19,8 +25,14 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
                              .questions = s->questions,
                              .family = s->family,
                              .think = s->think};
+    int only = -1;
+    if (s->split) {
+        lmm_status st = split_find(&only, s->split);
+        if (st) return st;
+    }
     for (int split = 0; split < SYNTH_SPLIT_COUNT; split++) {
-        int64_t count = split == SYNTH_TRAIN ? s->count : (s->count + 9) / 10;
+        if (only >= 0 && split != only) continue;
+        int64_t count = split == SYNTH_TRAIN || split == only ? s->count : (s->count + 9) / 10;
         lmm_status st = synth_write(s->out, k, &o, (synth_split)split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES);
         if (st) return st;
         printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count, k->clip ? "clips" : "pictures");
@@ -57,6 +69,7 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--frames", OPT_INT, &s.frames, SYNTH_FRAMES_MIN, SYNTH_FRAMES_MAX, "N", "frames a clip (default 8)"},
         {"--questions", OPT_INT, &s.questions, 1, 16, "N", "questions a picture at most (default 4)"},
         {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family"},
+        {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},
         {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips as MP4 files instead of folders of frames"},
         {0},

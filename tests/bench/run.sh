@@ -38,6 +38,13 @@ else
 fi
 
 echo
+echo "== a 1080p video, 32 frames, to the first token: the whole against decoding alone + tower and prefill alone (goal: not slower)"
+video=$bench/1080p.mp4
+if [ -e "$video" ] || ffmpeg -loglevel error -y -f lavfi -i testsrc2=size=1920x1080:rate=25:duration=16 -c:v libx264 -preset veryfast -pix_fmt yuv420p "$video"; then
+    "$bench/bench_video" "$video" 32 3
+else echo "skipped: no ffmpeg to make $video"; fi
+
+echo
 echo "== training a small decoder (hidden 256, 8 layers, MLP 768, vocabulary 4096, 16 x 128 tokens a step; best step of $seconds s, three times, alternating)"
 peer=
 for python in ${LMM_PEERS:-} /opt/judge/bin/python python3; do

@@ -21,6 +21,10 @@ for line in open('$tmp/$kind/train.jsonl'):
 done
 "$LMM" synth scenes -o "$tmp/again" -n 12 --side 64 >/dev/null 2>&1
 same repeats "" "$(diff -r "$tmp/scenes" "$tmp/again" 2>&1)"
+"$LMM" synth scenes -o "$tmp/alone" -n 2 --split test --side 64 >/dev/null 2>&1
+same one_split_alone "" "$(diff "$tmp/scenes/test.json" "$tmp/alone/test.json" 2>&1)$(ls "$tmp/alone" | grep -v '^test')"
+"$LMM" synth scenes -o "$tmp/x" --split tests 2>"$tmp/err"
+same unknown_split_exits 2 $?
 "$LMM" synth scenes -o "$tmp/other" -n 12 --side 64 --seed 2 >/dev/null 2>&1
 cmp -s "$tmp/scenes/train.json" "$tmp/other/train.json" && echo "not ok another_seed" || echo "ok another_seed"
 "$LMM" synth clips -o "$tmp/mp4" -n 2 --mp4 >/dev/null 2>&1
