@@ -28,7 +28,7 @@ typedef struct {
     {"-m", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
     MORE_MODEL_OPTS(a)
 #define MORE_MODEL_OPTS(a) \
-    {"--mmproj", OPT_STRING, &(a)->projector, 0, 0, "FILE", "tower and projector of a LLaVA whose -m is a GGUF file, in another one"}, \
+    {"--mmproj", OPT_STRING, &(a)->projector, 0, 0, "FILE", "tower and projector of a LLaVA whose -m is a GGUF file, in another one (default: the mmproj*.gguf beside it; none: text only)"}, \
     {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA adapter over the model (PEFT's layout)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
@@ -48,6 +48,8 @@ lmm_status runtime_open(lmm_runtime **runtime, const model_args *a);
 /* The folder or file of a model: a path; ORG/NAME[@REVISION][:QUANT] of the hub's cache; the name of an imported model or of one of the
  * installation; NULL: the embedded one. A folder of GGUF files stands for the one in it (of that quantisation). free(*path). */
 lmm_status model_find(char **path, const char *name);
+/* The projector ("mmproj" in its name) in the folder of a GGUF file; NULL: there is none, or `path` is no such file. free(). */
+char *projector_beside(const char *path);
 /* A path of the installation (models/mini, tasks): beside the source tree or under the install prefix; free(). */
 char *installed_path(const char *name);
 /* Where imported models lie: LMM_MODELS, else $XDG_DATA_HOME/lmm/models, else ~/.local/share/lmm/models; free(). */

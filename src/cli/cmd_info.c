@@ -10,7 +10,7 @@ static void print_text(const lmm_model_info *i, const char *path, size_t memory,
     printf("  weights          %.1f MB\n", (double)i->weight_bytes / 1e6);
     if (i->context)
         printf("  decoder          %d layers, width %d, vocabulary %d, context %d\n", i->layer_count, i->hidden, i->vocab, i->context);
-    if (i->rows_per_image) printf("  tokens a picture %d\n", i->rows_per_image);
+    if (i->rows_per_image) printf("  tokens a picture %d at most\n", i->rows_per_image);
     if (i->kv_bytes_per_token) printf("  KV cache         %zu bytes a token\n", i->kv_bytes_per_token);
     if (context)
         printf("  memory           %.1f MB for a context of %d (activations and KV cache, measured)\n", (double)memory / 1e6, context);

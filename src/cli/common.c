@@ -25,7 +25,14 @@ static lmm_status choice(int *out, const char *option, const char *name, const c
 
 static lmm_status open_path(lmm_model **model, lmm_runtime *runtime, const char *path, const char *projector, bool text_only) {
     if (text_only) return lmm_model_open_text(model, runtime, path);
-    return projector ? lmm_model_open_projected(model, runtime, path, projector) : lmm_model_open(model, runtime, path);
+    if (projector && !strcmp(projector, "none")) return lmm_model_open(model, runtime, path);
+    if (projector) return lmm_model_open_projected(model, runtime, path, projector);
+    char *beside = projector_beside(path);
+    if (!beside) return lmm_model_open(model, runtime, path);
+    lmm_status st = lmm_model_open_projected(model, runtime, path, beside);
+    if (st) st = LMM_CONTEXT(st, "with the projector beside it ('--mmproj none' opens the text model alone)");
+    free(beside);
+    return st;
 }
 
 static lmm_status open_with(lmm_runtime **runtime, lmm_model **model, const model_args *a, bool text_only) {

@@ -136,6 +136,19 @@ static lmm_status choose_gguf(char **path, const char *quant) {
     return st;
 }
 
+char *projector_beside(const char *path) {
+    char **names, *found = NULL, *dir = path_dir(path);
+    const char *best = NULL;
+    int count;
+    if (!hub_file_is_quant(path, NULL) || dir_list(&names, &count, dir)) return free(dir), NULL;
+    for (int i = 0; i < count; i++)
+        if (hub_file_is_projector(names[i], best)) best = names[i];
+    if (best) found = path_join(dir, best);
+    names_free(names, count);
+    free(dir);
+    return found;
+}
+
 lmm_status model_find(char **path, const char *name) {
     char *found = NULL, *cache = hub_cache_path();
     hub_name hub = {0};

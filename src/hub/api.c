@@ -79,9 +79,11 @@ lmm_status hub_tree_check(const hub_files *f) {
 
 /* ---- requests ---- */
 
+/* The list holds the hashes everything else is judged by: only the endpoint itself is asked for it. */
 static lmm_status to_buffer(void *arg, const http_reply *head, const char *bytes, size_t n) {
     buf *b = arg;
-    (void)head;
+    if (!head->is_home)
+        return LMM_FAIL(LMM_E_FORMAT, "the hub sends the question for its files on to another server, '%s': refused", head->host);
     if (n > JSON_BYTES_MAX - b->size) return LMM_FAIL(LMM_E_LIMIT, "the hub's answer is larger than %d bytes", JSON_BYTES_MAX);
     buf_put(b, bytes, n);
     return LMM_OK;

@@ -137,13 +137,15 @@ static char *file_url(const fetch_source *s, const hub_file *f) {
     return url;
 }
 
-static lmm_status verdict(transfer *t) {
+static lmm_status verdict(transfer *t, const http_reply *reply) {
     char have[65];
     content_hash copy = t->hash;
     content_end(&copy, have);
     if (!strcmp(have, t->f->oid)) return LMM_OK;
-    return wrong(t, LMM_FAIL(LMM_E_FORMAT, "'%s' is not what the hub lists: its hash is %s, not %s; it is not kept", t->f->path, have,
-                             t->f->oid));
+    bool elsewhere = *reply->host && !reply->is_home;
+    return wrong(t, LMM_FAIL(LMM_E_FORMAT, "'%s'%s%s%s is not what the hub lists: its hash is %s, not %s; it is not kept", t->f->path,
+                             elsewhere ? ", for which the hub redirects to '" : "", elsewhere ? reply->host : "", elsewhere ? "'," : "",
+                             have, t->f->oid));
 }
 
 /* One request, always from the resolve URL on: what it redirects to is signed for minutes only. */
@@ -152,7 +154,7 @@ static lmm_status try_once(transfer *t, const char *url, http_reply *reply) {
     *reply = (http_reply){0};
     t->body_began = t->is_wrong = false;
     t->before = t->have;
-    if (t->have == t->f->size) return verdict(t);
+    if (t->have == t->f->size) return verdict(t, reply);
     lmm_status st = http_get(s->h, url, t->have, 0, on_bytes, t, reply);
     if (st) return st;
     if (reply->status == 416)
@@ -161,7 +163,7 @@ static lmm_status try_once(transfer *t, const char *url, http_reply *reply) {
         if (reply->status == 403 && !reply->is_home) reply->can_retry = true; /* the signature ran out */
         return hub_api_refusal(s->h, reply, s->name, t->f->path);
     }
-    if (t->have == t->f->size) return verdict(t);
+    if (t->have == t->f->size) return verdict(t, reply);
     reply->can_retry = true;
     return LMM_FAIL(LMM_E_IO, "'%s' broke off after %" PRId64 " of %" PRId64 " bytes", t->f->path, t->have, t->f->size);
 }

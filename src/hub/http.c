@@ -222,6 +222,7 @@ static lmm_status step(http *h, const char *url, int64_t from, double deadline_s
     h->sink_status = LMM_OK;
     reply_begin_step(h->reply);
     h->reply->is_home = h->is_home;
+    snprintf(h->reply->host, sizeof h->reply->host, "%s", h->target.host);
     struct curl_slist *headers = request_headers(h, from);
     set_options(h, url, deadline_s, headers);
     CURLcode code = curl_easy_perform(h->easy);

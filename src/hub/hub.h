@@ -40,6 +40,9 @@ void hub_name_free(hub_name *n);
 /* Is it a GGUF file of a language model (no projector, "mmproj") of that quantisation (NULL: of any)? The case of letters does not matter, and
  * Q4_K is not Q4_K_M. */
 bool hub_file_is_quant(const char *path, const char *quant);
+/* Is it the projector of a GGUF file beside it (tower and projector, "mmproj"), and to be taken rather than `best` (NULL: none so far)? Of several
+ * the one in f16 is. */
+bool hub_file_is_projector(const char *path, const char *best);
 
 typedef struct {
     const char *name;           /* see hub_name_parse */

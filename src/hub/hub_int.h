@@ -43,7 +43,8 @@ typedef struct {
     char error_code[48];    /* X-Error-Code */
     char encoding[24];      /* Content-Encoding */
     bool etag_is_hub;       /* the etag is X-Linked-Etag */
-    bool is_home;           /* the last answer came from the endpoint, not from a content server behind it */
+    bool is_home;           /* the last answer came from the endpoint, not from a content server behind it, */
+    char host[256];         /* from this one */
     char *location, *link;
 } http_reply;
 void http_reply_free(http_reply *r);

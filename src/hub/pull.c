@@ -83,15 +83,11 @@ static bool matches(const char *path, const char *const *globs, int count) {
     return false;
 }
 
-/* Of a repository with projectors beside the language model one comes along: in f16 when there are several. NULL: there is none. */
+/* Of a repository with projectors beside the language model one comes along. NULL: there is none. */
 static const char *find_projector(const hub_files *files) {
     const char *best = NULL;
-    for (int i = 0; i < files->list.count; i++) {
-        const char *name = files->list.at[i].path;
-        size_t n = strlen(name);
-        if (n <= 5 || strcasecmp(name + n - 5, ".gguf") || hub_file_is_quant(name, NULL)) continue;
-        if (!best || (!strstr(best, "-f16") && strstr(name, "-f16"))) best = name;
-    }
+    for (int i = 0; i < files->list.count; i++)
+        if (hub_file_is_projector(files->list.at[i].path, best)) best = files->list.at[i].path;
     return best;
 }
 

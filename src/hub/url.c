@@ -227,15 +227,30 @@ void hub_name_free(hub_name *n) {
 
 static bool is_letter_or_digit(char c) { return c && c != '_' && strchr(quant_letters, c); }
 
+static bool is_gguf(const char *name) {
+    size_t size = strlen(name);
+    return size > 5 && !strcasecmp(name + size - 5, ".gguf");
+}
+
+static bool has_text(const char *name, const char *lower) {
+    for (size_t n = strlen(lower); *name; name++)
+        if (!strncasecmp(name, lower, n)) return true;
+    return false;
+}
+
 /* As writers name their files: model-Q4_K_M.gguf, model.q8_0.gguf, model-Q4_0-00001-of-00002.gguf. */
 bool hub_file_is_quant(const char *path, const char *quant) {
     const char *name = path_base(path);
-    size_t size = strlen(name), n = quant ? strlen(quant) : 0;
-    if (size <= 5 || strcasecmp(name + size - 5, ".gguf")) return false;
-    for (const char *at = name; *at; at++)
-        if (!strncasecmp(at, "mmproj", 6)) return false;
+    size_t n = quant ? strlen(quant) : 0;
+    if (!is_gguf(name) || has_text(name, "mmproj")) return false;
     for (const char *at = name; quant && *at; at++)
         if (!strncasecmp(at, quant, n) && (at == name || !is_letter_or_digit(at[-1])) && !is_letter_or_digit(at[n]) && at[n] != '_')
             return true;
     return !quant;
+}
+
+bool hub_file_is_projector(const char *path, const char *best) {
+    const char *name = path_base(path);
+    if (!is_gguf(name) || !has_text(name, "mmproj")) return false;
+    return !best || (has_text(name, "-f16") && !has_text(path_base(best), "-f16"));
 }

@@ -83,6 +83,12 @@ copy llama
 echo '{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}' >"$tmp/model/chat_template.jinja"
 refuses endless_template "steps" "$LMM" chat -m "$tmp/model" hello
 
+echo '[{"role": "user", "content": "hello"}]' >"$tmp/conv.json"
+echo '{% for x in range(99999) %}{% for y in range(99999) %}{{ x }}{% endfor %}{% endfor %}' >"$tmp/endless.jinja"
+refuses endless_template_of_prompt "the template takes more than" "$LMM" prompt -m "$mini" --messages "$tmp/conv.json" --template "$tmp/endless.jinja"
+same_size=$(wc -c <"$tmp/out")
+[ "$same_size" -eq 0 ] && echo "ok endless_template_prints_nothing" || echo "not ok endless_template_prints_nothing: $same_size bytes"
+
 # A PNG whose header says 30,000 x 30,000: signature, IHDR with its CRC, nothing else.
 printf '\211PNG\r\n\032\n\000\000\000\015IHDR\000\000\165\060\000\000\165\060\010\002\000\000\000' >"$tmp/huge.png"
 printf '\000\000\000\000' >>"$tmp/huge.png"

@@ -30,7 +30,12 @@ get() { python3 -c 'import sys, urllib.request as u; sys.stdout.write(u.urlopen(
 mode() { get "http://127.0.0.1:$port/control?mode=$1" >/dev/null; }
 hub_log() { get "http://127.0.0.1:$port/control?log"; }
 fresh() { rm -rf "$tmp/home"; export HF_HOME="$tmp/home"; cache=$tmp/home/hub/models--org--model; mode "$1"; }
-pull() { "$LMM" pull "$@" >"$tmp/out" 2>"$tmp/err"; }
+pull() {
+    "$LMM" pull "$@" >"$tmp/out" 2>"$tmp/err"
+    set -- $?
+    cat "$tmp/out" "$tmp/err" >>"$tmp/said"
+    return "$1"
+}
 blob_count() { find "$cache/blobs" -type f ! -name '*.lmm-part' 2>/dev/null | wc -l; }
 same_tree() { diff -r "$repo/main" "$(head -n 1 "$tmp/out")" >"$tmp/diff" 2>&1; }
 
@@ -100,6 +105,21 @@ fails quant_bad 2 "no quantisation behind the colon" org/gguf:../x
 "$LMM" pull org/gguf >/dev/null
 check name_needs_a_file sh -c "'$LMM' info org/gguf 2>&1 | grep -q 'several GGUF files: name one file (model-Q4_K_M.gguf, '"
 check name_takes_a_quant sh -c "'$LMM' info org/gguf:Q4_K_S 2>&1 | grep -q 'model-Q4_K_S.gguf'"
+
+# The projector beside a GGUF file of the cache, or of any folder, comes along by itself.
+tiny=$LMM_TESTS/golden/data/golden/checkpoints/llava
+picture=$LMM_TESTS/golden/data/golden/images/rgb.png
+mkdir -p "$tmp/hub/org/pair/main"
+"$LMM" convert "$tiny" "$tmp/hub/org/pair/main/model-F32.gguf" >/dev/null 2>&1
+python3 "$LMM_TESTS/util/write_mmproj.py" "$tiny" "$tmp/hub/org/pair/main/mmproj-model-f16.gguf"
+see() { "$LMM" chat --image "$picture" -n 8 --json "$@" "What is shown?" 2>"$tmp/err"; }
+want=$(see -m "$tiny" --reference original)
+"$LMM" pull org/pair:F32 >"$tmp/out"
+check pulled_projector_is_used test "$(see -m org/pair:F32)" = "$want"
+check projector_beside_a_file test "$(see -m "$tmp/hub/org/pair/main/model-F32.gguf")" = "$want"
+check projector_can_be_left_out sh -c "! '$LMM' chat -m org/pair:F32 --mmproj none --image '$picture' x 2>&1 | grep -v 'sees no pictures'"
+echo junk >"$tmp/hub/org/pair/main/mmproj-model-f16.gguf"
+check bad_projector_beside_is_said sh -c "'$LMM' info '$tmp/hub/org/pair/main/model-F32.gguf' 2>&1 | grep -q -e \"--mmproj none.*mmproj-model-f16.gguf': its first 4 bytes\""
 
 # A disk that is full: said before the first byte where it can be known, else the part stays and the next pull goes on.
 fresh ok
@@ -174,6 +194,10 @@ for m in extra short range=wrong range=416 gzip; do
         short) fails "$name" 3 "broke off" org/model --include '*.bin' ;;
         gzip) fails "$name" 4 "packed (gzip)" org/model --include '*.bin' ;;
     esac
+    case $m in
+        range=*) ;;
+        *) check "${name}_nothing_kept" test "$(blob_count)" -eq 0 ;;
+    esac
 done
 fresh etag
 fails etag_changes 4 "changed on the hub: its etag" org/model --include '*.bin'
@@ -199,6 +223,18 @@ for m in dotdot absolute nul twice oid both bomb; do
 done
 fresh elsewhere
 fails next_page_elsewhere 4 "goes on at another server" org/model
+check next_page_elsewhere_writes_nothing test ! -e "$tmp/home"
+# The list is the hub's own word: a redirect may not fetch it from another port, another name of this machine, or another machine.
+for to in "http://127.0.0.1:$cdn_port" "http://localhost:$cdn_port"; do
+    fresh "api=$to"
+    host=${to#http://}
+    fails "api_redirect_to_$host" 4 "sends the question for its files on to another server, '${host%:*}': refused" org/model
+    check "api_redirect_to_${host}_writes_nothing" test ! -e "$tmp/home"
+    hub_log >"$tmp/log"
+    check "api_redirect_to_${host}_has_no_token" sh -c "test \"\$(grep -c '\"token\": true' '$tmp/log')\" = 1"
+done
+fresh api=https://169.254.169.254
+fails api_redirect_metadata 4 "is refused: a redirect to a link-local address" org/model
 
 # Redirects.
 fresh redirect=loop
@@ -216,6 +252,17 @@ for to in 169.254.169.254 10.0.0.1 192.168.1.1 2130706433.example.invalid '[fd00
 done
 mode "redirect=http://user:secret@127.0.0.1:$cdn_port/x"
 fails redirect_userinfo 4 "user or password" org/model --include '*.bin'
+# A content server of another name is the hub's business, as long as what it sends is what the hub lists; else it is named.
+for host in localhost 127.0.0.1; do
+    mode "redirect=http://$host:$cdn_port/x"
+    fails "redirect_elsewhere_$host" 4 "for which the hub redirects to '$host', is not what the hub lists" org/model --include '*.bin'
+    hub_log >"$tmp/log"
+    check "redirect_elsewhere_${host}_has_no_token" sh -c "grep -q '\"server\": \"cdn\"' '$tmp/log' && ! grep '\"server\": \"cdn\"' '$tmp/log' | grep -q '\"token\": true'"
+done
+mode "redirect=https://localhost:$cdn_port/x"
+fails redirect_https_elsewhere 3 "'localhost' does not speak TLS as it should" org/model --include '*.bin'
+mode redirect=https://content.invalid/x
+fails redirect_https_unknown_host 3 "'content.invalid' is a host nobody knows" org/model --include '*.bin'
 check redirects_nothing_kept test "$(blob_count)" -eq 0
 
 # Refusals of the hub, each with its own words.
@@ -247,6 +294,10 @@ if openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout
     while [ ! -s "$tmp/tls" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
     fresh ok
     HF_ENDPOINT="https://localhost:$(cut -d ' ' -f 1 "$tmp/tls")" fails tls_untrusted 3 "certificate that is not to be trusted" org/model
+    mode "redirect=https://localhost:$(cut -d ' ' -f 1 "$tmp/tls")/x"
+    fails redirect_https_untrusted 3 "'localhost' shows a certificate that is not to be trusted" org/model --include '*.bin'
+    check redirect_https_untrusted_nothing_kept test "$(blob_count)" -eq 0
+    rm -rf "$tmp/home"
 else echo "skip tls_untrusted: no openssl here"; fi
 fresh ok
 HF_ENDPOINT="https://localhost:$port" fails tls_none 3 "does not speak TLS as it should" org/model
@@ -267,3 +318,6 @@ fails offline_partial 3 "the cache lacks 1 file of .*'sub/deep/big.bin'" org/mod
 head -c 100 "$tmp/big" >"$big"
 fails offline_damaged 4 "is damaged" org/model --verify
 fails offline_unknown 3 "is not in the cache" org/unknown
+
+# The token stands in nothing that was said or kept.
+check token_is_never_said sh -c "test -s '$tmp/said' && ! grep -r -q hf_secret '$tmp/said' '$tmp/home'"

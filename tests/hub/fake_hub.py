@@ -10,7 +10,8 @@ Modes: ok; cut=N (every answer of the content server ends after N bytes); corrup
 range=wrong, range=416; extra; short; chunked; status=500x3 (the first 3
 answers), status=503 (all of them); etag, commit (the hub's word at resolve is not the
 list's); redirect=loop, redirect=URL; gzip; slow; list=dotdot, list=absolute, list=nul, list=twice, list=oid, list=both, list=bomb;
-pages; elsewhere (next page on the other port); gated; private; nothing; slowstart=S (waits before each content piece of 64 KiB)."""
+pages; elsewhere (next page on the other port); api=URL (questions to the API are redirected to URL and their path; the content server
+answers them as the hub does); at /x it has a file of zeros as large as big.bin; gated; private; nothing; slowstart=S (waits before each content piece of 64 KiB)."""
 import hashlib
 import json
 import os
@@ -101,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "status" and (not times or count <= int(times)):
             return self.reply(int(status), b"busy", **({"Retry_After": times or "0"} if status == "429" else {}))
         try:
-            if self.is_cdn:
+            if self.is_cdn and not url.path.startswith("/api/"):
                 return self.content(unquote(url.path), mode, value)
             parts = unquote(url.path).strip("/").split("/")
             if parts[0] == "prefix":
@@ -122,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(200, body.encode())
 
     def api(self, parts, query, mode, value):
+        if mode == "api" and not self.is_cdn:
+            return self.reply(307, Location=value + self.path)
         repo, what, revision = "/".join(parts[1:3]), parts[3] if len(parts) > 3 else "revision", "/".join(parts[4:]) or "main"
         if mode == "private":
             return self.reply(401, b"{}", X_Error_Code="RepoNotFound")
@@ -171,13 +174,15 @@ class Handler(BaseHTTPRequestHandler):
         for at, _, files in os.walk(ROOT):
             for name in files:
                 data, _, sha256 = file_facts(os.path.join(at, name))
-                if sha256 == path.strip("/"):
+                if sha256 == path.strip("/") or (path == "/x" and name == "big.bin"):
                     return self.body(data, mode, value, {"ETag": '"of-the-content-server"'})
         self.reply(404)
 
     def body(self, data, mode, value, headers):
         total, start, status = len(data), 0, 200
         asked = self.headers.get("Range")
+        if mode == "redirect" and self.is_cdn:
+            data = bytes(total)
         if mode == "corrupt" and total >= 1000:
             with lock:
                 state["spoiled"] = state.get("spoiled", 0) + 1 if self.is_cdn else 0

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "data/data.h"
+#include "../models/projector_util.h"
 #include "../folder.h"
 
 enum { EACH_BYTE_OF = 4096, PLACES = 200 };
@@ -45,6 +46,15 @@ static lmm_status read_network(const char *path) {
     (void)path;
     lmm_status st = net_open(&n, folder);
     if (!st) net_free(n);
+    return st;
+}
+
+static lmm_status read_projected(const char *path) {
+    net *n;
+    char *text = in_folder("text.gguf");
+    lmm_status st = net_open_projected(&n, text, path);
+    if (!st) net_free(n);
+    free(text);
     return st;
 }
 
@@ -112,6 +122,19 @@ static void gguf_file(void **state) {
     gguf_keys_free(&keys);
     free(path);
     cut_all("model.gguf", read_gguf);
+}
+
+static void projector_file(void **state) {
+    (void)state;
+    opened o = open_tiny(TINY("llava"), 1);
+    char *text = in_folder("text.gguf"), *mmproj = in_folder("mmproj.gguf"), *report;
+    OK(lmm_convert(o.runtime, TINY("llava"), text, &(lmm_convert_opts){.quiet = true}, &report));
+    write_projector(o.model->net, mmproj, &(variant){.names_state = true, .kind = "mlp"});
+    cut_all("mmproj.gguf", read_projected);
+    close_tiny(&o);
+    free(report);
+    free(mmproj);
+    free(text);
 }
 
 static void safetensors_file(void **state) {
@@ -233,9 +256,15 @@ static void chat_template(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gguf_file),      cmocka_unit_test(safetensors_file),     cmocka_unit_test(index_of_shards),
-        cmocka_unit_test(tokenizer_json), cmocka_unit_test(config_and_processor), cmocka_unit_test(preprocessor_config_json),
-        cmocka_unit_test(wheel),          cmocka_unit_test(chat_template),
+        cmocka_unit_test(gguf_file),
+        cmocka_unit_test(projector_file),
+        cmocka_unit_test(safetensors_file),
+        cmocka_unit_test(index_of_shards),
+        cmocka_unit_test(tokenizer_json),
+        cmocka_unit_test(config_and_processor),
+        cmocka_unit_test(preprocessor_config_json),
+        cmocka_unit_test(wheel),
+        cmocka_unit_test(chat_template),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

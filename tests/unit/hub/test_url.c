@@ -211,6 +211,25 @@ static void quantisations_are_read_off_names(void **state) {
         if (hub_file_is_quant(cases[i].path, cases[i].quant) != cases[i].want) fail_msg("%s as %s", cases[i].path, cases[i].quant);
 }
 
+static void one_projector_is_taken(void **state) {
+    (void)state;
+    static const struct {
+        const char *path, *best;
+        bool want;
+    } cases[] = {
+        {"mmproj-model-Q8_0.gguf", NULL, true},
+        {"sub/model-mmproj.GGUF", NULL, true},
+        {"mmproj-F16.gguf", "mmproj-model-Q8_0.gguf", true},
+        {"mmproj-model-f16.gguf", "mmproj-F16.gguf", false},
+        {"mmproj-model-Q8_0.gguf", "mmproj-F16.gguf", false},
+        {"model-Q4_K_M.gguf", NULL, false},
+        {"mmproj/model.gguf", NULL, false},
+        {"mmproj.safetensors", NULL, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if (hub_file_is_projector(cases[i].path, cases[i].best) != cases[i].want) fail_msg("%s", cases[i].path);
+}
+
 static void waits_double_and_listen_to_the_server(void **state) {
     (void)state;
     for (int i = 1; i <= HTTP_RETRIES; i++) assert_true(http_retry_wait(i, 1, 0, 0) == (double)(1 << (i - 1)));
@@ -232,6 +251,7 @@ int main(void) {
         cmocka_unit_test(paths_stay_inside),
         cmocka_unit_test(names_are_taken_apart),
         cmocka_unit_test(quantisations_are_read_off_names),
+        cmocka_unit_test(one_projector_is_taken),
         cmocka_unit_test(waits_double_and_listen_to_the_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,31 @@ static void every_limit_can_be_set(void **state) {
     }
 }
 
+/* However a template goes round, it stops, and the sentence says at what. */
+static void loops_stop_at_the_step_limit(void **state) {
+    (void)state;
+    static const char *const sources[] = {
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% set x = i * j %}{% endfor %}{% endfor %}",
+        "{% macro m(n) %}{% for i in range(9) %}{{ m(n - 1) if n else '' }}{% endfor %}{% endmacro %}{{ m(20) }}",
+        "{% for i in [1, 2] recursive %}{{ loop([1, 2]) }}{% endfor %}",
+        "{% for i in range(99999) %}{{ range(99999)|map('string')|list|length }}{% endfor %}",
+        "{% for i in range(99999) %}{{ range(99999)|sum }}{{ 99998 in range(99999)|list }}{% endfor %}",
+        "{% for i in range(99999) if range(99999)|select('odd')|list %}{% endfor %}",
+    };
+    for (size_t i = 0; i < COUNT_OF(sources); i++) {
+        jinja_limits few = {.step_count_max = 10000};
+        result r = run(sources[i], strlen(sources[i]), NULL, 0, &few), usual = run(sources[i], strlen(sources[i]), NULL, 0, NULL);
+        bool deep = strstr(sources[i], "recursive") != NULL; /* that one reaches the limit of depth first */
+        assert_int_equal(r.status, LMM_E_LIMIT);
+        assert_int_equal(usual.status, LMM_E_LIMIT);
+        if (!strstr(lmm_message(), deep ? "deep" : "steps")) fail_msg("%s: %s", sources[i], lmm_message());
+        assert_int_equal(usual.text.size, 0);
+        result_free(&r);
+        result_free(&usual);
+    }
+}
+
 static void deep_sources_are_refused_without_overflowing_the_stack(void **state) {
     (void)state;
     static const char *const pieces[] = {"(",      "[",        "{1:", "not ", "-", "x if y else ", "{% if x %}", "{% for x in y %}",
@@ -291,6 +316,7 @@ int main(void) {
         cmocka_unit_test(raise_exception_fails_with_exactly_its_message),
         cmocka_unit_test(hostile_templates_end_with_a_limit),
         cmocka_unit_test(every_limit_can_be_set),
+        cmocka_unit_test(loops_stop_at_the_step_limit),
         cmocka_unit_test(deep_sources_are_refused_without_overflowing_the_stack),
         cmocka_unit_test(long_chains_are_fine),
         cmocka_unit_test(building_a_long_text_in_a_loop_takes_linear_memory),
