@@ -74,10 +74,11 @@ def report(name, spoken, texts):
         print(json.dumps({"who": name, "words_a_minute": speed or "all", "words": all_, "errors": wrong, "wer": round(wrong / all_, 4)}), flush=True)
 
 
-def ours(lmm, model, threads, paths):
+def ours(lmm, model, threads, paths, greedy=False):
     """Texts, and seconds of the whole command, opening the model included."""
     start = time.monotonic()
-    out = subprocess.run([lmm, "transcribe", "-m", model, "-t", str(threads), "--json", *paths], check=True, stdout=subprocess.PIPE).stdout
+    out = subprocess.run([lmm, "transcribe", "-m", model, "-t", str(threads), "--json", *["--no-fallback"] * greedy, *paths], check=True,
+                         stdout=subprocess.PIPE).stdout
     return [json.loads(line)["text"] for line in out.splitlines()], time.monotonic() - start
 
 
@@ -154,15 +155,16 @@ def peer(model):
     assert not missing.missing_keys and not missing.unexpected_keys, missing
     g = net.generation_config
     g.decoder_start_token_id, g.eos_token_id, g.pad_token_id, g.bos_token_id = 50257, 50256, 50256, 50256
-    g.no_timestamps_token_id, g.is_multilingual, g.max_initial_timestamp_index = 50362, False, 50
+    g.no_timestamps_token_id, g.is_multilingual, g.max_initial_timestamp_index, g.max_length = 50362, False, 50, 448
     g.suppress_tokens, g.begin_suppress_tokens = own["suppress_ids"], own["suppress_ids_begin"]
     return net, WhisperFeatureExtractor(feature_size=bands)
 
 
-def theirs(net, features, tokenizer, paths):
+def theirs(net, features, tokenizer, paths, greedy=False):
     """The same rules: times, windows that go on at the last segment, tried again at higher temperatures."""
     import numpy, torch
 
+    again = dict(temperature=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0), logprob_threshold=-1.0, compression_ratio_threshold=2.4, no_speech_threshold=0.6)
     texts, start = [], time.monotonic()
     for p in paths:
         with wave.open(p) as f:
@@ -170,8 +172,7 @@ def theirs(net, features, tokenizer, paths):
         long = len(x) > 480000
         mel = features(x, sampling_rate=16000, return_tensors="pt", truncation=False, padding="longest" if long else "max_length", return_attention_mask=True)
         with torch.no_grad():
-            ids = net.generate(mel.input_features, attention_mask=mel.attention_mask, return_timestamps=True, temperature=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-                               logprob_threshold=-1.0, compression_ratio_threshold=2.4, no_speech_threshold=0.6)
+            ids = net.generate(mel.input_features, attention_mask=mel.attention_mask, return_timestamps=True, **({} if greedy else again))
         ids = ids["sequences"] if isinstance(ids, dict) else ids
         texts.append(tokenizer.decode([i for i in ids[0].tolist() if i < 50256]))
     return texts, time.monotonic() - start
@@ -182,7 +183,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         spoken = speak(folder)
         whole, seconds = joined(folder, spoken)
-        report("lmm", spoken, ours(lmm, model, threads, [p for *_, p in spoken])[0])
+        paths = [p for *_, p in spoken]
+        report("lmm", spoken, ours(lmm, model, threads, paths)[0])
         try:
             import torch, transformers, tokenizers
         except ImportError:
@@ -194,7 +196,9 @@ def main():
             transformers.logging.set_verbosity_error()
             net, features = peer(model)
             tokenizer = tokenizers.Tokenizer.from_file(os.path.join(model, "tokenizer.json"))
-            report("transformers", spoken, theirs(net, features, tokenizer, [p for *_, p in spoken])[0])
+            report("transformers", spoken, theirs(net, features, tokenizer, paths)[0])
+            greedy = zip(ours(lmm, model, threads, paths, True)[0], theirs(net, features, tokenizer, paths, True)[0])  # no chance in it
+            print(json.dumps({"greedy_texts_the_same": sum(a.strip() == b.strip() for a, b in greedy), "of": len(paths)}), flush=True)
             best["transformers"] = float("inf")
         for _ in range(int(os.environ.get("LMM_BENCH_ROUNDS", "3"))):
             best["lmm"] = min(best["lmm"], ours(lmm, model, threads, [whole])[1])
