@@ -45,18 +45,26 @@ if [ -e "$video" ] || ffmpeg -loglevel error -y -f lavfi -i testsrc2=size=1920x1
 else echo "skipped: no ffmpeg to make $video"; fi
 
 echo
-echo "== training a small decoder (hidden 256, 8 layers, MLP 768, vocabulary 4096, 16 x 128 tokens a step; best step of $seconds s, three times, alternating)"
+echo "== training steps: a decoder of 8M (16 x 128 rows), one of SmolLM2-135M's shape (4 x 256), a LLaVA with its tower (4 pictures, 4 x 256); best step of $seconds s, alternating (goal: 1.2 times the tokens/s, 0.6 of the memory)"
 peer=
 for python in ${LMM_PEERS:-} /opt/judge/bin/python python3; do
     [ -n "$peer" ] || ! "$python" -c 'import torch' 2>/dev/null || peer=$python
 done
 [ -n "$peer" ] || echo "skipped: no Python with torch (LMM_PEERS=PYTHON)"
-for round in 1 2 3; do
-    "$bench/bench_train" "$seconds"
-    [ -z "$peer" ] || env -u OPENBLAS_CORETYPE "$peer" "$(dirname "$0")/bench_train_torch.py" "$seconds"
-done | awk '{ print }
-    match($0, /"tokens_per_s": [0-9]+/) { v = substr($0, RSTART + 16, RLENGTH - 16) + 0; if (/"lmm"/) { if (v > ours) ours = v } else if (v > theirs) theirs = v }
-    END { if (theirs) printf "ratio %.2f (best of lmm %d, best of torch %d tokens/s)\n", ours / theirs, ours, theirs }'
+rounds=$(awk -v q="${LMM_BENCH_QUICK:-}" 'BEGIN { print q ? "1" : "1 2 3" }')
+for shape in 8m 135m llava; do
+    for round in $rounds; do
+        "$bench/bench_train" $shape "$seconds"
+        [ -z "$peer" ] || for precision in f32 bf16; do
+            env -u OPENBLAS_CORETYPE "$peer" "$(dirname "$0")/bench_train_torch.py" $shape $precision "$seconds"
+        done
+    done | awk -v shape=$shape '{ print }
+        function field(name) { return match($0, "\"" name "\": [0-9]+") ? substr($0, RSTART + length(name) + 4, RLENGTH - length(name) - 4) + 0 : 0 }
+        { who = (/"lmm"/ ? "lmm" : "torch") (/"bf16"/ ? " bf16" : " f32"); if (field("tokens_per_s") > speed[who]) speed[who] = field("tokens_per_s")
+          if (!(who in peak) || field("peak_mb") < peak[who]) { peak[who] = field("peak_mb"); start[who] = field("start_mb") } }
+        function line(a, b) { printf "%s: %s against %s: tokens/s %.2f (%d, %d), memory %.2f (%d, %d MB), %.2f without what was there before the model\n", shape, a, b, speed[a] / speed[b], speed[a], speed[b], peak[a] / peak[b], peak[a], peak[b], (peak[a] - start[a]) / (peak[b] - start[b]) }
+        END { if (speed["torch f32"]) line("lmm f32", "torch f32"); if (speed["torch bf16"]) line("lmm f32", "torch bf16") }'
+done
 
 echo
 echo "== two ranks of one thread in two network namespaces against one rank of one thread (training mini, 32 pictures a step)"
