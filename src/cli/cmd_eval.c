@@ -7,9 +7,9 @@
 typedef struct {
     model_args model;
     const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat, *cache, *judge,
-        *judge_args, *baseline;
+        *judge_args, *baseline, *verbosity;
     double limit, video_fps;
-    int offset, batch, seed, frames, judge_calls, repeats;
+    int offset, batch, seed, frames, judge_calls, repeats, fewshot;
     bool samples, json, quiet, predict_only, resume, strict, no_pictures;
 } eval_args;
 
@@ -86,10 +86,22 @@ static lmm_status tell_troubles(const char *json, bool strict) {
                           : LMM_OK;
 }
 
+/* Python's names of levels, as lmms-eval takes them; -1: none of them. From WARNING on nothing is told but what went wrong. */
+static int verbosity_index(const char *name) {
+    static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+    for (int i = 0; i < 5; i++)
+        if (!strcmp(name, names[i])) return i;
+    return -1;
+}
+
 static lmm_status check_args(const eval_args *a) {
     if (!a->tasks) return LMM_FAIL(LMM_E_ARG, "name the tasks: --tasks easyvqa");
     if (strcmp(a->compat, "lmms-eval") && strcmp(a->compat, "fixed"))
         return LMM_FAIL(LMM_E_ARG, "--compat is lmms-eval or fixed, not '%s'", a->compat);
+    if (a->fewshot)
+        return LMM_FAIL(LMM_E_ARG, "--num_fewshot %d: tasks are asked without examples here; leave it out or say 0", a->fewshot);
+    if (verbosity_index(a->verbosity) < 0)
+        return LMM_FAIL(LMM_E_ARG, "--verbosity is DEBUG, INFO, WARNING, ERROR or CRITICAL, not '%s'", a->verbosity);
     if (a->samples && !a->out) return LMM_FAIL(LMM_E_ARG, "--log_samples needs a folder: --output_path DIR");
     return LMM_OK;
 }
@@ -136,7 +148,7 @@ static lmm_status run(eval_args *a) {
                        .resume = a->resume,
                        .log_samples = a->samples,
                        .predict_only = a->predict_only,
-                       .quiet = a->quiet || a->json,
+                       .quiet = a->quiet || a->json || verbosity_index(a->verbosity) > 1,
                        .compat = !strcmp(a->compat, "lmms-eval")};
     st = lmm_eval(from.model, &o, &report);
     if (!st && a->json) puts(report);
@@ -222,7 +234,7 @@ lmm_status cmd_eval(int argc, char **argv) {
     if (tool) return tool->run(argc - 1, argv + 1);
     const char *config = take_config(&argc, argv), *unused = NULL;
     if (config) return run_config(config, argc, argv);
-    eval_args a = {.compat = "fixed"};
+    eval_args a = {.compat = "fixed", .verbosity = "INFO"};
     const opt table[] = {
         EVAL_MODEL_OPTS(&a.model),
         SCALING_OPT(&a.model),
@@ -242,6 +254,7 @@ lmm_status cmd_eval(int argc, char **argv) {
         {"--judge", OPT_STRING, &a.judge, 0, 0, "WHO", "of tasks that need one: a server's address, a checkpoint, self, or none (default)"},
         {"--judge_args", OPT_STRING, &a.judge_args, 0, 0, "K=V,...", "of a judge that is a server: as --model_args"},
         {"--judge_calls", OPT_INT, &a.judge_calls, 1, 2147483647, "N", "at most so many questions to the judge"},
+        {"--num_fewshot", OPT_INT, &a.fewshot, 0, 2147483647, "N", "examples before a question: 0 is all there is (default 0)"},
         {"--gen_kwargs", OPT_STRING, &a.gen_kwargs, 0, 0, "K=V,...", "over each task's: max_new_tokens, temperature, top_p, top_k"},
         {"--reasoning_tags", OPT_STRING, &a.reasoning, 0, 0, "JSON", "pairs of tags whose content is not scored; none: off"},
         {"--compat", OPT_STRING, &a.compat, 0, 0, "WAY", "lmms-eval: its faults too; fixed (default): without them"},
@@ -261,6 +274,7 @@ lmm_status cmd_eval(int argc, char **argv) {
         {"--log_samples", OPT_FLAG, &a.samples, 0, 0, NULL, "write every answer too (JSON lines)"},
         {"--json", OPT_FLAG, &a.json, 0, 0, NULL, "print the results as JSON"},
         {"-q|--quiet", OPT_FLAG, &a.quiet, 0, 0, NULL, "no progress bar"},
+        {"--verbosity", OPT_STRING, &a.verbosity, 0, 0, "LEVEL", "DEBUG, INFO (default), or WARNING, ERROR, CRITICAL: no progress bar"},
         {0},
     };
     bool done;

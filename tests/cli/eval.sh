@@ -59,6 +59,10 @@ printf 'task: y\ndoc_to_text: !function utils.f\nprocess_results: !function util
 refuses code_is_named "doc_to_text, process_results are Python code" "$LMM" eval tasks import "$tmp/code.yaml"
 refuses unknown_task "did you mean 'mmstar'" "$LMM" eval --tasks mmstr --answers "$tmp/first.jsonl"
 refuses missing_data "its data is not here" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --data "$tmp"
+refuses few_shots "asked without examples" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --num_fewshot 3
+refuses bad_verbosity "WARNING, ERROR or CRITICAL, not 'LOUD'" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --verbosity LOUD
+"$LMM" eval --tasks tiny_choice --include_path "$tmp/tasks" --data "$tmp" --answers "$tmp/first.jsonl" --num_fewshot 0 --verbosity ERROR >"$tmp/out" 2>&1
+check words_of_lmms_eval_are_taken grep -q '| tiny_choice .* 0.6667 |' "$tmp/out"
 refuses bad_compat "lmms-eval or fixed" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --compat both
 echo '{}' >"$tmp/empty.json"
 refuses no_results "no file of results" "$LMM" eval report "$tmp/empty.json"

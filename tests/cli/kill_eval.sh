@@ -39,6 +39,20 @@ answer: {kind: likelihood, gold: a, metrics: [acc], record: $metric}
 metric_list: [{metric: acc, aggregation: mean}]
 Y
 eval="$LMM eval -m $model -q -t 1 --tasks say,choose --include_path $tmp/tasks --data $tmp --log_samples --resume --batch_size 3"
+# Every answer kept by a run, its place and when it was given (one put anew has others); of a copy, so that the store stays as the kill left it.
+answers_of() {
+    rm -rf "$tmp/copy" && mkdir "$tmp/copy"
+    [ -f "$1/resume.db" ] || return 0
+    cp "$1"/resume.db* "$tmp/copy"
+    sqlite3 "$tmp/copy/resume.db" 'SELECT cache_key, rowid, created_at FROM responses ORDER BY cache_key' 2>/dev/null
+}
+# Adds to $anew the answers of "$tmp/before" that a later run gave once more.
+count_anew() {
+    answers_of "$tmp/killed" >"$tmp/after"
+    anew=$((anew + $(LC_ALL=C comm -23 "$tmp/before" "$tmp/after" | wc -l)))
+    seen=$((seen + $(wc -l <"$tmp/before")))
+    mv "$tmp/after" "$tmp/before"
+}
 bytes() { cat "$1"/*_results.json "$1"/*_samples_*.jsonl | sha256sum; }
 
 start=$(now_ms)
@@ -46,18 +60,24 @@ $eval --output_path "$tmp/whole" >"$tmp/out" 2>&1 || echo "not ok whole_run: $(c
 took=$(($(now_ms) - start))
 want=$(bytes "$tmp/whole")
 
-different=0 runs=0 i=0
+different=0 runs=0 i=0 anew=0 seen=0
 while [ $i -lt "$kills" ]; do
     rm -rf "$tmp/killed"
+    : >"$tmp/before"
     while [ $i -lt "$kills" ] && ! ls "$tmp"/killed/*_results.json >/dev/null 2>&1; do
         kill_within "$took" $eval --output_path "$tmp/killed"
+        count_anew
         i=$((i + 1))
     done
     $eval --output_path "$tmp/killed" >"$tmp/out" 2>&1 || echo "not ok resume: $(cat "$tmp/out")"
+    count_anew
     runs=$((runs + 1))
     [ "$(bytes "$tmp/killed")" = "$want" ] || different=$((different + 1))
 done
 [ $different = 0 ] && echo "ok killed_runs_end_alike" || echo "not ok killed_runs_end_alike: $different of $runs differ"
+if command -v sqlite3 >/dev/null; then
+    [ $anew = 0 ] && [ $seen -gt 0 ] && echo "ok kept_answers_are_not_given_again" || echo "not ok kept_answers_are_not_given_again: $anew of $seen"
+fi
 
 $eval --output_path "$tmp/killed" >"$tmp/out" 2>&1
 grep -q '"answers_from_store": 120' "$tmp"/killed/*_times.json && [ "$(bytes "$tmp/killed")" = "$want" ] &&
