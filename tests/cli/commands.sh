@@ -18,6 +18,8 @@ same() { # NAME WANT HAVE
 # ids of tests/golden/data/golden/checkpoints/*/golden.json, case2
 same tokenize_plain '{"ids": [39, 72]}' "$(echo '{"text": "Hi"}' | "$LMM" tokenize -m "$tiny/qwen2")"
 same tokenize_special '{"ids": [1, 544, 1367]}' "$(echo '{"text": "Hi", "special": true}' | "$LMM" tokenize -m "$tiny/llama")"
+same tokenize_shows_tokens '39 "H" 72 "i" ' "$("$LMM" tokenize -m "$tiny/qwen2" Hi | awk '{ printf "%s %s ", $1, $2 }')"
+echo Hi | "$LMM" tokenize -m "$tiny/qwen2" 2>"$tmp/err"; grep -q 'line 1: a line is JSON, such as' "$tmp/err" && echo "ok tokenize_teaches" || echo "not ok tokenize_teaches: $(cat "$tmp/err")"
 round=$(printf '{"text": "a red circle"}\n' | "$LMM" tokenize -m "$tiny/qwen2" | "$LMM" tokenize -m "$tiny/qwen2")
 same tokenize_round_trip '{"text": "a red circle"}' "$round"
 
