@@ -46,4 +46,5 @@ done
 plot=$(pwd)/${LENGTH_PLOT:-docs/length.svg}
 lmm=$(command -v "$lmm")
 case $lmm in /*) ;; *) lmm=$(pwd)/$lmm ;; esac
-(cd $out && "$lmm" plot $ways --key accuracy --over frames --smooth 0 -o "$plot") >&2
+# shellcheck disable=SC2086 (a list of words)
+(cd "$out" && "$lmm" plot $ways --key accuracy --over frames --smooth 0 -o "$plot") >&2

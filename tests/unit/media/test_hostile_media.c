@@ -124,7 +124,7 @@ static void a_header_of_too_many_pixels_is_refused(void **state) {
 static void a_header_without_pixels_is_not_believed(void **state) {
     skip_without_tools(state);
     made m = make("-f lavfi -i testsrc2=size=64x48:rate=20:duration=0.2 -c:v libx264 -pix_fmt yuv420p", "clip.mp4");
-    media_reader *r;
+    media_reader *r = NULL;
     put(find(&m, "stsd") + 8 + 32, 0, 4);
     put(find(&m, "tkhd") + 76, 0, 8);
     assert_int_equal(file_write(m.path, m.bytes, m.size), LMM_OK);
