@@ -7,7 +7,7 @@
 
 typedef struct {
     const char *out, *family, *split;
-    int count, seed, side, frames, questions;
+    int count, seed, side, frames, questions, things;
     bool mp4, think;
 } settings;
 
@@ -23,6 +23,7 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
                              .side = s->side,
                              .frames = s->frames,
                              .questions = s->questions,
+                             .things = s->things,
                              .family = s->family,
                              .think = s->think};
     int only = -1;
@@ -68,6 +69,8 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--side", OPT_INT, &s.side, SYNTH_SIDE_MIN, SYNTH_SIDE_MAX, "N", "pixels a side (default 128)"},
         {"--frames", OPT_INT, &s.frames, SYNTH_FRAMES_MIN, SYNTH_FRAMES_MAX, "N", "frames a clip (default 8)"},
         {"--questions", OPT_INT, &s.questions, 1, 16, "N", "questions a picture at most (default 4)"},
+        {"--things", OPT_INT, &s.things, SYNTH_THINGS_MIN, SYNTH_THINGS_MAX, "N",
+         "things in a scene at most (default 16); 9 and 4 are larger"},
         {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family"},
         {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},

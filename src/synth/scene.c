@@ -39,13 +39,16 @@ static void add_others(scene *s, int count, rng *r) {
     }
 }
 
+/* Up to `most` things, or as many as there is room for. */
+static int room(const scene *s, int taken, int most) { return min_int(most, s->count_max - taken); }
+
 /* Nothing of it there is asked by shape and colour both, so that the asked combination is the split's own. */
 static void lay_count(scene *s, rng *r) {
-    int n = pick(r, 0, 6);
+    int n = pick(r, 0, room(s, 0, 6));
     s->topic.kind = n ? (class_kind)pick(r, 0, CLASS_KIND_COUNT - 1) : BY_LOOK;
     s->other = s->topic;
     add_members(s, s->topic, n, true, r);
-    add_others(s, pick(r, n ? 0 : 1, 5), r);
+    add_others(s, pick(r, n ? 0 : 1, room(s, n, 5)), r);
 }
 
 /* Two shapes or two colours; either side may be the larger. */
@@ -54,39 +57,40 @@ static void lay_compare(scene *s, rng *r) {
     s->other.kind = s->topic.kind;
     do s->other.like = look_beside(s->split, r);
     while (class_holds(s->topic, s->other.like) || class_holds(s->other, s->topic.like));
-    int a = pick(r, 0, 5), b = pick(r, 0, 5);
-    if (a == b && pick(r, 0, 3)) a = a < 5 ? a + 1 : 0; /* as many as: now and then, and always a no */
+    int a = pick(r, 0, room(s, 0, 5)), b = pick(r, 0, room(s, a, 5));
+    if (a == b && pick(r, 0, 3)) a = a < 5 && room(s, a + b, 1) ? a + 1 : 0; /* as many as: now and then, and always a no */
     add_members(s, s->topic, a, true, r);
     add_members(s, s->other, b, false, r);
-    add_others(s, pick(r, a + b ? 0 : 1, 3), r);
+    add_others(s, pick(r, a + b ? 0 : 1, room(s, a + b, 3)), r);
 }
 
 static void lay_any(scene *s, rng *r) {
     add(s, s->topic.like);
-    for (int n = pick(r, 0, 5); n > 0; n--) add(s, look_beside(s->split, r));
+    for (int n = pick(r, 0, room(s, 1, 5)); n > 0; n--) add(s, look_beside(s->split, r));
 }
 
 static int by_cell(const void *a, const void *b) { return ((const thing *)a)->cell - ((const thing *)b)->cell; }
 
 /* Distinct cells of the grid, away from their borders: nothing overlaps. */
 static void place(scene *s, rng *r) {
+    const int grid = s->count_max <= 4 ? 2 : s->count_max <= 9 ? 3 : 4;
     int cells[THING_MAX];
-    for (int i = 0; i < THING_MAX; i++) cells[i] = i;
-    rng_shuffle(r, cells, THING_MAX);
+    for (int i = 0; i < grid * grid; i++) cells[i] = i;
+    rng_shuffle(r, cells, grid * grid);
     for (int i = 0; i < s->count; i++) {
         thing *t = &s->things[i];
         t->cell = cells[i];
         t->large = coin(r);
-        t->radius = t->large ? 0.098 : 0.06;
-        double room = 0.5 / GRID - 1.12 * t->radius;
-        t->x = (cells[i] % GRID + 0.5) / GRID + room * (2 * rng_unit(r) - 1);
-        t->y = (cells[i] / GRID + 0.5) / GRID + room * (2 * rng_unit(r) - 1);
+        t->radius = (t->large ? 0.098 : 0.06) * (4.0 / grid);
+        double slack = 0.5 / grid - 1.12 * t->radius;
+        t->x = (cells[i] % grid + 0.5) / grid + slack * (2 * rng_unit(r) - 1);
+        t->y = (cells[i] / grid + 0.5) / grid + slack * (2 * rng_unit(r) - 1);
     }
     qsort(s->things, (size_t)s->count, sizeof *s->things, by_cell);
 }
 
-static void lay_out(scene *s, int family, synth_split split, rng *r) {
-    *s = (scene){.split = split, .topic = {BY_LOOK, look_draw(split, r)}};
+static void lay_out(scene *s, int family, int things, synth_split split, rng *r) {
+    *s = (scene){.count_max = things, .split = split, .topic = {BY_LOOK, look_draw(split, r)}};
     s->other = s->topic;
     if (family == ASK_COUNT) lay_count(s, r);
     else if (family == ASK_COMPARE) lay_compare(s, r);
@@ -109,7 +113,7 @@ static lmm_status make(synth_item *out, const synth_options *o, int family, synt
     enum { TRIES = 1000 };
     scene s;
     int tries = 0;
-    do lay_out(&s, family, split, r);
+    do lay_out(&s, family, o->things, split, r);
     while (!scene_ask(out, &s, family, true, r) && ++tries < TRIES);
     LMM_ASSERT(tries < TRIES, "no scene for '%s'", scene_families[family]);
     int first = pick(r, 0, ASK_COUNT_OF - 1);

@@ -4,10 +4,10 @@
 
 #include "synth/synth_int.h"
 
-enum { GRID = 4, THING_MAX = GRID * GRID };
+enum { THING_MAX = SYNTH_THINGS_MAX };
 typedef struct {
     look look;
-    int cell;      /* row * GRID + column: reading order */
+    int cell;      /* row * grid + column: reading order */
     double x, y;   /* centre, in widths of the picture */
     double radius; /* likewise */
     bool large;
@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
     thing things[THING_MAX]; /* in reading order */
-    int count;
+    int count, count_max;
     synth_split split;
     thing_class topic, other; /* what the scene was laid out for: counts and comparisons ask about these first */
 } scene;

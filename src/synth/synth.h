@@ -23,10 +23,18 @@ typedef struct {
     int side;           /* of a picture, in pixels: 128 */
     int frames;         /* of a clip: 8 */
     int questions;      /* a picture at most: 4; clips have one */
+    int things;         /* in a scene at most: 16; up to 4 and up to 9 stand in a coarser grid and are larger */
     const char *family; /* only questions of this one; NULL: all of the kind */
     bool think;         /* conversations answer <think>reasoning</think><answer>answer</answer> */
 } synth_options;
-enum { SYNTH_SIDE_MIN = 48, SYNTH_SIDE_MAX = 1024, SYNTH_FRAMES_MIN = 4, SYNTH_FRAMES_MAX = 1024 };
+enum {
+    SYNTH_SIDE_MIN = 48,
+    SYNTH_SIDE_MAX = 1024,
+    SYNTH_FRAMES_MIN = 4,
+    SYNTH_FRAMES_MAX = 1024,
+    SYNTH_THINGS_MIN = 2,
+    SYNTH_THINGS_MAX = 16
+};
 
 typedef struct {
     image *frames; /* one for a picture */

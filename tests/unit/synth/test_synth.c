@@ -113,6 +113,31 @@ static void a_count_is_the_length_of_its_list(void **state) {
     for (int n = 0; n < 7; n++) assert_true(seen[n] > 30);
 }
 
+/* Every family finds a scene, none holds more than asked for, and one that is full occurs. */
+static void a_scene_holds_no_more_things_than_asked_for(void **state) {
+    (void)state;
+    const synth_kind *k;
+    assert_int_equal(synth_find(&k, "scenes"), LMM_OK);
+    for (int things = SYNTH_THINGS_MIN; things <= 9; things++) {
+        int most = 0;
+        for (int64_t i = 0; i < 240; i++) {
+            const synth_options o = {.seed = 7, .side = 64, .things = things, .questions = 6};
+            synth_item item;
+            assert_int_equal(synth_make(&item, k, &o, SYNTH_TRAIN, i), LMM_OK);
+            for (int q = 0; q < item.questions.count; q++) {
+                if (strcmp(item.questions.at[q].family, "describe")) continue;
+                int named = 0;
+                for (const char *p = item.questions.at[q].answer; p; p = strchr(p + 1, ',')) named++;
+                named += strstr(item.questions.at[q].answer, " and ") != NULL;
+                assert_in_range(named, 1, things);
+                most = named > most ? named : most;
+            }
+            synth_item_free(&item);
+        }
+        assert_in_range(most, min_int(things, 6), things);
+    }
+}
+
 static void chart_arithmetic_holds(void **state) {
     (void)state;
     for (int64_t i = 0; i < 200; i++) {
@@ -183,6 +208,8 @@ static void wrong_options_are_refused(void **state) {
     assert_int_equal(synth_make(&item, k, &(synth_options){.family = "counts"}, SYNTH_TRAIN, 0), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "'count'"));
     assert_int_equal(synth_make(&item, k, &(synth_options){.side = 5000}, SYNTH_TRAIN, 0), LMM_E_ARG);
+    assert_int_equal(synth_make(&item, k, &(synth_options){.things = 1}, SYNTH_TRAIN, 0), LMM_E_ARG);
+    assert_int_equal(synth_make(&item, k, &(synth_options){.things = 17}, SYNTH_TRAIN, 0), LMM_E_ARG);
 }
 
 int main(void) {
@@ -193,6 +220,7 @@ int main(void) {
         cmocka_unit_test(numbers_of_the_splits_are_disjoint),
         cmocka_unit_test(yes_is_as_frequent_as_no),
         cmocka_unit_test(a_count_is_the_length_of_its_list),
+        cmocka_unit_test(a_scene_holds_no_more_things_than_asked_for),
         cmocka_unit_test(chart_arithmetic_holds),
         cmocka_unit_test(events_are_as_many_as_drawn),
         cmocka_unit_test(things_move_where_the_answer_says),
