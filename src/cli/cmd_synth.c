@@ -71,7 +71,7 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--questions", OPT_INT, &s.questions, 1, 16, "N", "questions a picture at most (default 4)"},
         {"--things", OPT_INT, &s.things, SYNTH_THINGS_MIN, SYNTH_THINGS_MAX, "N",
          "things in a scene at most (default 16); 9 and 4 are larger"},
-        {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family"},
+        {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family, or of these in turn: count,compare"},
         {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},
         {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips as MP4 files instead of folders of frames"},

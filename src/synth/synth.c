@@ -77,6 +77,18 @@ static lmm_status family_find(int *out, const synth_kind *k, const char *name) {
                     near ? "did you mean '" : "'lmm synth --help' lists them", near ? near : "", near ? "'?" : "");
 }
 
+/* The family of sample `index` when the names of a list, "count,compare", take turns. */
+static lmm_status family_of(int *out, const synth_kind *k, const char *list, int64_t index) {
+    int names = 1;
+    for (const char *c = list; *c; c++) names += *c == ',';
+    const char *from = list;
+    for (int64_t skip = index % names; skip > 0; skip--) from = strchr(from, ',') + 1;
+    char *name = mem_strndup(from, strcspn(from, ","));
+    lmm_status st = family_find(out, k, name);
+    free(name);
+    return st;
+}
+
 /* A stream of its own for each (kind, family wanted, split, index): what one sample draws never moves another. */
 static rng sample_rng(const synth_kind *k, const synth_options *o, synth_split split, int64_t index) {
     uint64_t stream = hash_u64(k->name, strlen(k->name), (uint64_t)split);
@@ -87,7 +99,7 @@ lmm_status synth_make(synth_item *out, const synth_kind *k, const synth_options 
     synth_options o = *options;
     lmm_status st = options_complete(&o);
     int family = (int)(index % family_count(k));
-    if (!st && o.family) st = family_find(&family, k, o.family);
+    if (!st && o.family) st = family_of(&family, k, o.family, index);
     if (st) return st;
     rng r = sample_rng(k, &o, split, index);
     synth_item item = {.fps = 4};

@@ -24,7 +24,7 @@ typedef struct {
     int frames;         /* of a clip: 8 */
     int questions;      /* a picture at most: 4; clips have one */
     int things;         /* in a scene at most: 16; up to 4 and up to 9 stand in a coarser grid and are larger */
-    const char *family; /* only questions of this one; NULL: all of the kind */
+    const char *family; /* only questions of this one, or of these in turn ("count,compare"); NULL: all of the kind */
     bool think;         /* conversations answer <think>reasoning</think><answer>answer</answer> */
 } synth_options;
 enum {
@@ -52,7 +52,7 @@ typedef struct {
 
 const synth_kind *synth_kind_at(int index); /* NULL behind the last */
 lmm_status synth_find(const synth_kind **out, const char *name);
-/* The first question of sample `index` is of family index % families (or of o->family). Fails on options outside their bounds. */
+/* The first question of sample `index` is of family index % families (among those of o->family). Fails on options outside their bounds. */
 lmm_status synth_make(synth_item *out, const synth_kind *k, const synth_options *o, synth_split split, int64_t index);
 void synth_item_free(synth_item *item);
 

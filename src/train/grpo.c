@@ -48,7 +48,8 @@ static const char *const fixed_metrics[] = {"reward",
                                             "completions/clipped_ratio",
                                             "sampling/sampling_logp_difference/max",
                                             "tokens/prefill",
-                                            "tokens/sampled"};
+                                            "tokens/sampled",
+                                            "rollout/seconds"};
 enum { FIXED = COUNT_OF(fixed_metrics) };
 
 static lmm_status prepare(trainer *t, bool fresh) {
@@ -193,7 +194,7 @@ static micro_result report(const trainer *t, const grpo_result *r, double differ
     const rollout_means *m = &((const grpo_state *)t->own)->rollout.mean;
     micro_result out = {r->loss,
                         {m->reward, m->deviation, m->zero_groups, r->kl, r->entropy, r->clip_low, r->clip_high, r->clip_region, m->length,
-                         m->cut, difference, m->prefill_rows, m->step_rows}};
+                         m->cut, difference, m->prefill_rows, m->step_rows, m->seconds}};
     for (int k = 0; k < t->r.grpo.reward_count; k++) out.metric[FIXED + k] = m->each[k];
     return out;
 }

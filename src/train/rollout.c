@@ -1,7 +1,7 @@
 /* rollout.c - the answers a GRPO step learns from: sampled by the one engine, scored, and kept in checkpoints.
  *
- * A group answers one prompt: the prompt and its pictures are prefilled once and the session forked. A group depends on weights, seed and its place in the run alone, so one that
- * was not finished is answered again, and whoever shares the work changes nothing. */
+ * A group answers one prompt: the prompt and its pictures are prefilled once and the session forked. Several groups are decoded together. A group depends on weights, seed and its
+ * place in the run alone, so one that was not finished is answered again, and whoever shares the work changes nothing. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +38,7 @@ static void rollout_clear(rollout *o, const trainer *t, int64_t number) {
     o->number = number;
     o->scored = false;
     o->prefill_rows = o->step_rows = 0;
+    o->seconds = 0;
 }
 
 void rollout_close(rollout *o, const trainer *t) {
@@ -81,47 +82,97 @@ static lmm_status take_answers(trainer *t, const sample *s, const lmm_answer *an
     return st;
 }
 
-/* G answers to one prompt: one prefill, G - 1 forks. */
-static lmm_status answer(trainer *t, rollout *o, const sample *s, uint64_t seed, completion *out) {
-    const recipe_grpo *g = &t->r.grpo;
-    const lmm_gen_opts opts = {.max_tokens = g->max_tokens,
-                               .temperature = g->temperature,
-                               .seed = seed,
-                               .banned = o->banned.at,
-                               .banned_count = o->banned.count,
-                               .logprobs = true};
-    lmm_session **sessions = mem_new((size_t)g->group, sizeof *sessions);
-    lmm_answer *answers = mem_new((size_t)g->group, sizeof *answers);
-    lmm_status st = open_group(sessions, t, s);
-    if (!st) st = lmm_generate(sessions, g->group, &opts, NULL, NULL, answers);
-    if (!st) st = take_answers(t, s, answers, out);
-    for (int i = 0; i < g->group && !st; i++) {
-        o->prefill_rows += sessions[i]->prefill_rows;
-        o->step_rows += sessions[i]->step_rows;
-    }
-    lmm_answers_free(answers, g->group);
-    for (int i = 0; i < g->group; i++) lmm_session_close(sessions[i]);
-    free(answers);
-    free(sessions);
-    return st;
-}
+/* Groups on their way to answers. Many sequences a pass are what makes decoding fast; what an answer is does not depend on it. */
+enum { TOGETHER_MAX = 64 };
+static const double cache_bytes_max = 1 << 30;
+typedef struct {
+    int groups[TOGETHER_MAX], count; /* numbers within the rank's rollout */
+    lmm_session **sessions;          /* (count, group) */
+    double cache_bytes;
+} answering;
 
 /* A prompt that cannot be read leaves its group without answers, this time and later. */
-static lmm_status answer_group(trainer *t, rollout *o, order *turn, int group) {
-    const int64_t place = rollout_place(t, o->number, group);
-    const int item = order_at(turn, t, place), size = t->r.grpo.group;
-    completion *out = &o->all[group * size];
-    lmm_status st = t->broken[item] ? LMM_OK : answer(t, o, &t->samples.list.at[item], hash_u64(&place, sizeof place, t->r.seed), out);
-    if (st || t->broken[item])
-        for (int i = 0; i < size; i++) {
-            completion_clear(&out[i]);
-            for (int k = 0; k < t->r.grpo.reward_count; k++) out[i].reward[k] = NAN;
-        }
+static lmm_status leave_out(trainer *t, rollout *o, int group, int item, lmm_status why) {
+    completion *out = &o->all[group * t->r.grpo.group];
+    for (int i = 0; i < t->r.grpo.group; i++) {
+        completion_clear(&out[i]);
+        for (int k = 0; k < t->r.grpo.reward_count; k++) out[i].reward[k] = NAN;
+    }
+    lmm_status st = why;
     if (st && st != LMM_E_CANCELLED) {
         t->broken[item] = true;
         st = sample_broken(&t->samples, &t->r, LMM_CONTEXT(st, "prompt %d", item + 1));
     }
     o->answered[group] = !st;
+    return st;
+}
+
+static int item_of(const trainer *t, const rollout *o, order *turn, int group) {
+    return order_at(turn, t, rollout_place(t, o->number, group));
+}
+
+static lmm_status add_prompt(answering *a, trainer *t, rollout *o, order *turn, int group) {
+    const int item = item_of(t, o, turn, group), size = t->r.grpo.group;
+    if (t->broken[item]) return leave_out(t, o, group, item, LMM_OK);
+    lmm_session **own = &a->sessions[a->count * size];
+    lmm_status st = open_group(own, t, &t->samples.list.at[item]);
+    if (st) {
+        for (int i = 0; i < size; i++) lmm_session_close(own[i]), own[i] = NULL;
+        return leave_out(t, o, group, item, st);
+    }
+    lmm_model_info info;
+    lmm_model_describe(t->model, &info);
+    a->cache_bytes += (double)size * own[0]->context * (double)info.kv_bytes_per_token;
+    a->groups[a->count++] = group;
+    return LMM_OK;
+}
+
+/* What is drawn for an answer depends on the seed, the group's place in the run, and the answer's number in the group. */
+static lmm_status draw(lmm_answer *answers, const answering *a, const trainer *t, const rollout *o) {
+    const recipe_grpo *g = &t->r.grpo;
+    uint64_t *streams = mem_new((size_t)(a->count * g->group), sizeof *streams);
+    for (int i = 0; i < a->count * g->group; i++) {
+        int64_t place = rollout_place(t, o->number, a->groups[i / g->group]);
+        streams[i] = hash_u64(&place, sizeof place, (uint64_t)(i % g->group));
+    }
+    const lmm_gen_opts opts = {.max_tokens = g->max_tokens,
+                               .temperature = g->temperature,
+                               .seed = t->r.seed,
+                               .streams = streams,
+                               .banned = o->banned.at,
+                               .banned_count = o->banned.count,
+                               .logprobs = true};
+    lmm_status st = lmm_generate(a->sessions, a->count * g->group, &opts, NULL, NULL, answers);
+    free(streams);
+    return st;
+}
+
+static lmm_status take_group(const answering *a, int k, trainer *t, rollout *o, order *turn, const lmm_answer *answers) {
+    const int size = t->r.grpo.group, group = a->groups[k], item = item_of(t, o, turn, group);
+    lmm_status st = take_answers(t, &t->samples.list.at[item], answers, &o->all[group * size]);
+    if (st) return leave_out(t, o, group, item, st);
+    for (int i = k * size; i < (k + 1) * size; i++) {
+        o->prefill_rows += a->sessions[i]->prefill_rows;
+        o->step_rows += a->sessions[i]->step_rows;
+    }
+    o->answered[group] = true;
+    return LMM_OK;
+}
+
+/* From group `*next` on as many as go together: one prefill a prompt, a fork for each further answer, and all are decoded at once. */
+static lmm_status answer_some(trainer *t, rollout *o, order *turn, int *next) {
+    const int size = t->r.grpo.group, room = max_int(TOGETHER_MAX / size, 1);
+    answering a = {.sessions = mem_new((size_t)(room * size), sizeof *a.sessions)};
+    lmm_answer *answers = mem_new((size_t)(room * size), sizeof *answers);
+    lmm_status st = LMM_OK;
+    for (; *next < o->group_count && a.count < room && a.cache_bytes < cache_bytes_max && !st; (*next)++)
+        if (!o->answered[*next]) st = add_prompt(&a, t, o, turn, *next);
+    if (!st) st = draw(answers, &a, t, o);
+    for (int k = 0; k < a.count && !st; k++) st = take_group(&a, k, t, o, turn, &answers[k * size]);
+    lmm_answers_free(answers, a.count * size);
+    for (int i = 0; i < a.count * size; i++) lmm_session_close(a.sessions[i]);
+    free(a.sessions);
+    free(answers);
     return st;
 }
 
@@ -153,7 +204,7 @@ static lmm_status tell(trainer *t, const rollout *o, told *all, int own) {
 }
 
 static void average(rollout *o, const recipe_grpo *g, const told *all, const double *total, const double *deviation, int n) {
-    o->mean = (rollout_means){0};
+    o->mean = (rollout_means){.seconds = o->seconds};
     o->item_count = 0;
     for (int i = 0; i < n; i++) {
         o->mean.reward += isnan(total[i]) ? 0 : total[i] / n;
@@ -192,10 +243,10 @@ lmm_status rollout_make(rollout *o, trainer *t, order *turn, int64_t number) {
     if (o->number == number && o->scored) return LMM_OK;
     if (o->number != number) rollout_clear(o, t, number);
     lmm_status st = LMM_OK;
-    for (int i = 0; i < o->group_count && !st; i++) {
-        if (o->answered[i]) continue;
-        st = lmm_cancelled() ? LMM_FAIL(LMM_E_CANCELLED, "stopped between the groups of a rollout") : answer_group(t, o, turn, i);
-    }
+    const double start = time_now();
+    for (int next = 0; next < o->group_count && !st;)
+        st = lmm_cancelled() ? LMM_FAIL(LMM_E_CANCELLED, "stopped between the groups of a rollout") : answer_some(t, o, turn, &next);
+    o->seconds += time_now() - start;
     st = dist_agree(t->world, st);
     return st ? st : score(t, o);
 }

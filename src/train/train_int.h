@@ -146,7 +146,8 @@ typedef struct {
 typedef struct {
     double reward, deviation, zero_groups, length, cut, each[REWARD_MAX];
     double prefill_rows, step_rows; /* sums: what sessions ran */
-} rollout_means;                    /* over all ranks */
+    double seconds;                 /* that this process of this rank spent on it; all else is over all ranks */
+} rollout_means;
 typedef struct {
     int64_t number; /* -1: none */
     int group_count;
@@ -156,6 +157,7 @@ typedef struct {
     double item_count; /* tokens that learn, over all ranks */
     rollout_means mean;
     int64_t prefill_rows, step_rows; /* rows this rank's sessions ran */
+    double seconds;
     id_list banned;
 } rollout;
 void rollout_open(rollout *o, const trainer *t);

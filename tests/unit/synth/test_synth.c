@@ -198,6 +198,22 @@ static void things_move_where_the_answer_says(void **state) {
     }
 }
 
+static void families_of_a_list_take_turns(void **state) {
+    (void)state;
+    static const char *const want[] = {"count", "compare", "describe"};
+    for (int64_t i = 0; i < 9; i++) {
+        synth_item item = sample("scenes", "count,compare,describe", SYNTH_TRAIN, i);
+        assert_int_equal(item.questions.count, 1);
+        assert_string_equal(item.questions.at[0].family, want[i % 3]);
+        synth_item_free(&item);
+    }
+    const synth_kind *k;
+    synth_item item;
+    assert_int_equal(synth_find(&k, "scenes"), LMM_OK);
+    assert_int_equal(synth_make(&item, k, &(synth_options){.family = "count,compere"}, SYNTH_TRAIN, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "'compare'"));
+}
+
 static void wrong_options_are_refused(void **state) {
     (void)state;
     const synth_kind *k;
@@ -224,6 +240,7 @@ int main(void) {
         cmocka_unit_test(chart_arithmetic_holds),
         cmocka_unit_test(events_are_as_many_as_drawn),
         cmocka_unit_test(things_move_where_the_answer_says),
+        cmocka_unit_test(families_of_a_list_take_turns),
         cmocka_unit_test(wrong_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,7 @@ static void a_group_reads_its_prompt_once(void **state) {
     OK(train("pairs", (const char *const[]){"steps=1", "grpo.group=2"}, 2)); /* twice as many prompts */
     assert_true(metric("pairs", 0, "tokens/prefill") == 2 * metric("run", 0, "tokens/prefill"));
     assert_true(metric("run", 0, "tokens/sampled") <= 16 * 5); /* the last id of an answer is not read again */
+    assert_true(metric("run", 0, "rollout/seconds") > 0);
 }
 
 /* Stopped between the two updates of a rollout: the answers, and what they were worth, come from the checkpoint. */
