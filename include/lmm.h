@@ -319,6 +319,8 @@ typedef struct {
     int repeats;             /* answers to every question, drawn by chance; 0: 1 */
     int video_frames;        /* of every video; 0: as the task says, else 8 */
     double video_fps;        /* > 0: so many a second, at most video_frames */
+    const lmm_model *speech; /* hears the videos of tasks whose prompt has a place for a transcript; NULL: files of the data set */
+    const char *speech_name;
     const char *cache_dir;   /* answers of earlier runs are taken from here and kept here; NULL: none */
     const char *fingerprint; /* of the model, as its answers are kept under; NULL: computed */
     lmm_chat_fn chat;        /* asked instead of a model of this engine; `fingerprint` names it */
@@ -331,9 +333,13 @@ typedef struct {
     bool resume;            /* a run in output_dir that was broken off goes on; nothing in its results tells that */
     bool log_samples, predict_only, quiet;
     bool compat; /* lmms-eval's faults too */
+    bool ranks;  /* this process was started by mpirun, as every rank is */
 } lmm_eval_opts;
-/* *report: JSON of all results; free(). m may be NULL when `answers` or `chat` is given. */
+/* *report: JSON of all results, NULL on all ranks but the first; free(). m may be NULL when `answers` or `chat` is given. */
 lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *opts, char **report);
+/* Rows of tasks as training data in LLaVA's form: the questions exactly as the tasks ask them, answered by the template `answer` over the row's columns (NULL: by the
+ * right answer). Pictures that lie inside a table are written to media_dir. Uses the options that choose tasks and rows. free() */
+lmm_status lmm_eval_conversations(const lmm_eval_opts *opts, const char *answer, const char *media_dir, char **json);
 /* A model of this engine as somebody to ask (an lmm_chat_fn whose `self` is the lmm_model): greedy unless a temperature is said. */
 lmm_status lmm_chat_local(void *model, const lmm_chat_feed *feed);
 /* AI feedback: pairs for lmm_train's dpo from a model's own answers and a judge's scores of 1 to 5. Records {prompt (or problem, question, conversations), image(s)}; a

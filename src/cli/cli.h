@@ -42,6 +42,7 @@ lmm_status model_args_scale(lmm_model *model, const model_args *a, int frames);
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a);
 lmm_status model_args_open_text(lmm_runtime **runtime, lmm_model **model, const model_args *a); /* without weights */
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a);
+bool launched_by_mpi(void); /* whether this process is one of several ranks */
 
 /* ---- model_name.c: what -m may say ---- */
 
@@ -73,7 +74,7 @@ lmm_status cli_parse(const opt *table, int argc, char **argv, opt_list *rest, co
 
 typedef struct {
     lmm_runtime *runtime;
-    lmm_model *model, *judge_model;
+    lmm_model *model, *judge_model, *speech;
     chat *server, *judge_server;
     lmm_chat_fn judge;
     void *judge_self;
@@ -84,6 +85,7 @@ typedef struct {
     const char *model, *model_args; /* --model: openai and its like are servers; another word with pretrained=PATH names a checkpoint */
     const char *judge, *judge_args; /* none, self, the address of a server, or a checkpoint */
     const char *answers;            /* a file of them: no model is opened */
+    const char *transcript;         /* NULL, files, or a checkpoint that hears videos */
     int frames;
 } eval_source_opts;
 lmm_status eval_source_open(eval_source_set *out, const model_args *m, const eval_source_opts *o);

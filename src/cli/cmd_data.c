@@ -1,4 +1,4 @@
-/* cmd_data.c - published data sets as LLaVA JSON, ready for `lmm train`.
+/* cmd_data.c - published data sets and rows of evaluation tasks as LLaVA JSON, ready for `lmm train`.
  *
  * easyvqa (easy-VQA 1.0): FOLDER/train/questions.json is a list of [question, answer, picture number]. captions.json says what each picture shows, as far as its
  * own answers tell ("a red circle"); questions.json holds all questions about a picture as one conversation. */
@@ -145,29 +145,68 @@ static lmm_status easyvqa(const char *folder, const char *out) {
     return st ? st : easyvqa_split(folder, "test", out, "test-");
 }
 
-static const struct {
-    const char *name;
-    lmm_status (*run)(const char *folder, const char *out);
-} importers[] = {{"easyvqa", easyvqa}};
+/* ---- rows of evaluation tasks ---- */
 
-static lmm_status run(const opt_list *words, const char *out) {
-    if (words->count != 2 || !out) return LMM_FAIL(LMM_E_ARG, "usage: lmm data easyvqa FOLDER -o OUT");
-    for (size_t i = 0; i < COUNT_OF(importers); i++)
-        if (!strcmp(words->at[0], importers[i].name)) return importers[i].run(words->at[1], out);
-    return LMM_FAIL(LMM_E_ARG, "unknown data set '%s' (easyvqa is known)", words->at[0]);
+typedef struct {
+    const char *out, *data, *include, *answer;
+    double limit;
+    int offset;
+} data_args;
+
+static lmm_status write_tasks(char *const *names, int count, const data_args *a) {
+    char *task_dir = installed_path("tasks"), *data = a->data ? mem_strdup(a->data) : installed_path("data"), *json = NULL,
+         *media = mem_printf("%s.media", a->out);
+    const lmm_eval_opts o = {.tasks = (const char *const *)names,
+                             .task_count = count,
+                             .task_dir = task_dir,
+                             .include_dir = a->include,
+                             .data_dir = data,
+                             .limit = a->limit > 0 ? a->limit : 0,
+                             .offset = a->offset};
+    lmm_status st = lmm_eval_conversations(&o, a->answer, media, &json);
+    if (!st) st = file_write(a->out, json, strlen(json));
+    if (!st) printf("%s\n", a->out);
+    free(json);
+    free(media);
+    free(data);
+    free(task_dir);
+    return st;
+}
+
+/* ---- the command ---- */
+
+static lmm_status run(const opt_list *words, const data_args *a) {
+    const char *what = words->count ? words->at[0] : "";
+    bool easy = !strcmp(what, "easyvqa"), task = !strcmp(what, "task");
+    if (!a->out || (easy && words->count != 2) || (task && words->count < 2) || !*what)
+        return LMM_FAIL(LMM_E_ARG, "usage: lmm data easyvqa FOLDER -o OUT, or lmm data task NAME... -o FILE.json");
+    if (easy) return easyvqa(words->at[1], a->out);
+    if (task) return write_tasks((char *const *)words->at + 1, words->count - 1, a);
+    return LMM_FAIL(LMM_E_ARG, "unknown data set '%s' (easyvqa is known, and task for rows of evaluation tasks)", what);
 }
 
 lmm_status cmd_data(int argc, char **argv) {
-    const char *out = NULL;
+    data_args a = {0};
     opt_list words = {0};
-    const opt table[] = {{"-o|--out", OPT_STRING, &out, 0, 0, "DIR", "folder for the JSON files"}, {0}};
+    const opt table[] = {
+        {"-o|--out", OPT_STRING, &a.out, 0, 0, "PATH", "folder for the JSON files; of `task`: the file"},
+        {"--data", OPT_STRING, &a.data, 0, 0, "DIR", "where the tasks' data sets lie (default: data/)"},
+        {"--include_path", OPT_STRING, &a.include, 0, 0, "DIR", "task files of your own, besides the published ones"},
+        {"--answer", OPT_STRING, &a.answer, 0, 0, "TEMPLATE", "what is learnt as the answer (default: the task's doc_to_target)"},
+        {"--limit", OPT_REAL, &a.limit, 0, 1e9, "N", "only N rows of each task; below 1: that share of them"},
+        {"--offset", OPT_INT, &a.offset, 0, 2147483647, "N", "the first row (default 0)"},
+        {0},
+    };
     bool done;
-    lmm_status st = cli_parse(table, argc, argv, &words, "lmm data easyvqa FOLDER -o OUT",
-                              "Writes a published data set as LLaVA JSON; pictures stay where they are.",
-                              "  pip download --no-deps easy-vqa==1.0 && unzip -q easy_vqa-1.0-*.whl -d easyvqa\n  lmm data easyvqa "
-                              "easyvqa/easy_vqa/data -o data/easyvqa\n",
-                              &done);
-    if (!st && !done) st = run(&words, out);
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, "lmm data easyvqa FOLDER -o OUT | lmm data task NAME... -o FILE.json",
+                  "Writes a published data set, or rows of evaluation tasks with exactly the prompts they will be asked with, as LLaVA "
+                  "JSON; pictures stay where they are (those inside tables go to FILE.json.media).",
+                  "  pip download --no-deps easy-vqa==1.0 && unzip -q easy_vqa-1.0-*.whl -d easyvqa\n  lmm data easyvqa "
+                  "easyvqa/easy_vqa/data -o data/easyvqa\n  lmm data task my_task_train --include_path my_tasks --answer '<think>{{ "
+                  "reasoning }}</think>{{ answer }}' -o train.json\n",
+                  &done);
+    if (!st && !done) st = run(&words, &a);
     opts_free(table);
     free(words.at);
     return st;

@@ -7,7 +7,7 @@
 typedef struct {
     model_args model;
     const char *tasks, *data, *out, *include, *answers, *model_id, *model_args, *gen_kwargs, *reasoning, *compat, *cache, *judge,
-        *judge_args, *baseline, *verbosity;
+        *judge_args, *baseline, *verbosity, *transcript;
     double limit, video_fps;
     int offset, batch, seed, frames, judge_calls, repeats, fewshot;
     bool samples, json, quiet, predict_only, resume, strict, no_pictures;
@@ -29,7 +29,9 @@ static void print_line(const char *name, const tree *map, const char *key, int64
     snprintf(metric, sizeof metric, "%.*s", (int)strcspn(key, ","), key);
     snprintf(se, sizeof se, "%s_stderr%s", metric, strchr(key, ','));
     const tree *error = tree_get(map, se);
-    printf("| %-24s | %6d | %-18s | %8.4f |", name, (int)n, metric, tree_real(map, key, 0));
+    const tree *value = tree_get(map, key);
+    printf("| %-24s | %6d | %-18s | ", name, (int)n, metric);
+    printf(value && value->type != TREE_NULL ? "%8.4f |" : "     N/A |", tree_real(map, key, 0));
     if (error && error->type == TREE_REAL) printf(" ± %.4f |\n", error->real);
     else printf("   N/A    |\n");
 }
@@ -111,7 +113,8 @@ static lmm_status run(eval_args *a) {
     lmm_status st = check_args(a);
     if (!st)
         st = eval_source_open(&from, &a->model,
-                              &(eval_source_opts){a->model_id, a->model_args, a->judge, a->judge_args, a->answers, a->frames});
+                              &(eval_source_opts){a->model_id, a->model_args, a->judge, a->judge_args, a->answers, a->transcript,
+                                                  a->frames});
     if (st) return st;
     char *names = mem_strdup(a->tasks), *task_dir = installed_path("tasks"), *data = a->data ? mem_strdup(a->data) : installed_path("data");
     opt_list list = {0};
@@ -136,6 +139,8 @@ static lmm_status run(eval_args *a) {
                        .repeats = a->repeats,
                        .video_frames = a->frames,
                        .video_fps = a->video_fps,
+                       .speech = from.speech,
+                       .speech_name = a->transcript,
                        .cache_dir = a->cache,
                        .fingerprint = *from.name ? from.name : NULL,
                        .chat = from.server ? chat_ask : NULL,
@@ -149,11 +154,12 @@ static lmm_status run(eval_args *a) {
                        .log_samples = a->samples,
                        .predict_only = a->predict_only,
                        .quiet = a->quiet || a->json || verbosity_index(a->verbosity) > 1,
-                       .compat = !strcmp(a->compat, "lmms-eval")};
+                       .compat = !strcmp(a->compat, "lmms-eval"),
+                       .ranks = launched_by_mpi()};
     st = lmm_eval(from.model, &o, &report);
-    if (!st && a->json) puts(report);
-    else if (!st) st = print_table(report);
-    if (!st) st = tell_troubles(report, a->strict);
+    if (!st && report && a->json) puts(report);
+    else if (!st && report) st = print_table(report);
+    if (!st && report) st = tell_troubles(report, a->strict);
     free(report);
     free(list.at);
     free(names);
@@ -264,6 +270,8 @@ lmm_status cmd_eval(int argc, char **argv) {
         {"-x|--predict_only", OPT_FLAG, &a.predict_only, 0, 0, NULL, "answers without scores"},
         {"--frames", OPT_INT, &a.frames, 1, 100000, "N", "of every video (default: what the task says, else 8)"},
         {"--video-fps", OPT_REAL, &a.video_fps, 0.001, 1000, "X", "frames a second instead, at most --frames"},
+        {"--transcript", OPT_STRING, &a.transcript, 0, 0, "WHO",
+         "of tasks with transcripts: a Whisper checkpoint that hears the videos, or files (default)"},
         {"-c|--use_cache", OPT_STRING, &a.cache, 0, 0, "DIR", "take answers given before from DIR/cache.db, and keep new ones there"},
         {"--resume", OPT_FLAG, &a.resume, 0, 0, NULL, "go on with the run in --output_path, or begin one that can be gone on with"},
         {"--strict", OPT_FLAG, &a.strict, 0, 0, NULL, "fail when rows were broken, missed their picture or got no verdict"},

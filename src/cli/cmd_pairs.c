@@ -33,7 +33,11 @@ static lmm_status run(const model_args *a, const settings *s) {
     if (!s->prompts || !s->out || !s->judge) return LMM_FAIL(LMM_E_ARG, "give --prompts FILE, --judge WHO and -o FILE");
     if (strcmp(s->evidence, "pictures") && strcmp(s->evidence, "text"))
         return LMM_FAIL(LMM_E_ARG, "--evidence is pictures or text, not '%s'", s->evidence);
-    lmm_status st = eval_source_open(&from, a, &(eval_source_opts){s->model_id, s->model_args, s->judge, s->judge_args, NULL, 0});
+    lmm_status st = eval_source_open(&from, a,
+                                     &(eval_source_opts){.model = s->model_id,
+                                                         .model_args = s->model_args,
+                                                         .judge = s->judge,
+                                                         .judge_args = s->judge_args});
     if (st) return st;
     if (from.model) lmm_model_fingerprint(from.model, name);
     lmm_pairs_opts o = {.prompts = s->prompts,

@@ -8,7 +8,7 @@
 typedef struct {
     const char *out, *family, *split;
     int count, seed, side, frames, questions, things;
-    bool mp4, think;
+    bool mp4, think, spoken;
 } settings;
 
 static lmm_status split_find(int *out, const char *name) {
@@ -17,7 +17,15 @@ static lmm_status split_find(int *out, const char *name) {
     return LMM_FAIL(LMM_E_ARG, "no split '%s' (train, validation, test)", name);
 }
 
-/* The test and the validation are a tenth each, and never empty; a split asked for alone has all. */
+static lmm_status write_split(const synth_kind *k, const synth_options *o, const settings *s, synth_split split, int64_t count) {
+    lmm_status st =
+        k ? synth_write(s->out, k, o, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES) : lectures_write(s->out, o, s->spoken, split, count);
+    if (!st && k) printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count, k->clip ? "clips" : "pictures");
+    else if (!st) printf("%s: %" PRId64 " lectures of the %s split\n", s->out, count, synth_split_names[split]);
+    return st;
+}
+
+/* The test and the validation are a tenth each, and never empty; a split asked for alone has all. k NULL: lectures. */
 static lmm_status write_splits(const synth_kind *k, const settings *s) {
     const synth_options o = {.seed = (uint64_t)s->seed,
                              .side = s->side,
@@ -34,17 +42,16 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
     for (int split = 0; split < SYNTH_SPLIT_COUNT; split++) {
         if (only >= 0 && split != only) continue;
         int64_t count = split == SYNTH_TRAIN || split == only ? s->count : (s->count + 9) / 10;
-        lmm_status st = synth_write(s->out, k, &o, (synth_split)split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES);
+        lmm_status st = write_split(k, &o, s, (synth_split)split, count);
         if (st) return st;
-        printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count, k->clip ? "clips" : "pictures");
     }
     return LMM_OK;
 }
 
 static lmm_status run(const opt_list *words, const settings *s) {
-    if (words->count != 1 || !s->out) return LMM_FAIL(LMM_E_ARG, "usage: lmm synth scenes|charts|numbers|clips -o DIR");
-    const synth_kind *k;
-    lmm_status st = synth_find(&k, words->at[0]);
+    if (words->count != 1 || !s->out) return LMM_FAIL(LMM_E_ARG, "usage: lmm synth scenes|charts|numbers|clips|lectures -o DIR");
+    const synth_kind *k = NULL;
+    lmm_status st = strcmp(words->at[0], "lectures") ? synth_find(&k, words->at[0]) : LMM_OK;
     return st ? st : write_splits(k, s);
 }
 
@@ -53,6 +60,7 @@ static char *summary(void) {
     buf_puts(&b, "Pictures and clips with questions whose answers are known. Training, validation and test share no combination.\n\n");
     const synth_kind *k;
     for (int i = 0; (k = synth_kind_at(i)); i++) buf_printf(&b, "  %-10s %s\n", k->name, k->summary);
+    buf_printf(&b, "  %-10s %s\n", "lectures", "slides that teach something made up, and three questions each, in Video-MMMU's layout");
     buf_printf(&b, "  %-10s %s\n", "checkpoint", "a model's file with random weights; 'lmm synth checkpoint --help' has its options");
     return buf_take(&b);
 }
@@ -75,12 +83,14 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},
         {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips as MP4 files instead of folders of frames"},
+        {"--spoken", OPT_FLAG, &s.spoken, 0, 0, NULL, "lectures whose numbers are said (transcripts/), not printed"},
         {0},
     };
     bool done;
     char *about = summary();
-    lmm_status st = cli_parse(options, argc, argv, &words, "lmm synth scenes|charts|numbers|clips|checkpoint -o DIR [OPTIONS]", about,
-                              "  lmm synth scenes -o data/scenes -n 5000\n  lmm synth clips -o data/clips --frames 16 --mp4\n", &done);
+    lmm_status st =
+        cli_parse(options, argc, argv, &words, "lmm synth scenes|charts|numbers|clips|lectures|checkpoint -o DIR [OPTIONS]", about,
+                  "  lmm synth scenes -o data/scenes -n 5000\n  lmm synth clips -o data/clips --frames 16 --mp4\n", &done);
     if (!st && !done) st = run(&words, &s);
     free(about);
     opts_free(options);

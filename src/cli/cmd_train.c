@@ -42,9 +42,8 @@ static lmm_status run(const model_args *a, const char *recipe, const opt_list *o
     if (!recipe) return LMM_FAIL(LMM_E_ARG, "give the recipe with -c FILE.yaml");
     lmm_status st = runtime_open(&runtime, a);
     if (st) return st;
-    /* Open MPI's mpirun, and Slurm's srun with PMIx */
     lmm_train_opts opts = *o;
-    opts.ranks = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK");
+    opts.ranks = launched_by_mpi();
     st = lmm_train(runtime, recipe, overrides->at, overrides->count, &opts);
     lmm_runtime_close(runtime);
     return st;

@@ -9,6 +9,9 @@ lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
     return lmm_runtime_open(runtime, a->threads, kernels && *kernels ? kernels : NULL);
 }
 
+/* Open MPI's mpirun, and Slurm's srun with PMIx */
+bool launched_by_mpi(void) { return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK"); }
+
 /* The position of a name in a list with NULL at the end; 0 when none was given. */
 static lmm_status choice(int *out, const char *option, const char *name, const char *const *names) {
     *out = 0;

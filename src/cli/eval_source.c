@@ -105,7 +105,18 @@ static lmm_status open_judge(eval_source_set *s, const model_args *m, const char
     return LMM_CONTEXT(st, "--judge");
 }
 
-/* ---- both ---- */
+/* ---- transcripts ---- */
+
+static lmm_status open_speech(eval_source_set *s, const model_args *m, const char *name) {
+    char *path;
+    if (!name || !strcmp(name, "files")) return LMM_OK;
+    lmm_status st = s->runtime ? LMM_OK : runtime_open(&s->runtime, m);
+    if (!st) st = model_find(&path, name);
+    if (!st) st = lmm_model_open(&s->speech, s->runtime, path), free(path);
+    return LMM_CONTEXT(st, "--transcript");
+}
+
+/* ---- all ---- */
 
 lmm_status eval_source_open(eval_source_set *out, const model_args *m, const eval_source_opts *o) {
     eval_source_set s = {0};
@@ -119,6 +130,7 @@ lmm_status eval_source_open(eval_source_set *out, const model_args *m, const eva
         if (!st) st = model_args_scale(s.model, &mine, o->frames);
     }
     if (!st) st = open_judge(&s, m, o->judge, o->judge_args);
+    if (!st) st = open_speech(&s, m, o->transcript);
     free(pretrained);
     if (st) return eval_source_close(&s), st;
     return *out = s, LMM_OK;
@@ -128,6 +140,7 @@ void eval_source_close(eval_source_set *s) {
     chat_close(s->judge_server);
     chat_close(s->server);
     lmm_model_close(s->judge_model);
+    lmm_model_close(s->speech);
     lmm_model_close(s->model);
     lmm_runtime_close(s->runtime);
     *s = (eval_source_set){0};

@@ -6,22 +6,34 @@
 
 #include "base/base.h"
 
+/* Rows that could not be read and why. */
 typedef struct {
-    tree *rows;
+    int first, count;
+    char *why;
+} table_fault;
+typedef VEC(table_fault) table_faults;
+void table_faults_free(table_faults *f);
+typedef struct {
+    tree *rows; /* a list of maps */
     int count;
-} table; /* rows: a list of maps */
+    table_faults faults; /* of table_salvage; their rows are empty maps */
+} table;
 /* A file by its extension, else as JSON. columns: names for list rows, NULL-terminated, or NULL. limit 0: all. */
 lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit);
+/* The same, but rows that are damaged (a page of a Parquet file, a line of a JSONL file) are noted in `faults` and the others read. */
+lmm_status table_salvage(table *out, const char *path, const char *const *columns, int64_t limit);
 void table_close(table *t);
 /* A data set's folder as hubs lay it out: the files of one configuration and split, whose names say them (CONFIG/SPLIT-00000-of-00002.parquet,
  * data/SPLIT-*.parquet, SPLIT.jsonl, ...), in order. config and split may be NULL. */
 lmm_status table_open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit);
+lmm_status table_salvage_set(table *out, const char *dir, const char *config, const char *split, int64_t limit);
 const tree *table_row(const table *t, int i);
 /* Fills {name} in a pattern with the row's values; a name the row does not have fails. */
 lmm_status row_format(buf *out, const char *pattern, const tree *row);
 
-/* Rows of a Parquet file, a list of maps (parquet.c). cells_max bounds the values read, 0: 16 million. */
-lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cells_max);
+/* Rows of a Parquet file, a list of maps (parquet.c). cells_max bounds the values read, 0: 16 million. faults NULL: damage fails; else the rows of a
+ * damaged group are noted there. */
+lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cells_max, table_faults *faults);
 /* Rows of a table of text with a head line (tsv.c). */
 lmm_status tsv_parse(tree **out, const char *text, size_t size, char separator, const char *path);
 

@@ -312,7 +312,18 @@ static lmm_status read_column(parquet *p, const tree *chunk, int64_t first_row, 
     return LMM_CONTEXT(st, "column '%s'", c.leaf->name);
 }
 
-static lmm_status read_groups(parquet *p, int64_t limit) {
+/* The rows of a group that is damaged become empty. */
+static lmm_status note_damage(parquet *p, table_faults *faults, int64_t first, lmm_status st) {
+    if (!faults || st != LMM_E_FORMAT) return st;
+    for (int i = (int)first; i < p->rows->count; i++) {
+        tree_free(p->rows->items[i]);
+        p->rows->items[i] = tree_new(TREE_MAP);
+    }
+    VEC_PUSH(faults, ((table_fault){(int)first, p->rows->count - (int)first, mem_printf("'%s': %s", p->path, lmm_message())}));
+    return LMM_OK;
+}
+
+static lmm_status read_groups(parquet *p, int64_t limit, table_faults *faults) {
     const tree *groups = tree_get(p->footer, "4");
     lmm_status st = LMM_OK;
     p->rows = tree_new(TREE_LIST);
@@ -325,18 +336,19 @@ static lmm_status read_groups(parquet *p, int64_t limit) {
         for (int64_t i = 0; i < count; i++) tree_add(p->rows, tree_new(TREE_MAP));
         for (int k = 0; columns && columns->type == TREE_LIST && k < columns->count && !st; k++)
             st = read_column(p, columns->items[k], first, count);
+        if (st) st = note_damage(p, faults, first, st);
     }
     return st;
 }
 
-lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cells_max) {
+lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cells_max, table_faults *faults) {
     parquet p = {.path = path,
                  .cells_max = cells_max > 0 ? cells_max : CELLS_MAX,
                  .text_left = cells_max > 0 ? (size_t)cells_max * 16 : (size_t)1 << 34};
     lmm_status st = file_map_open(&p.map, path);
     if (st) return st;
     st = read_footer(&p);
-    if (!st) st = LMM_CONTEXT(read_groups(&p, limit), "'%s'", path);
+    if (!st) st = LMM_CONTEXT(read_groups(&p, limit, faults), "'%s'", path);
     for (int i = 0; i < p.node_count; i++) free(p.nodes[i].name);
     free(p.nodes);
     tree_free(p.footer);

@@ -4,7 +4,14 @@
 
 #include "data/data.h"
 
-static lmm_status parse_lines(tree **out, const char *text, size_t size, const char *path) {
+void table_faults_free(table_faults *f) {
+    for (int i = 0; i < f->count; i++) free(f->at[i].why);
+    free(f->at);
+    *f = (table_faults){0};
+}
+
+/* faults NULL: a line that is no JSON fails. */
+static lmm_status parse_lines(tree **out, const char *text, size_t size, const char *path, table_faults *faults) {
     tree *list = tree_new(TREE_LIST);
     int line = 1;
     for (const char *at = text, *stop = NULL; at < text + size; at = stop + 1, line++) {
@@ -12,7 +19,9 @@ static lmm_status parse_lines(tree **out, const char *text, size_t size, const c
         if (!stop) stop = text + size;
         tree *row = NULL;
         lmm_status st = stop > at ? tree_parse_json(&row, at, (size_t)(stop - at), path) : LMM_OK;
-        if (st) return tree_free(list), LMM_CONTEXT(st, "line %d", line);
+        if (st) st = LMM_CONTEXT(st, "line %d", line);
+        if (st && (!faults || st != LMM_E_FORMAT)) return tree_free(list), st;
+        if (st) VEC_PUSH(faults, ((table_fault){list->count, 1, mem_strdup(lmm_message())})), row = tree_new(TREE_MAP);
         if (row) tree_add(list, row);
     }
     return *out = list, LMM_OK;
@@ -42,12 +51,12 @@ static lmm_status check_maps(const tree *rows, const char *path) {
     return LMM_OK;
 }
 
-static lmm_status parse_text(tree **rows, const char *path) {
+static lmm_status parse_text(tree **rows, const char *path, table_faults *faults) {
     char *text;
     size_t size;
     lmm_status st = file_read(&text, &size, path, (size_t)1 << 31);
     if (st) return st;
-    if (text_ends(path, ".jsonl")) st = parse_lines(rows, text, size, path);
+    if (text_ends(path, ".jsonl")) st = parse_lines(rows, text, size, path, faults);
     else if (text_ends(path, ".tsv") || text_ends(path, ".csv"))
         st = tsv_parse(rows, text, size, text_ends(path, ".tsv") ? '\t' : ',', path);
     else st = tree_parse_json(rows, text, size, path);
@@ -55,13 +64,25 @@ static lmm_status parse_text(tree **rows, const char *path) {
     return st;
 }
 
-lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit) {
+static lmm_status open_file(table *out, const char *path, const char *const *columns, int64_t limit, table_faults *faults) {
     tree *rows = NULL;
-    lmm_status st = text_ends(path, ".parquet") ? parquet_read(&rows, path, limit, 0) : parse_text(&rows, path);
+    lmm_status st = text_ends(path, ".parquet") ? parquet_read(&rows, path, limit, 0, faults) : parse_text(&rows, path, faults);
     if (!st && columns && rows->type == TREE_LIST) st = name_columns(rows, columns, path);
     if (!st) st = check_maps(rows, path);
     if (st) return tree_free(rows), st;
-    *out = (table){rows, limit > 0 && limit < rows->count ? (int)limit : rows->count};
+    *out = (table){.rows = rows, .count = limit > 0 && limit < rows->count ? (int)limit : rows->count};
+    return LMM_OK;
+}
+
+lmm_status table_open(table *out, const char *path, const char *const *columns, int64_t limit) {
+    return open_file(out, path, columns, limit, NULL);
+}
+
+lmm_status table_salvage(table *out, const char *path, const char *const *columns, int64_t limit) {
+    table_faults faults = {0};
+    lmm_status st = open_file(out, path, columns, limit, &faults);
+    if (st) return table_faults_free(&faults), st;
+    out->faults = faults;
     return LMM_OK;
 }
 
@@ -121,7 +142,25 @@ static int narrow(paths *p, const char *word) {
     return kept;
 }
 
-lmm_status table_open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit) {
+/* Adds the rows of a file; its faults move behind those that are there. */
+static lmm_status add_file(tree *rows, const char *path, int64_t limit, table_faults *faults) {
+    table part;
+    lmm_status st = faults ? table_salvage(&part, path, NULL, limit) : table_open(&part, path, NULL, limit);
+    if (st) return st;
+    for (int i = 0; i < part.faults.count; i++) {
+        table_fault *f = &part.faults.at[i];
+        VEC_PUSH(faults, ((table_fault){rows->count + f->first, f->count, f->why}));
+        f->why = NULL;
+    }
+    for (int k = 0; k < part.count; k++) {
+        tree_add(rows, part.rows->items[k]);
+        part.rows->items[k] = tree_new(TREE_NULL);
+    }
+    table_close(&part);
+    return LMM_OK;
+}
+
+static lmm_status open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit, table_faults *faults) {
     paths files = {0};
     tree *rows = tree_new(TREE_LIST);
     lmm_status st = find_tables(&files, dir, "", 0);
@@ -131,23 +170,30 @@ lmm_status table_open_set(table *out, const char *dir, const char *config, const
     if (!st && !files.count) st = LMM_FAIL(LMM_E_IO, "'%s' holds no table (.parquet, .jsonl, .json, .tsv, .csv)", dir);
     for (int i = 0; i < files.count && !st && !(limit > 0 && rows->count >= limit); i++) {
         char *path = path_join(dir, files.at[i]);
-        table part;
-        st = table_open(&part, path, NULL, limit > 0 ? limit - rows->count : 0);
-        for (int k = 0; !st && k < part.count; k++) {
-            tree_add(rows, part.rows->items[k]);
-            part.rows->items[k] = tree_new(TREE_NULL);
-        }
-        if (!st) table_close(&part);
+        st = add_file(rows, path, limit > 0 ? limit - rows->count : 0, faults);
         free(path);
     }
     names_free(files.at, files.count);
     if (st) return tree_free(rows), st;
-    *out = (table){rows, rows->count};
+    *out = (table){.rows = rows, .count = rows->count};
+    return LMM_OK;
+}
+
+lmm_status table_open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit) {
+    return open_set(out, dir, config, split, limit, NULL);
+}
+
+lmm_status table_salvage_set(table *out, const char *dir, const char *config, const char *split, int64_t limit) {
+    table_faults faults = {0};
+    lmm_status st = open_set(out, dir, config, split, limit, &faults);
+    if (st) return table_faults_free(&faults), st;
+    out->faults = faults;
     return LMM_OK;
 }
 
 void table_close(table *t) {
     tree_free(t->rows);
+    table_faults_free(&t->faults);
     *t = (table){0};
 }
 

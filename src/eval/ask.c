@@ -10,6 +10,8 @@
 
 /* ---- faults ---- */
 
+const char *const fault_keys[] = {"broken_rows", "missing_media", "not_a_number", "request_failed", "too_long", NULL};
+
 static const char *fault_key(lmm_status st) { return st == LMM_E_IO ? "missing_media" : st == LMM_E_LIMIT ? "too_long" : "broken_rows"; }
 
 lmm_status row_fault(eval_row *r, lmm_status st, const char *key) {
@@ -151,7 +153,7 @@ static lmm_status plan(asking *a) {
     strmap *seen = strmap_new();
     lmm_status st = LMM_OK;
     for (int i = 0; i < a->run->count && !st; i++)
-        st = LMM_CONTEXT(plan_row(a, i, seen), "task '%s': row %d", a->run->task->name, a->run->first + i);
+        if (!a->run->rows[i].fault) st = LMM_CONTEXT(plan_row(a, i, seen), "task '%s': row %d", a->run->task->name, a->run->first + i);
     strmap_free(seen);
     if (a->todo.count && !a->o->no_picture_cache) qsort(a->todo.at, (size_t)a->todo.count, sizeof *a->todo.at, by_group);
     return st;
@@ -192,19 +194,21 @@ static const char *type_of(const eval_task *t) {
     return !strcmp(said, "multiple_choice") ? "loglikelihood" : said;
 }
 
-/* Rows whose answer could not be had are left out of the scores; when that is all of them, the run has failed. */
-static lmm_status check_any(const task_run *run) {
-    int faults = 0;
-    for (int i = 0; i < run->count; i++) faults += run->rows[i].fault != NULL;
-    if (faults < run->count) return LMM_OK;
-    return LMM_FAIL(LMM_E_FORMAT, "task '%s': none of its %d rows can be asked; the first: %s", run->task->name, run->count,
-                    run->rows[0].fault);
+/* This rank's rows. */
+static lmm_status ask_share(asking *a) {
+    const lmm_eval_opts *o = a->o;
+    ranks_take(a);
+    a->bar = o->quiet || dist_rank(a->world) ? NULL : progress_new(a->run->task->name, a->todo.count, "rows");
+    lmm_status st = !a->todo.count ? LMM_OK : o->chat ? ask_remote(a, o->chat, o->chat_self) : ask_model(a);
+    progress_free(a->bar);
+    return dist_agree(a->world, st);
 }
 
 lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts *o) {
     asking a =
         {.run = run, .o = o, .model = from->model, .store = from->store, .fingerprint = from->fingerprint, .type = type_of(run->task)};
     a.repeat = from->repeat;
+    a.world = from->world;
     a.likelihood = !strcmp(a.type, "loglikelihood");
     a.from = (visual_source){run->task, &run->data, run->home, o->data_dir ? o->data_dir : "", run->zips, o->chat != NULL};
     lmm_status st = kwargs_of(&a.kwargs, run->task, o);
@@ -214,10 +218,10 @@ lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts 
                      "task '%s': its answers are not drawn, so that all repeats would be the same; --gen_kwargs temperature=0.7 draws them",
                      run->task->name);
     if (!st) st = plan(&a);
-    a.bar = o->quiet ? NULL : progress_new(run->task->name, a.todo.count, "rows");
-    if (!st && a.todo.count) st = o->chat ? ask_remote(&a, o->chat, o->chat_self) : ask_model(&a);
-    progress_free(a.bar);
+    st = dist_agree(a.world, st);
+    if (!st) st = ask_share(&a);
+    if (!st) st = ranks_merge(&a);
     free(a.todo.at);
     tree_free(a.kwargs);
-    return st ? st : check_any(run);
+    return st;
 }

@@ -7,13 +7,18 @@
 
 /* ---- reading a run ---- */
 
-/* The samples of a task beside "STAMP_results.json"; count 0 when they were not written. */
-lmm_status run_samples(table *out, const char *results, const char *task) {
+char *run_samples_path(const char *results, const char *task) {
     const char *end = strstr(path_base(results), "_results.json");
-    size_t n = end ? (size_t)(end - results) : 0;
-    char *path = mem_printf("%.*s_samples_%s.jsonl", (int)n, results, task);
+    char *path = end ? mem_printf("%.*s_samples_%s.jsonl", (int)(end - results), results, task) : NULL;
+    if (path && file_exists(path)) return path;
+    free(path);
+    return NULL;
+}
+
+lmm_status run_samples(table *out, const char *results, const char *task) {
+    char *path = run_samples_path(results, task);
     *out = (table){0};
-    lmm_status st = end && file_exists(path) ? table_open(out, path, NULL, 0) : LMM_OK;
+    lmm_status st = path ? table_open(out, path, NULL, 0) : LMM_OK;
     free(path);
     return st;
 }

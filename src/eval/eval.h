@@ -1,6 +1,6 @@
 /* eval.h - the evaluation laboratory: declarative tasks, a runner that asks a model (or reads answers that exist), rows of metrics, scores, a report.
  *
- * Uses lmm.h, base/, text/ (templates) and data/ only. A task file has lmms-eval's keys; where lmms-eval names Python functions it names rows of
+ * Uses lmm.h, base/, text/ (templates), data/ and dist/ only. A task file has lmms-eval's keys; where lmms-eval names Python functions it names rows of
  * closed tables instead: kinds of answer (answer_text.c, answer_judge.c), aggregations (aggregate.c, aggregate_more.c), filters (filter.c). A task
  * that needs another rule adds a row there, never code of its own. */
 #ifndef LMM_EVAL_H
@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "data/data.h"
+#include "dist/dist.h"
 #include "lmm.h"
 
 /* ---- tasks (task.c): every YAML file below the task folders ---- */
@@ -28,6 +29,8 @@ const eval_task *task_find(const task_set *s, const char *name);
  * members of a group as the group lists them. Unknown names fail with the nearest. */
 typedef VEC(const eval_task *) task_list;
 lmm_status task_select(task_list *out, const task_set *s, const char *names);
+/* The tasks that options name, of the folders they name; *names is the list as a text. Free the three in every case. */
+lmm_status tasks_chosen(task_list *out, task_set *set, char **names, const lmm_eval_opts *o);
 /* Whether a group was asked for by name, tag or pattern and all of its members ran. */
 bool task_group_chosen(const eval_task *g, const char *names, const task_list *list);
 
@@ -65,10 +68,13 @@ typedef struct {
     int first, count, original_count, asked; /* asked: what --limit allows, whatever the offset */
     int unanswered;                          /* rows that the file of answers lacks */
     int recalled;                            /* rows whose answer the store had */
+    int untranscribed;                       /* rows whose prompt has a place for a transcript that nobody has */
     double seconds;
 } task_run;
 /* Reads the data and takes the rows that offset and limit leave (limit 0: all). */
 lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts *o, double limit);
+/* Gives the rows their column `transcript` where the task says where it is (transcript.c). store may be NULL; it keeps what a model heard. */
+lmm_status transcripts_add(task_run *run, eval_store *store, const lmm_eval_opts *o);
 /* Where answers come from: a file of them, else opts->chat, else a model. store may be NULL; it keeps answers under the model's fingerprint. */
 typedef struct {
     const answer_file *file;
@@ -76,9 +82,10 @@ typedef struct {
     eval_store *store;
     const char *fingerprint;
     judge_desk *desk; /* NULL: no judge */
+    dist *world;      /* rows are shared out over its ranks; rank 0 scores */
     int repeat;       /* which of several answers a question */
 } eval_source;
-/* Fills the rows with answers and scores them. Rows that cannot be asked have a fault and no score; that fails only when all do. */
+/* Fills the rows with answers and scores them. Rows that cannot be asked have a fault and no score. */
 lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_eval_opts *o);
 void task_run_close(task_run *r);
 /* One line of T_samples_TASK.jsonl. media_dir: pictures inside the table are written there, NULL: they are not. */

@@ -259,6 +259,14 @@ const char *videommmu_discipline(const char *subject);     /* NULL when unknown 
 tree *videommmu_delta(const tree *before, const tree *after);
 bool videommmu_script_correct(scratch *mem, const tree *record); /* the judgement of the benchmark's own delta scripts */
 
+/* The records of a file of samples with who was right (knowledge.c). compat: judged as the benchmark's scripts do. tree_free */
+lmm_status knowledge_records(tree **out, const char *path, bool compat);
+/* videommmu_delta of two files of samples, with by_discipline and by_subject. tree_free */
+lmm_status knowledge_gain(tree **out, const char *before, const char *after, bool compat);
+void html_text(buf *b, const char *text); /* escaped (page.c) */
+/* Adds what a run says of Video-MMMU, when it does; `other`, a second results file or NULL, may be the run before the lectures: *used becomes true. */
+lmm_status page_knowledge(buf *b, const char *results, const char *other, bool *used);
+
 /* ---- scores of rows and tasks (score.c) ---- */
 
 typedef struct {
@@ -277,7 +285,8 @@ lmm_status score_task(tree **out, const task_run *r, const score_opts *o, bool p
 
 /* ---- finished runs (compare.c) ---- */
 
-lmm_status run_results(tree **out, const char *path);                       /* a results file */
+lmm_status run_results(tree **out, const char *path);          /* a results file */
+char *run_samples_path(const char *results, const char *task); /* the samples of a task beside STAMP_results.json; NULL: none. free() */
 lmm_status run_samples(table *out, const char *results, const char *task);  /* the samples written beside it; count 0: none */
 double sample_score(const tree *sample);                                    /* one number for a sample, NaN when it has none */
 lmm_status run_compare(tree **out, const char *results, const char *other); /* {task: {metrics, samples}} */
@@ -301,7 +310,8 @@ lmm_status baseline_add(tree *results, const task_run *run, const lmm_eval_opts 
 
 /* Answers the rows of `first` o->repeats - 1 times more and puts M_expected_accuracy, M_pass_at_K, ... into the task's results. */
 lmm_status repeats_run(tree *results, task_run *first, const eval_source *from, const lmm_eval_opts *o);
-void task_rows_free(task_run *r); /* the rows alone */
+void task_rows_free(task_run *r);           /* the rows alone */
+eval_row *task_rows_new(const task_run *r); /* empty ones; those that the data set cannot give have a fault. task_rows_free */
 
 /* ---- sections of the results (report.c) ---- */
 
@@ -339,6 +349,8 @@ void visuals_free(visual_list *v);
 /* vars: row_vars of the row. Rows without a picture give an empty list. */
 lmm_status visuals_of(visual_list *out, const visual_source *from, const tree *row, const tree *vars);
 char *visual_uri(const char *bytes, size_t n); /* data:image/png;base64,... free() */
+/* A picture that is a data: URI as a file below `dir` named by its content; NULL when it cannot be written. free() */
+char *visual_save(const visual *v, const char *dir);
 
 typedef struct {
     tree *messages; /* OpenAI's form */
@@ -365,6 +377,7 @@ typedef struct {
     eval_store *store; /* NULL: none */
     const char *fingerprint;
     int repeat;
+    dist *world;
     const char *type; /* generate_until or loglikelihood */
     bool likelihood;
     visual_source from;
@@ -381,8 +394,15 @@ uint64_t ask_stream(const asking *a, int row); /* what is drawn for a row depend
 lmm_status ask_keep(asking *a, int row);
 /* Texts that end an answer; "\n\n", which lmms-eval adds by itself and most of its models ignore, is left out. free() */
 const char **ask_stops(const tree *kwargs, int *count);
+/* The kinds of faults, as the report counts them; NULL-terminated. */
+extern const char *const fault_keys[];
 /* Notes lmm_message() as the row's fault and gives LMM_OK; running out of memory is nobody's fault and stays. key NULL: by the status. */
 lmm_status row_fault(eval_row *r, lmm_status st, const char *key);
+
+/* Leaves this rank's share of the todo list (ranks.c). */
+void ranks_take(asking *a);
+/* Collective: the answers to this rank's todo list to all others, and theirs here. */
+lmm_status ranks_merge(asking *a);
 
 /* ---- answers of earlier runs (store.c) ---- */
 

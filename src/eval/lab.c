@@ -11,6 +11,7 @@ typedef struct {
     answer_file *answers;
     eval_store *store;
     judge_desk *desk;
+    dist *world;
     task_set set;
     tree *report;
     char *dir, stamp[32], fingerprint[17]; /* dir NULL: no files are written; the stamp begins their names */
@@ -92,6 +93,7 @@ static void put_config(lab *l) {
     tree_put(c, "offset", tree_new_int(o->offset));
     if (o->video_frames > 0) tree_put(c, "frames", tree_new_int(o->video_frames));
     if (o->video_fps > 0) tree_put(c, "video_fps", tree_new_real(o->video_fps));
+    if (o->speech) tree_put(c, "transcript", tree_new_string(o->speech_name));
     tree_put(c, "gen_kwargs", tree_new_string(o->gen_kwargs ? o->gen_kwargs : ""));
     tree_put(c, "random_seed", tree_new_int((int64_t)o->seed));
     tree_put(c, "compat", tree_new_string(o->compat ? "lmms-eval" : "fixed"));
@@ -116,42 +118,45 @@ static void put_model(lab *l) {
     scratch_free(&mem);
 }
 
-static lmm_status run_task(lab *l, const eval_task *t) {
-    task_run run;
-    lmm_status st = task_run_open(&run, t, l->opts, l->limit);
-    if (st) return st;
-    /* Upstream turns a share of the first task's rows into a number of rows for all. */
-    if (l->opts->compat && l->limit > 0 && l->limit < 1) l->limit = (double)args_sample_count(l->limit, run.original_count);
-    eval_source from = {l->answers, l->model, l->store, l->fingerprint, l->desk, 0};
-    st = task_run_answers(&run, &from, l->opts);
-    if (!st) st = report_add_task(l->report, &run, l->opts, l->desk);
-    tree *results = st ? NULL : (tree *)tree_get(tree_get(l->report, "results"), t->name);
-    if (!st && l->opts->repeats > 1 && !l->answers) st = repeats_run(results, &run, &from, l->opts);
-    if (!st && l->opts->baseline) st = baseline_add(results, &run, l->opts);
-    if (!st && l->dir && (l->opts->log_samples || l->opts->predict_only)) st = write_samples(l, &run);
-    l->seconds += run.seconds;
-    l->rows += (int64_t)run.count * (l->opts->repeats > 1 && !l->answers ? l->opts->repeats : 1);
-    l->recalled += run.recalled;
-    task_run_close(&run);
+/* Rank 0's part: scores, comparisons, samples. */
+static lmm_status report_task(lab *l, task_run *run) {
+    lmm_status st = report_add_task(l->report, run, l->opts, l->desk);
+    tree *results = st ? NULL : (tree *)tree_get(tree_get(l->report, "results"), run->task->name);
+    if (!st && l->opts->baseline) st = baseline_add(results, run, l->opts);
+    if (!st && l->dir && (l->opts->log_samples || l->opts->predict_only)) st = write_samples(l, run);
     return st;
 }
 
-/* "a,b" of a list of names. free() */
-static char *joined(const char *const *names, int n) {
-    buf b = {0};
-    for (int i = 0; i < n; i++) buf_printf(&b, "%s%s", i ? "," : "", names[i]);
-    return buf_take(&b);
+static lmm_status run_task(lab *l, const eval_task *t) {
+    task_run run = {0};
+    lmm_status st = task_run_open(&run, t, l->opts, l->limit);
+    if (!st) st = transcripts_add(&run, l->store, l->opts);
+    st = dist_agree(l->world, st);
+    if (st) return task_run_close(&run), st;
+    /* Upstream turns a share of the first task's rows into a number of rows for all. */
+    if (l->opts->compat && l->limit > 0 && l->limit < 1) l->limit = (double)args_sample_count(l->limit, run.original_count);
+    const bool repeats = l->opts->repeats > 1 && !l->answers, first = !dist_rank(l->world);
+    const eval_source from = {l->answers, l->model, l->store, l->fingerprint, l->desk, l->world, 0};
+    tree *steadiness = tree_new(TREE_MAP);
+    st = task_run_answers(&run, &from, l->opts);
+    if (!st && repeats) st = repeats_run(steadiness, &run, &from, l->opts);
+    if (!st && first) st = report_task(l, &run);
+    tree *results = (tree *)tree_get(tree_get(l->report, "results"), t->name);
+    for (int i = 0; results && i < steadiness->count; i++) tree_put(results, steadiness->keys[i], tree_copy(steadiness->items[i]));
+    tree_free(steadiness);
+    l->seconds += run.seconds;
+    l->rows += (int64_t)run.count * (repeats ? l->opts->repeats : 1);
+    l->recalled += run.recalled;
+    task_run_close(&run);
+    return dist_agree(l->world, st);
 }
 
 static lmm_status run_tasks(lab *l) {
-    const lmm_eval_opts *o = l->opts;
-    const char *const dirs[] = {o->task_dir ? o->task_dir : "tasks", o->include_dir};
     task_list list = {0};
-    char *names = joined(o->tasks, o->task_count);
-    lmm_status st = task_set_open(&l->set, dirs, o->include_dir ? 2 : 1);
-    if (!st) st = task_select(&list, &l->set, names);
+    char *names;
+    lmm_status st = tasks_chosen(&list, &l->set, &names, l->opts);
     for (int i = 0; i < list.count && !st; i++) st = run_task(l, list.at[i]);
-    for (int i = 0; i < l->set.all.count && !st; i++) {
+    for (int i = 0; i < l->set.all.count && !st && !dist_rank(l->world); i++) {
         const eval_task *g = &l->set.all.at[i];
         if (g->group && task_group_chosen(g, names, &list)) report_add_group(l->report, g);
     }
@@ -192,28 +197,42 @@ static lmm_status write_results(lab *l, buf *json) {
     return st;
 }
 
+/* Store, judge, answers: all that tasks need. */
+static lmm_status open_lab(lab *l, const lmm_model *m) {
+    const lmm_eval_opts *o = l->opts;
+    lmm_status st = o->offset < 0 || o->limit < 0 ? LMM_FAIL(LMM_E_ARG, "--offset and --limit must not be negative") : open_folder(l);
+    if (!st) st = open_store(l);
+    if (!st && l->store && o->fingerprint) snprintf(l->fingerprint, sizeof l->fingerprint, "%s", o->fingerprint);
+    else if (!st && l->store && m) lmm_model_fingerprint(m, l->fingerprint);
+    if (!st && o->judge) l->desk = desk_new(o->judge, o->judge_self, o->judge_name, o->judge_calls, l->store);
+    if (!st && o->answers) st = answers_open(&l->answers, o->answers);
+    return dist_agree(l->world, st);
+}
+
+static lmm_status close_report(lab *l, buf *json) {
+    if (dist_rank(l->world)) return LMM_OK;
+    put_config(l);
+    put_model(l);
+    if (l->desk) tree_put(l->report, "judge", desk_report(l->desk));
+    return write_results(l, json);
+}
+
 lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *o, char **out) {
     lab l = {.model = m, .opts = o, .report = tree_new(TREE_MAP), .limit = o->limit};
     buf json = {0};
     make_stamp(l.stamp, sizeof l.stamp);
-    lmm_status st = o->offset < 0 || o->limit < 0 ? LMM_FAIL(LMM_E_ARG, "--offset and --limit must not be negative") : open_folder(&l);
-    if (!st) st = open_store(&l);
-    if (!st && l.store && o->fingerprint) snprintf(l.fingerprint, sizeof l.fingerprint, "%s", o->fingerprint);
-    else if (!st && l.store && m) lmm_model_fingerprint(m, l.fingerprint);
-    if (!st && o->judge) l.desk = desk_new(o->judge, o->judge_self, o->judge_name, o->judge_calls, l.store);
-    if (!st && o->answers) st = answers_open(&l.answers, o->answers);
+    lmm_status st = dist_open(&l.world, o->ranks);
+    if (!st) st = open_lab(&l, m);
     if (!st) st = run_tasks(&l);
-    if (!st) {
-        put_config(&l);
-        put_model(&l);
-        if (l.desk) tree_put(l.report, "judge", desk_report(l.desk));
-        st = write_results(&l, &json);
-    }
+    if (!st) st = dist_agree(l.world, close_report(&l, &json));
     answers_close(l.answers);
     desk_free(l.desk);
     store_close(l.store);
     tree_free(l.report);
     free(l.dir);
-    if (st) return buf_free(&json), st;
-    return *out = buf_take(&json), LMM_OK;
+    *out = NULL;
+    if (st) buf_free(&json);
+    else if (!dist_rank(l.world)) *out = buf_take(&json);
+    dist_close(l.world);
+    return st;
 }

@@ -38,7 +38,7 @@ static const char script[] =
 
 /* ---- text ---- */
 
-static void put_text(buf *b, const char *text) {
+void html_text(buf *b, const char *text) {
     for (; *text; text++) {
         if (*text == '<') buf_puts(b, "&lt;");
         else if (*text == '>') buf_puts(b, "&gt;");
@@ -50,7 +50,7 @@ static void put_text(buf *b, const char *text) {
 
 static void put_value(buf *b, const tree *v) {
     scratch mem = {0};
-    put_text(b, py_str(&mem, v));
+    html_text(b, py_str(&mem, v));
     scratch_free(&mem);
 }
 
@@ -95,7 +95,7 @@ static void put_score(buf *b, const tree *task, const char *name, const char *ke
     free(clt);
     if (isnan(x)) return;
     buf_puts(b, "<tr><td>");
-    put_text(b, name);
+    html_text(b, name);
     buf_printf(b, "</td><td class=\"n\">%" PRId64 "</td><td>%.*s</td><td class=\"n\">%.4f</td><td class=\"n\">", n, (int)(comma - key), key,
                x);
     if (isfinite(se)) buf_printf(b, "± %.4f", se);
@@ -168,7 +168,7 @@ static void put_controls(buf *b, const tree *run) {
     buf_puts(b, "<h2>Samples</h2><div class=\"c\"><select id=\"t\" aria-label=\"task\"><option value=\"\">all tasks</option>");
     for (int i = 0; i < tasks->count; i++) {
         buf_puts(b, "<option>");
-        put_text(b, tasks->keys[i]);
+        html_text(b, tasks->keys[i]);
         buf_puts(b, "</option>");
     }
     buf_puts(b, "</select><select id=\"f\" aria-label=\"outcome\"><option value=\"\">right and wrong</option><option "
@@ -186,7 +186,7 @@ static lmm_status put_comparison(buf *b, const char *path, const char *other) {
     if ((st = run_results(&run, other))) return tree_free(t), st;
     const char *name = tree_str(run, "model_name", "");
     buf_puts(b, "<h2>Against ");
-    put_text(b, *name ? name : path_base(other));
+    html_text(b, *name ? name : path_base(other));
     tree_free(run);
     buf_puts(b, "</h2><table><tr><th>task</th><th>metric</th><th class=\"n\">this run</th><th class=\"n\">the other</th><th "
                 "class=\"n\">difference</th><th>over the samples of "
@@ -197,7 +197,7 @@ static lmm_status put_comparison(buf *b, const char *path, const char *other) {
             const tree *m = metrics->items[k];
             double d = tree_real(m, "difference", 0);
             buf_puts(b, "<tr><td>");
-            put_text(b, t->keys[i]);
+            html_text(b, t->keys[i]);
             buf_printf(b, "</td><td>%.*s</td><td class=\"n\">%.4f</td><td class=\"n\">%.4f</td><td class=\"n %s\">%+.4f</td><td>",
                        (int)strcspn(metrics->keys[k], ","), metrics->keys[k], tree_real(m, "first", 0), tree_real(m, "second", 0),
                        d > 0   ? "g"
@@ -222,17 +222,20 @@ lmm_status lmm_eval_page(const char *results, const char *other, char **html) {
     if (st) return st;
     buf_puts(&b, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
                  "content=\"width=device-width\"><title>Evaluation ");
-    put_text(&b, path_base(results));
+    html_text(&b, path_base(results));
     buf_puts(&b, "</title>");
     buf_puts(&b, style);
     buf_puts(&b, "<h1>Evaluation of ");
     const char *name = tree_str(run, "model_name", "");
-    put_text(&b, *name ? name : tree_str(run, "model_source", "a model"));
+    html_text(&b, *name ? name : tree_str(run, "model_source", "a model"));
     buf_puts(&b, "</h1><p>");
-    put_text(&b, tree_str(run, "date", ""));
+    html_text(&b, tree_str(run, "date", ""));
     buf_printf(&b, ", %.1f s</p>\n", tree_real(run, "total_evaluation_time_seconds", 0));
     put_scores(&b, run);
-    if (other) st = put_comparison(&b, results, other);
+    bool used = false;
+    st = page_knowledge(&b, results, other, &used);
+    if (!st && other) st = put_comparison(&b, results, other);
+    if (st == LMM_E_ARG && used) st = LMM_OK; /* no task in common with the run before the lectures */
     if (!st) put_controls(&b, run);
     if (!st) st = put_samples(&b, run, results);
     buf_puts(&b, script);

@@ -16,7 +16,7 @@ static lmm_status answer_again(task_run *out, const task_run *first, const eval_
     eval_source again = *from;
     task_run run = *first;
     again.repeat = repeat;
-    run.rows = mem_new((size_t)run.count + 1, sizeof *run.rows);
+    run.rows = task_rows_new(first);
     run.recalled = 0;
     *out = run;
     return task_run_answers(out, &again, o);

@@ -41,21 +41,6 @@ static void put_hashes(tree *t, const tree *doc) {
     buf_free(&text);
 }
 
-/* A picture inside the table as a file named by its content; NULL when it cannot be written. free() */
-static char *save_picture(const visual *v, const char *dir) {
-    const char *letters = strchr(v->url, ',');
-    int type = (int)strcspn(v->url + 11, ";"); /* data:image/TYPE;base64,... */
-    buf bytes = {0};
-    char *name = mem_printf("%016" PRIx64 ".%.*s", hash_u64(v->url, strlen(v->url), 0), type, v->url + 11), *path = path_join(dir, name);
-    bool fine = base64_read(&bytes, letters + 1, strlen(letters + 1)) &&
-                (file_exists(path) || (!dir_make(dir) && !file_write(path, bytes.data, bytes.size)));
-    free(name);
-    buf_free(&bytes);
-    if (fine) return path;
-    free(path);
-    return NULL;
-}
-
 /* The files that the row shows; pictures inside the table become files below `dir`. */
 static void put_media(tree *t, const task_run *r, const tree *doc, const tree *vars, const lmm_eval_opts *o, const char *dir) {
     visual_source from = {r->task, &r->data, r->home, o->data_dir ? o->data_dir : "", r->zips, false};
@@ -63,7 +48,7 @@ static void put_media(tree *t, const task_run *r, const tree *doc, const tree *v
     if (visuals_of(&list, &from, doc, vars)) return;
     tree *files = tree_new(TREE_LIST);
     for (int i = 0; i < list.count; i++) {
-        char *path = list.at[i].file ? mem_strdup(list.at[i].url) : dir ? save_picture(&list.at[i], dir) : NULL;
+        char *path = list.at[i].file ? mem_strdup(list.at[i].url) : dir ? visual_save(&list.at[i], dir) : NULL;
         if (path) tree_add(files, tree_new_string(path));
         free(path);
     }
@@ -172,20 +157,20 @@ static void put_trouble(tree *report, const char *task, const char *key, int n) 
 /* What went other than as asked, each kind under its own key: rows without an answer or a verdict, answers drawn by chance, rows that could not be
  * asked, with what was wrong with the first of them. */
 static void put_troubles(tree *report, const task_run *r) {
-    static const char *const faults[] = {"broken_rows", "missing_media", "not_a_number", "request_failed", "too_long"};
     const char *name = r->task->name, *first = NULL;
     put_trouble(report, name, "unanswered", r->unanswered);
+    put_trouble(report, name, "without_transcript", r->untranscribed);
     int drawn = 0, unjudged = 0;
     for (int i = 0; i < r->count; i++) drawn += r->rows[i].by_chance, unjudged += r->rows[i].unjudged;
     put_trouble(report, name, "without_verdict", unjudged);
     put_trouble(report, name, "drawn_by_chance", drawn);
-    for (size_t k = 0; k < COUNT_OF(faults); k++) {
+    for (size_t k = 0; fault_keys[k]; k++) {
         int n = 0;
         for (int i = 0; i < r->count; i++) {
-            if (!r->rows[i].fault || strcmp(r->rows[i].fault_key, faults[k])) continue;
+            if (!r->rows[i].fault || strcmp(r->rows[i].fault_key, fault_keys[k])) continue;
             if (!n++ && !first) first = r->rows[i].fault;
         }
-        put_trouble(report, name, faults[k], n);
+        put_trouble(report, name, fault_keys[k], n);
     }
     if (first) tree_put(section(section(report, "troubles"), name), "first_fault", tree_new_string(first));
 }

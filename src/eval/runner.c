@@ -39,8 +39,8 @@ static lmm_status open_data(table *out, char **home, const eval_task *t, const l
     const char *fetch = tree_str(how, "fetch", NULL), **columns = name_list(tree_get(how, "columns"));
     char *path = data_path(t, o);
     lmm_status st;
-    if (file_is_dir(path)) st = table_open_set(out, path, tree_str(t->config, "dataset_name", NULL), split_of(t), 0);
-    else if (file_exists(path)) st = table_open(out, path, columns, 0);
+    if (file_is_dir(path)) st = table_salvage_set(out, path, tree_str(t->config, "dataset_name", NULL), split_of(t), 0);
+    else if (file_exists(path)) st = table_salvage(out, path, columns, 0);
     else
         st = LMM_FAIL(LMM_E_IO, "task '%s': its data is not here: '%s'%s%s", t->name, path, fetch ? "; get it with: " : "",
                       fetch ? fetch : "");
@@ -56,6 +56,7 @@ static lmm_status read_answers(task_run *run, const answer_file *file, const lmm
     lmm_status st = LMM_OK;
     for (int i = 0; i < run->count && !st; i++) {
         eval_row *r = &run->rows[i];
+        if (r->fault) continue;
         tree *vars = row_vars(run->task, table_row(&run->data, run->first + i), o->model);
         const char *text = answers_get(file, run->task->name, run->first + i, &r->input_tokens, &r->output_tokens);
         st = LMM_CONTEXT(template_render(&r->input, tree_str(run->task->config, "doc_to_text", ""), vars), "task '%s': row %d",
@@ -90,6 +91,7 @@ static lmm_status score_rows(task_run *run, judge_desk *desk, const lmm_eval_opt
             if (!r->fault && (!pass || r->unjudged))
                 st = LMM_CONTEXT(score_row(r, run, table_row(&run->data, run->first + i), &how), "task '%s': row %d", run->task->name,
                                  run->first + i);
+            if (st == LMM_E_FORMAT) st = row_fault(r, st, NULL); /* such as a right answer that the row does not have */
         }
         more = false;
         if (!st) st = desk_settle(desk, &more);
@@ -98,6 +100,20 @@ static lmm_status score_rows(task_run *run, judge_desk *desk, const lmm_eval_opt
 }
 
 /* ---- one task ---- */
+
+eval_row *task_rows_new(const task_run *run) {
+    eval_row *rows = mem_new((size_t)run->count + 1, sizeof *rows);
+    for (int i = 0; i < run->data.faults.count; i++) {
+        const table_fault *f = &run->data.faults.at[i];
+        for (int k = max_int(f->first, run->first); k < min_int(f->first + f->count, run->first + run->count); k++) {
+            eval_row *r = &rows[k - run->first];
+            r->fault = mem_strdup(f->why);
+            r->fault_key = "broken_rows";
+            r->input_tokens = r->output_tokens = -1;
+        }
+    }
+    return rows;
+}
 
 lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts *o, double limit) {
     task_run run = {.task = t};
@@ -108,7 +124,7 @@ lmm_status task_run_open(task_run *out, const eval_task *t, const lmm_eval_opts 
     run.asked = (int)min_i64(count, run.data.count);
     run.first = (int)min_i64(o->offset, run.data.count);
     run.count = (int)min_i64(count, run.data.count - run.first);
-    run.rows = mem_new((size_t)run.count + 1, sizeof *run.rows);
+    run.rows = task_rows_new(&run);
     if (!run.count)
         st = LMM_FAIL(LMM_E_ARG, "task '%s': no rows are left by --offset %" PRId64 " of %d", t->name, o->offset, run.data.count);
     if (!st && tree_get(t->config, "doc_to_visual")) st = archives_open(&run.zips, run.home);
@@ -121,7 +137,8 @@ lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_ev
     lmm_status st = from->file               ? read_answers(run, from->file, o)
                     : from->model || o->chat ? ask_rows(run, from, o)
                                              : LMM_FAIL(LMM_E_ARG, "neither a model nor a file of answers is given");
-    if (!st) st = score_rows(run, from->desk, o);
+    if (!st && !dist_rank(from->world)) st = score_rows(run, from->desk, o);
+    st = dist_agree(from->world, st);
     run->seconds = time_now() - start;
     return st;
 }

@@ -114,16 +114,24 @@ static void put_errors(tree *out, const task_run *r, const tree *spec, const tre
     free(x);
 }
 
+static bool answered(const task_run *r) {
+    for (int i = 0; i < r->count; i++)
+        if (!r->rows[i].fault) return true;
+    return false;
+}
+
+/* null when no row of the task has an answer. */
 static lmm_status put_metric(tree *out, const task_run *r, const tree *spec, const char *filter, const score_opts *o, tree *details) {
     scratch mem = {0};
     tree *values = values_of(r, tree_str(spec, "metric", "")), *value = NULL, *parts = tree_new(TREE_MAP);
     aggregate_in in = {tree_str(spec, "metric", ""), values, spec, &mem, o->judge, o->compat, parts};
-    lmm_status st = aggregation_find(tree_str(spec, "aggregation", "mean"))->run(&in, &value);
+    const bool some = answered(r);
+    lmm_status st = some ? aggregation_find(tree_str(spec, "aggregation", "mean"))->run(&in, &value) : LMM_OK;
     if (!st) {
         char *key = mem_printf("%s,%s", in.metric, filter);
-        tree_put(out, key, value);
+        tree_put(out, key, some ? value : tree_new(TREE_NULL));
         free(key);
-        put_errors(out, r, spec, values, filter);
+        if (some) put_errors(out, r, spec, values, filter);
         if (parts->count) tree_put(details, in.metric, tree_copy(parts));
     }
     tree_free(parts);

@@ -26,6 +26,7 @@ static const char *const task_keys[] = {"task",
                                         "doc_to_text",
                                         "doc_to_target",
                                         "doc_to_visual",
+                                        "transcript",
                                         "doc_to_choice",
                                         "system",
                                         "output_type",
@@ -318,4 +319,13 @@ bool task_group_chosen(const eval_task *g, const char *names, const task_list *l
         chosen = there;
     }
     return chosen;
+}
+
+lmm_status tasks_chosen(task_list *out, task_set *set, char **names, const lmm_eval_opts *o) {
+    const char *const dirs[] = {o->task_dir ? o->task_dir : "tasks", o->include_dir};
+    buf b = {0};
+    for (int i = 0; i < o->task_count; i++) buf_printf(&b, "%s%s", i ? "," : "", o->tasks[i]);
+    *names = buf_take(&b);
+    lmm_status st = task_set_open(set, dirs, o->include_dir ? 2 : 1);
+    return st ? st : task_select(out, set, *names);
 }

@@ -44,6 +44,20 @@ char *visual_uri(const char *bytes, size_t n) {
     return buf_take(&b);
 }
 
+char *visual_save(const visual *v, const char *dir) {
+    const char *letters = strchr(v->url, ',');
+    int type = (int)strcspn(v->url + 11, ";"); /* data:image/TYPE;base64,... */
+    buf bytes = {0};
+    char *name = mem_printf("%016" PRIx64 ".%.*s", hash_u64(v->url, strlen(v->url), 0), type, v->url + 11), *path = path_join(dir, name);
+    bool fine = base64_read(&bytes, letters + 1, strlen(letters + 1)) &&
+                (file_exists(path) || (!dir_make(dir) && !file_write(path, bytes.data, bytes.size)));
+    free(name);
+    buf_free(&bytes);
+    if (fine) return path;
+    free(path);
+    return NULL;
+}
+
 /* Whether a cell is base64 of a picture: its first letters say so; all of it is checked when the picture is read. */
 static bool is_base64_picture(const char *text, size_t n) {
     buf head = {0};

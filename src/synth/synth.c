@@ -17,7 +17,7 @@ lmm_status synth_find(const synth_kind **out, const char *name) {
         if (!strcmp(name, names[i])) return *out = kinds[i], LMM_OK;
     }
     const char *near = nearest_word(name, names);
-    return LMM_FAIL(LMM_E_ARG, "no generator '%s'%s%s%s (scenes, charts, numbers, clips)", name, near ? ", did you mean '" : "",
+    return LMM_FAIL(LMM_E_ARG, "no generator '%s'%s%s%s (scenes, charts, numbers, clips, lectures)", name, near ? ", did you mean '" : "",
                     near ? near : "", near ? "'?" : "");
 }
 

@@ -83,7 +83,29 @@ if [ -f "$model/model.safetensors" ]; then
     refuses strict_fails "3 rows have no score" $mixed --strict
     sed -i 2,4d "$tmp/mixed.jsonl"
     sed -i 's/"i"/"j"/' "$tmp/mixed.jsonl"
-    refuses wrong_column "it has: q, a, j" $mixed
+    rm -r "$tmp/mixed"
+    $mixed >"$tmp/out" 2>"$tmp/err" || echo "not ok wrong_column_is_no_failure: $(cat "$tmp/err")"
+    check wrong_column sh -c "grep -q 'it has: q, a, j' $tmp/err && grep -q '| mixed .* N/A' $tmp/out && grep -q '\"exact_match,none\": null' $tmp/mixed/*_results.json"
+    refuses wrong_column_with_strict "1 rows have no score" $mixed --strict
+
+    # A page of a Parquet file, a line of a JSONL file, a model whose logits are not numbers.
+    cp "$LMM_SOURCE/tests/golden/data/parquet/snappy.parquet" "$tmp/pages.parquet" # groups of 25, 25 and 10 rows
+    dd if=/dev/zero of="$tmp/pages.parquet" bs=1 seek=2769 count=300 conv=notrunc 2>/dev/null
+    printf '{"id": 1}\n{"id": \n{"id": 3}\n' >"$tmp/lines.jsonl"
+    for kind in pages.parquet lines.jsonl; do
+        printf 'task: damaged_%s\ndataset_path: %s\ndoc_to_text: "{{ id }}"\ndoc_to_target: x\nanswer: {kind: exact, gold: id}\ngeneration_kwargs: {max_new_tokens: 2}\nmetric_list: [{metric: exact_match, aggregation: mean}]\n' \
+            "${kind%.*}" "$kind" >"$tmp/tasks/${kind%.*}.yaml"
+    done
+    damaged() { "$LMM" eval -m "$1" -q --tasks "damaged_$2" --include_path "$tmp/tasks" --data "$tmp" --output_path "$tmp/$3" >"$tmp/out" 2>"$tmp/err" || echo "not ok $3: $(cat "$tmp/err")"; }
+    damaged "$model" pages p1
+    check broken_page sh -c "grep -q '\"broken_rows\": 25' $tmp/p1/*_results.json && grep -q 'pages.parquet' $tmp/err"
+    damaged "$model" lines p2
+    check broken_line sh -c "grep -q '\"broken_rows\": 1' $tmp/p2/*_results.json && grep -q 'line 2' $tmp/err"
+    cp -r "$model" "$tmp/nan"
+    size=$(wc -c <"$tmp/nan/model.safetensors")
+    yes "$(printf '\377')" | tr -d '\n' | head -c 400 | dd of="$tmp/nan/model.safetensors" bs=1 seek=$((size - 400)) conv=notrunc 2>/dev/null
+    damaged "$tmp/nan" lines p3
+    check logits_are_no_numbers sh -c "grep -q '\"not_a_number\": 2' $tmp/p3/*_results.json && grep -q 'N/A' $tmp/out"
 fi
 
 # Several drawn answers a question; a run said in a file; choices imported from lmms-eval.

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -63,7 +64,7 @@ static void a_limit_reads_no_more(void **state) {
     assert_int_equal(t.count, 7);
     table_close(&t);
     tree *rows;
-    assert_int_equal(parquet_read(&rows, FILES "snappy.parquet", 0, 100), LMM_E_LIMIT);
+    assert_int_equal(parquet_read(&rows, FILES "snappy.parquet", 0, 100, NULL), LMM_E_LIMIT);
 }
 
 /* Each byte changed in turn, each length cut: opened or refused with a sentence, never anything worse. */
@@ -78,15 +79,42 @@ static void damaged_files_are_refused(void **state) {
         tree *rows;
         text[i] ^= 0x55;
         OK(file_write(path, text, size));
-        if (parquet_read(&rows, path, 0, 100000)) refused++;
+        if (parquet_read(&rows, path, 0, 100000, NULL)) refused++;
         else tree_free(rows);
         text[i] ^= 0x55;
         OK(file_write(path, text, i));
-        assert_int_not_equal(parquet_read(&rows, path, 0, 100000), LMM_OK);
+        assert_int_not_equal(parquet_read(&rows, path, 0, 100000, NULL), LMM_OK);
     }
     assert_true(refused > 10);
     free(text);
     remove(path);
+}
+
+/* Damage in the second of three groups: its rows are noted, those before and behind are what they were. */
+static void other_groups_are_salvaged(void **state) {
+    (void)state;
+    char *text, *path = mem_printf("/tmp/lmm-groups-%d.parquet", (int)getpid());
+    size_t size;
+    table whole, t;
+    OK(table_open(&whole, FILES "snappy.parquet", NULL, 0));
+    OK(file_read(&text, &size, FILES "snappy.parquet", 1 << 20));
+    memset(text + 2769, 0, 300);
+    OK(file_write(path, text, size));
+    assert_int_equal(table_open(&t, path, NULL, 0), LMM_E_FORMAT);
+    OK(table_salvage(&t, path, NULL, 0));
+    assert_int_equal(t.count, whole.count);
+    assert_int_equal(t.faults.count, 1);
+    assert_int_equal(t.faults.at[0].first, 25);
+    assert_int_equal(t.faults.at[0].count, 25);
+    assert_non_null(strstr(t.faults.at[0].why, path));
+    for (int i = 0; i < t.count; i++)
+        if (i < 25 || i >= 50) assert_same(table_row(&t, i), table_row(&whole, i));
+        else assert_int_equal(table_row(&t, i)->count, 0);
+    table_close(&t);
+    table_close(&whole);
+    free(text);
+    remove(path);
+    free(path);
 }
 
 static void snappy_copies_may_overlap(void **state) {
@@ -106,6 +134,7 @@ int main(void) {
         cmocka_unit_test(every_codec_and_encoding_gives_the_same_rows),
         cmocka_unit_test(a_limit_reads_no_more),
         cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(other_groups_are_salvaged),
         cmocka_unit_test(snappy_copies_may_overlap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,20 @@ static void lines_are_rows_and_a_limit_holds(void **state) {
     done(path);
 }
 
+static void other_lines_are_salvaged(void **state) {
+    (void)state;
+    char *path = write_file("d.jsonl", "{\"a\": 1}\n{\"a\": \n{\"a\": 3}\n");
+    table t;
+    assert_int_equal(table_salvage(&t, path, NULL, 0), LMM_OK);
+    assert_int_equal(t.count, 3);
+    assert_int_equal(t.faults.count, 1);
+    assert_int_equal(t.faults.at[0].first, 1);
+    assert_non_null(strstr(t.faults.at[0].why, "line 2"));
+    assert_int_equal(tree_int(table_row(&t, 2), "a", 0), 3);
+    table_close(&t);
+    done(path);
+}
+
 static void a_bad_line_is_named(void **state) {
     (void)state;
     char *path = write_file("c.jsonl", "{\"a\": 1}\n{\"a\": \n");
@@ -72,6 +86,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(list_rows_get_names),
         cmocka_unit_test(lines_are_rows_and_a_limit_holds),
+        cmocka_unit_test(other_lines_are_salvaged),
         cmocka_unit_test(a_bad_line_is_named),
         cmocka_unit_test(a_row_of_the_wrong_length_is_named),
     };
