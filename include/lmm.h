@@ -69,6 +69,8 @@ typedef struct {
     size_t weight_bytes, kv_bytes_per_token;
 } lmm_model_info;
 void lmm_model_describe(const lmm_model *m, lmm_model_info *out);
+/* The families of checkpoints this engine opens as a JSON list of {family, classes (of config.json), answers, pictures, videos, sounds}. free() */
+lmm_status lmm_model_families(char **json);
 /* 16 hex digits of everything its answers depend on: weights with adapters, tokenizer, template, settings, how products are computed. Reads all weights. */
 void lmm_model_fingerprint(const lmm_model *m, char hex[17]);
 /* Lets a model go beyond the positions it was trained for, before a session of it is opened. scaling: "linear", "dynamic" or "yarn", or "none" (unscaled, to see what

@@ -49,6 +49,7 @@ bool launched_by_mpi(void); /* whether this process is one of several ranks */
 /* The folder or file of a model: a path; ORG/NAME[@REVISION][:QUANT] of the hub's cache; the name of an imported model or of one of the
  * installation; NULL: the embedded one. A folder of GGUF files stands for the one in it (of that quantisation). free(*path). */
 lmm_status model_find(char **path, const char *name);
+char **model_names(void); /* names that model_find knows without a path, NULL at the end; free them and the list */
 /* The projector ("mmproj" in its name) in the folder of a GGUF file; NULL: there is none, or `path` is no such file. free(). */
 char *projector_beside(const char *path);
 /* A path of the installation (models/mini, tasks): beside the source tree or under the install prefix; free(). */

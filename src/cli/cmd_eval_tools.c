@@ -1,4 +1,4 @@
-/* cmd_eval_tools.c - `lmm eval tasks|power|report|diff|delta|rescore`: what one asks before and after a run. */
+/* cmd_eval_tools.c - `lmm eval tasks|models|power|report|diff|delta|rescore`: what one asks before and after a run. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +61,56 @@ static lmm_status cmd_tasks(int argc, char **argv) {
         else st = import ? import_task(rest.at[1], out) : list_tasks(include, json, rest.count ? rest.at[0] : NULL);
     }
     free(rest.at);
+    return st;
+}
+
+/* ---- models ---- */
+
+static void print_family(const tree *t) {
+    static const char *const senses[] = {"pictures", "videos", "sounds"};
+    const tree *classes = tree_get(t, "classes");
+    buf takes = {0}, names = {0};
+    buf_puts(&takes, "text");
+    for (size_t i = 0; i < COUNT_OF(senses); i++)
+        if (tree_bool(t, senses[i], false)) buf_printf(&takes, ", %s", senses[i]);
+    for (int i = 0; i < classes->count; i++) buf_printf(&names, "%s%s", i ? ", " : "", classes->items[i]->text);
+    printf("| %-16s | %-30s | %s |\n", tree_str(t, "family", ""), takes.data, names.data);
+    buf_free(&takes);
+    buf_free(&names);
+}
+
+static void print_models(const tree *families) {
+    char **names = model_names();
+    printf("Of this engine (-m DIR, FILE.gguf, ORG/NAME of the hub, or a name):\n\n| %-16s | %-30s | classes of config.json |\n|%s|\n",
+           "family", "takes", "------------------|--------------------------------|---");
+    for (int i = 0; i < families->count; i++)
+        if (tree_bool(families->items[i], "answers", false)) print_family(families->items[i]);
+    printf("\nBy name here:");
+    for (int i = 0; names[i]; i++) {
+        bool again = false;
+        for (int k = 0; k < i && !again; k++) again = !strcmp(names[k], names[i]);
+        if (!again) printf("%s %s", i ? "," : "", names[i]);
+    }
+    for (int i = 0; names[i]; i++) free(names[i]);
+    free(names);
+    puts("\n\nOthers: --model openai --model_args model=NAME,base_url=URL (any server with OpenAI's interface); --answers FILE.jsonl "
+         "(answers that exist).");
+}
+
+static lmm_status cmd_models(int argc, char **argv) {
+    bool json = false, done;
+    const opt table[] = {{"--json", OPT_FLAG, &json, 0, 0, NULL, "the families as JSON"}, {0}};
+    char *text;
+    tree *families;
+    lmm_status st = cli_parse(table, argc, argv, NULL, "lmm eval models",
+                              "What can be measured: this engine's families, servers, answers that exist.", "  lmm eval models\n", &done);
+    if (st || done || (st = lmm_model_families(&text))) return st;
+    if (json) puts(text);
+    else if (!(st = tree_parse_json(&families, text, strlen(text), "families"))) {
+        print_models(families);
+        tree_free(families);
+    }
+    free(text);
     return st;
 }
 
@@ -198,6 +248,7 @@ static lmm_status cmd_rescore(int argc, char **argv) {
 
 static const command tools[] = {
     {"tasks", "tasks there are; import lmms-eval's", cmd_tasks},
+    {"models", "models that can be measured", cmd_models},
     {"power", "rows that a difference needs", cmd_power},
     {"report", "an HTML page of a run", cmd_report},
     {"diff", "two runs compared", cmd_diff},

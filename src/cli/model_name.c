@@ -78,6 +78,12 @@ static void list_names(name_list *list) {
     VEC_PUSH(list, NULL);
 }
 
+char **model_names(void) {
+    name_list list = {0};
+    list_names(&list);
+    return list.at;
+}
+
 static lmm_status no_such_name(const char *name) {
     name_list list = {0};
     list_names(&list);

@@ -159,6 +159,7 @@ static tensor *egogpt_embed(cx *c, const net *n, tensor *pixels, const media_pla
 
 const lmm_arch arch_egogpt = {
     .name = "egogpt",
+    .answers = true,
     .hf = (const char *const[]){"EgoGPTQwenForCausalLM", NULL},
     .types = (const char *const[]){"egogpt_qwen", NULL},
     .canonical = egogpt_canonical,

@@ -14,6 +14,7 @@ static lmm_status vocabulary_bind(net *n, const tree *config, binder *b) {
 
 const lmm_arch arch_vocabulary = {
     .name = "vocabulary",
+    .answers = true,
     .hf = (const char *const[]){NULL},
     .types = (const char *const[]){NULL},
     .canonical = names_canonical,

@@ -198,6 +198,7 @@ static tensor *llava_embed(cx *c, const net *n, tensor *pixels, const media_plan
 
 const lmm_arch arch_llava = {
     .name = "llava",
+    .answers = true,
     .hf = (const char *const[]){"LlavaForConditionalGeneration", NULL},
     .types = (const char *const[]){"llava", NULL},
     .canonical = names_canonical,

@@ -143,6 +143,7 @@ tensor *anyres_media_embed(cx *c, const net *n, tensor *pixels, const media_plan
 
 const lmm_arch arch_llava_next = {
     .name = "llava_next",
+    .answers = true,
     .hf = (const char *const[]){"LlavaNextForConditionalGeneration", NULL},
     .types = (const char *const[]){"llava_next", NULL},
     .canonical = names_canonical,

@@ -44,6 +44,7 @@ static lmm_status onevision_plan(const net *n, int width, int height, int pictur
 
 const lmm_arch arch_llava_onevision = {
     .name = "llava_onevision",
+    .answers = true,
     .hf = (const char *const[]){"LlavaOnevisionForConditionalGeneration", NULL},
     .types = (const char *const[]){"llava_onevision", NULL},
     .canonical = names_canonical,

@@ -261,6 +261,7 @@ lmm_status llava_original_largest(const net *n, media_plan *out) {
 
 const lmm_arch arch_llava_original = {
     .name = "llava_original",
+    .answers = true,
     .hf = (const char *const[]){"LlavaLlamaForCausalLM", "LlavaMistralForCausalLM", "LlavaQwenForCausalLM", NULL},
     .types = (const char *const[]){"llava_llama", "llava_mistral", "llava_qwen", NULL},
     .canonical = names_canonical,

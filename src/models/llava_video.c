@@ -145,6 +145,7 @@ static lmm_status next_video_bind(net *n, const tree *config, binder *b) {
 
 const lmm_arch arch_llava_next_video = {
     .name = "llava_next_video",
+    .answers = true,
     .hf = (const char *const[]){"LlavaNextVideoForConditionalGeneration", NULL},
     .types = (const char *const[]){"llava_next_video", NULL},
     .canonical = names_canonical,

@@ -11,6 +11,7 @@ static lmm_status llm_bind(net *n, const tree *config, binder *b) {
 
 const lmm_arch arch_llm = {
     .name = "llm",
+    .answers = true,
     .hf = (const char *const[]){"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", NULL},
     .types = (const char *const[]){"llama", "mistral", "qwen2", "qwen3", NULL},
     .canonical = names_canonical,

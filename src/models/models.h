@@ -44,6 +44,7 @@ typedef enum { POSITIONS_MAX, POSITIONS_SIDE } position_rule;
 
 typedef struct lmm_arch {
     const char *name;         /* "llava" */
+    bool answers;             /* prompts in, text out */
     const char *const *hf;    /* names in config.json "architectures", NULL-terminated */
     const char *const *types; /* model_type, for configs without architectures */
     /* Canonical name of a tensor of the file, NULL for one this family never reads. free(). */
@@ -69,6 +70,7 @@ typedef struct lmm_arch {
     lmm_status (*finish)(net *n, const char *dir);
 } lmm_arch;
 
+const lmm_arch *arch_at(int index);                              /* the families, NULL behind the last */
 const lmm_arch *arch_find(const tree *config, const char *name); /* NULL with a message naming the known ones */
 
 /* ---- AnyRes (anyres.c): pictures of any shape as an overview and a grid of tiles; geometry only ---- */

@@ -128,6 +128,7 @@ static tensor *qwen_embed(cx *c, const net *n, tensor *pixels, const media_plan 
 
 const lmm_arch arch_qwen2_vl = {
     .name = "qwen2_vl",
+    .answers = true,
     .hf = (const char *const[]){"Qwen2VLForConditionalGeneration", "Qwen2_5_VLForConditionalGeneration", NULL},
     .types = (const char *const[]){"qwen2_vl", "qwen2_5_vl", NULL},
     .canonical = names_canonical,

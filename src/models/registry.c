@@ -8,6 +8,8 @@ static const lmm_arch *const archs[] =
     {&arch_llm, &arch_llava, &arch_llava_next, &arch_llava_next_video, &arch_llava_onevision, &arch_qwen2_vl, &arch_llava_original,
      &arch_vit, &arch_clip,  &arch_bert,       &arch_whisper,          &arch_egogpt};
 
+const lmm_arch *arch_at(int index) { return index >= 0 && index < (int)COUNT_OF(archs) ? archs[index] : NULL; }
+
 static bool listed(const char *const *list, const char *name) {
     for (; *list; list++)
         if (!strcmp(*list, name)) return true;

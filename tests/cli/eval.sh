@@ -50,6 +50,7 @@ check diff_counts grep -q '1 better, 1 worse' "$tmp/diff"
 "$LMM" eval report "$first" --against "$second" -o "$tmp/page.html" >/dev/null
 check page_is_whole sh -c "grep -q 'three &lt;b&gt;' '$tmp/page.html' && grep -q '1 better, 1 worse' '$tmp/page.html' && ! grep -q 'src=.http' '$tmp/page.html'"
 check power sh -c "'$LMM' eval power --effect-size 0.1 --alpha 0.1 --correlation 0.3 --std-a 0.4 --std-b 0.5 | grep -q '\"min_n\": 180'"
+check models_listed sh -c "'$LMM' eval models | grep -q '| llava_onevision .*videos.*LlavaOnevisionForConditionalGeneration'"
 check tasks_listed sh -c "'$LMM' eval tasks mmmu_val | grep -q '| mmmu_val'"
 
 printf 'task: x\ndataset_path: d\ntest_split: test\ndoc_to_text: question\ndoc_to_target: answers\nmetric_list:\n  - metric: anls\n    aggregation: mean\n    higher_is_better: true\nmetadata:\n  - version: 1.0\n' >"$tmp/theirs.yaml"
