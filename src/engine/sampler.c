@@ -78,7 +78,8 @@ static int draw(const candidates *c, double *p, rng *r) {
     return c->id[c->count - 1];
 }
 
-void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, candidates *c) {
+/* All ids at the temperature, without those that are banned. */
+static void candidates_fill(candidates *c, const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count) {
     memcpy(c->logit, logits, (size_t)vocab * sizeof *logits);
     if (o->repetition_penalty > 0 && o->repetition_penalty != 1.0) penalise(c->logit, vocab, o->repetition_penalty, history, history_count);
     for (int i = 0; i < o->banned_count; i++)
@@ -88,6 +89,10 @@ void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const 
         c->id[i] = i;
         if (o->temperature > 0) c->logit[i] = (float)(c->logit[i] / o->temperature);
     }
+}
+
+void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, candidates *c) {
+    candidates_fill(c, logits, vocab, o, history, history_count);
     sort_candidates(c);
     if (o->top_k > 0) c->count = min_int(c->count, o->top_k);
     double *p = mem_new((size_t)vocab, sizeof *p);
@@ -96,13 +101,43 @@ void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const 
     free(p);
 }
 
+static bool is_before(const candidates *c, int a, int b) {
+    return c->logit[a] != c->logit[b] ? c->logit[a] > c->logit[b] : c->id[a] < c->id[b];
+}
+
+static void sift_down(candidates *c, int at) {
+    for (int child; (child = 2 * at + 1) < c->count; at = child) {
+        if (child + 1 < c->count && is_before(c, child + 1, child)) child++;
+        if (is_before(c, at, child)) return;
+        float logit = c->logit[at];
+        int id = c->id[at];
+        c->logit[at] = c->logit[child], c->id[at] = c->id[child];
+        c->logit[child] = logit, c->id[child] = id;
+    }
+}
+
+/* As draw, of candidates in no order: those before the drawn one leave a heap, the rest is never sorted. */
+static int draw_unsorted(candidates *c, double *p, rng *r) {
+    for (int i = c->count / 2 - 1; i >= 0; i--) sift_down(c, i);
+    const double best = (double)c->logit[0];
+    double at = rng_unit(r) * probabilities(c, p);
+    while ((at -= exp((double)c->logit[0] - best)) >= 0 && c->count > 1) {
+        c->count--;
+        c->logit[0] = c->logit[c->count], c->id[0] = c->id[c->count];
+        sift_down(c, 0);
+    }
+    return c->id[0];
+}
+
 int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, rng *r, candidates *c) {
-    bool penalty = o->repetition_penalty > 0 && o->repetition_penalty != 1.0;
+    const bool penalty = o->repetition_penalty > 0 && o->repetition_penalty != 1.0;
+    const bool filtered = o->top_k > 0 || (o->top_p > 0 && o->top_p < 1) || o->min_p > 0;
     if (o->temperature <= 0 && !penalty && !o->banned_count) return argmax(logits, vocab);
-    sample_filter(logits, vocab, o, history, history_count, c);
+    if (filtered || o->temperature <= 0) sample_filter(logits, vocab, o, history, history_count, c);
+    else candidates_fill(c, logits, vocab, o, history, history_count);
     if (o->temperature <= 0) return c->id[0];
-    double *p = mem_new((size_t)c->count, sizeof *p);
-    int id = draw(c, p, r);
+    double *p = mem_new((size_t)vocab, sizeof *p);
+    int id = filtered ? draw(c, p, r) : draw_unsorted(c, p, r);
     free(p);
     return id;
 }

@@ -32,6 +32,24 @@ static void a_penalty_moves_the_choice(void **state) {
     assert_int_equal(draw(&(lmm_gen_opts){.repetition_penalty = 1.5}, 0, said, 3), 3);
 }
 
+/* Without filters nothing is sorted: what is drawn stays what the sorted list gives, which top_k of all ids takes. */
+static void an_unsorted_draw_is_the_sorted_one(void **state) {
+    (void)state;
+    enum { WIDE = 300 };
+    float wide[WIDE], scratch[WIDE];
+    int id[WIDE], tail = 0;
+    rng value = rng_make(5, 0);
+    for (int i = 0; i < WIDE; i++) wide[i] = (float)(int)(8 * rng_unit(&value)); /* many ties */
+    candidates c = {id, scratch, 0};
+    for (uint64_t i = 0; i < 2000; i++) {
+        rng a = rng_make(1, i), b = a;
+        int sorted = sample_next(wide, WIDE, &(lmm_gen_opts){.temperature = 2, .top_k = WIDE}, NULL, 0, &a, &c);
+        assert_int_equal(sample_next(wide, WIDE, &(lmm_gen_opts){.temperature = 2}, NULL, 0, &b, &c), sorted);
+        tail += wide[sorted] < 4;
+    }
+    assert_in_range(tail, 20, 1000); /* not the head alone */
+}
+
 static void banned_ids_are_never_drawn(void **state) {
     (void)state;
     static const int banned[] = {1, 3, V + 5, -1}; /* numbers that are no ids do no harm */
@@ -62,11 +80,9 @@ static void top_k_and_top_p_and_min_p_cut_the_tail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(greedy_takes_the_first_of_equal_maxima),
-        cmocka_unit_test(a_penalty_moves_the_choice),
-        cmocka_unit_test(banned_ids_are_never_drawn),
-        cmocka_unit_test(temperature_one_draws_the_softmax),
-        cmocka_unit_test(top_k_and_top_p_and_min_p_cut_the_tail),
+        cmocka_unit_test(greedy_takes_the_first_of_equal_maxima), cmocka_unit_test(a_penalty_moves_the_choice),
+        cmocka_unit_test(an_unsorted_draw_is_the_sorted_one),     cmocka_unit_test(banned_ids_are_never_drawn),
+        cmocka_unit_test(temperature_one_draws_the_softmax),      cmocka_unit_test(top_k_and_top_p_and_min_p_cut_the_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
