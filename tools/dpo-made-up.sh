@@ -21,7 +21,7 @@ train() { # RUN WAY RECIPE KEY=VALUE...
 GRPO_STAGES=2 LMM=$lmm tools/grpo-think.sh
 scenes families --split train -n 8000 --seed 31
 scenes judge --split train -n 12000 --seed 32 --family existence,existence,count,compare,color,position
-scenes prompts --split train -n 4000 --seed 33 --family existence
+scenes prompts --split train -n 2000 --seed 33 --family existence
 scenes probe --split test -n 2000 --seed 34 --family existence
 scenes others --split test -n 4000 --seed 35 --family color,count,position,compare,describe
 [ -f data/dpo/judge/score.jsonl ] || python3 tools/judge_records.py data/dpo/judge/train.jsonl data/dpo/judge/score.jsonl

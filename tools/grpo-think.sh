@@ -54,7 +54,7 @@ for seed in $seeds; do row "stage 4, seed $seed" "runs/grpo-rewards-$seed"; done
 row 'stage 4, the format reward alone' runs/grpo-format
 
 plot() { # KEY NAME
-    # shellcheck disable=SC2046 (a list of words)
+    # shellcheck disable=SC2046
     "$lmm" plot $(for seed in $seeds; do echo "runs/grpo-rewards-$seed"; done) runs/grpo-format -k "$1" -o "$out/grpo-$2.svg" >&2
 }
 plot rewards/accuracy accuracy

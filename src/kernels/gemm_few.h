@@ -104,7 +104,6 @@ INLINE void few_nn_as(int M, kernel_type bt, float *y, int64_t ldy, const float 
     int j = 0;
     UNROLL for (int i = 0; i < M; i++) row[i] = a + min_int(i, m - 1) * lda;
     for (; j + vectors * VL <= n; j += vectors * VL) few_nn_strip(M, vectors, bt, y + j, ldy, row, b, j, ldb, m, vectors * VL, k);
-    for (; j + 2 * VL <= n; j += 2 * VL) few_nn_strip(M, 2, bt, y + j, ldy, row, b, j, ldb, m, 2 * VL, k); /* a head of attention */
     for (; j < n; j += VL) few_nn_strip(M, 1, bt, y + j, ldy, row, b, j, ldb, m, n - j, k);
 }
 
