@@ -380,6 +380,8 @@ lmm_status lmm_eval_power(const lmm_power_opts *opts, char **json);
 lmm_status lmm_eval_delta(const char *before, const char *after, bool compat, char **json);
 /* A finished run as one self-contained HTML page; `other`, a second results file, adds the comparison. free() */
 lmm_status lmm_eval_page(const char *results, const char *other, char **html);
+/* The scores of a finished run as a Markdown table, or as CSV (task, n, metric, filter, value, stderr). free() */
+lmm_status lmm_eval_table(const char *results, bool csv, char **text);
 /* Two runs compared: every metric's values, and per task the paired test over the samples both have. free() */
 lmm_status lmm_eval_diff(const char *results, const char *other, char **json);
 

@@ -143,30 +143,37 @@ static lmm_status cmd_power(int argc, char **argv) {
 
 /* ---- finished runs ---- */
 
+/* The name's ending says what is written: .md and .csv are tables of scores, all else is a page. */
+static lmm_status write_report(const char *results, const char *other, const char *out) {
+    char *text = NULL,
+         *path = out ? mem_strdup(out) : mem_printf("%.*s.html", (int)(strlen(results) - (text_ends(results, ".json") ? 5 : 0)), results);
+    lmm_status st = text_ends(path, ".md") || text_ends(path, ".csv") ? lmm_eval_table(results, text_ends(path, ".csv"), &text)
+                                                                      : lmm_eval_page(results, other, &text);
+    if (!st) st = file_write(path, text, strlen(text));
+    if (!st) printf("%s\n", path);
+    free(path);
+    free(text);
+    return st;
+}
+
 static lmm_status cmd_report(int argc, char **argv) {
     const char *out = NULL, *other = NULL;
     bool done;
     opt_list rest = {0};
     const opt table[] = {
-        {"-o|--output", OPT_STRING, &out, 0, 0, "FILE", "the page (default: beside the results)"},
-        {"--against", OPT_STRING, &other, 0, 0, "RESULTS", "another run's results to compare with"},
+        {"-o|--output", OPT_STRING, &out, 0, 0, "FILE",
+         "the page (default: beside the results); FILE.md and FILE.csv are tables of the scores"},
+        {"--against", OPT_STRING, &other, 0, 0, "RESULTS",
+         "another run's results to compare with; for Video-MMMU the run before the lectures"},
         {0},
     };
-    char *html = NULL;
     lmm_status st =
-        cli_parse(table, argc, argv, &rest, "lmm eval report RESULTS.json", "One HTML page of a run: scores, intervals, every sample.",
-                  "  lmm eval report out/20260101_120000_results.json\n", &done);
+        cli_parse(table, argc, argv, &rest, "lmm eval report RESULTS.json",
+                  "One HTML page of a run: scores, intervals, every sample; or a table of its scores.",
+                  "  lmm eval report out/20260101_120000_results.json\n  lmm eval report out/20260101_120000_results.json -o scores.csv\n",
+                  &done);
     if (!st && !done && rest.count != 1) st = LMM_FAIL(LMM_E_ARG, "name one file of results: lmm eval report out/..._results.json");
-    if (!st && !done) st = lmm_eval_page(rest.at[0], other, &html);
-    if (html) {
-        size_t n = strlen(rest.at[0]);
-        char *page =
-            out ? mem_strdup(out) : mem_printf("%.*s.html", (int)(n > 5 && !strcmp(rest.at[0] + n - 5, ".json") ? n - 5 : n), rest.at[0]);
-        st = file_write(page, html, strlen(html));
-        if (!st) printf("%s\n", page);
-        free(page);
-        free(html);
-    }
+    if (!st && !done) st = write_report(rest.at[0], other, out);
     free(rest.at);
     return st;
 }

@@ -18,8 +18,8 @@ static lmm_status split_find(int *out, const char *name) {
 }
 
 static lmm_status write_split(const synth_kind *k, const synth_options *o, const settings *s, synth_split split, int64_t count) {
-    lmm_status st =
-        k ? synth_write(s->out, k, o, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES) : lectures_write(s->out, o, s->spoken, split, count);
+    lmm_status st = k ? synth_write(s->out, k, o, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES)
+                      : lectures_write(s->out, o, s->spoken, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES);
     if (!st && k) printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count, k->clip ? "clips" : "pictures");
     else if (!st) printf("%s: %" PRId64 " lectures of the %s split\n", s->out, count, synth_split_names[split]);
     return st;
@@ -82,7 +82,7 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family, or of these in turn: count,compare"},
         {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},
-        {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips as MP4 files instead of folders of frames"},
+        {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips and lectures as MP4 files instead of folders of frames"},
         {"--spoken", OPT_FLAG, &s.spoken, 0, 0, NULL, "lectures whose numbers are said (transcripts/), not printed"},
         {0},
     };

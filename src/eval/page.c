@@ -3,10 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "eval/eval_int.h"
 
-enum { PICTURE_MAX = 300 * 1024, PICTURES_MAX = 400, SAMPLES_MAX = 2000 };
+enum { PICTURE_MAX = 300 * 1024, PICTURES_MAX = 400, SHEETS_MAX = 60, SHEET_FRAMES = 9, SAMPLES_MAX = 2000 };
 
 static const char style[] =
     "<style>:root{--b:#fff;--f:#1c2430;--m:#5d6b7d;--l:#dfe5ec;--g:#1d7f4e;--r:#b3372f;--h:#f4f6f9}"
@@ -56,20 +57,52 @@ static void put_value(buf *b, const tree *v) {
 
 /* ---- pictures ---- */
 
-static void put_picture(buf *b, const tree *sample, int *left) {
+/* Of each of them so many are shown; the page stays one that a browser opens. */
+typedef struct {
+    int pictures, sheets;
+} media_left;
+
+/* *data NULL: it is no picture that a page can show, or too large. */
+static void read_picture(char **data, size_t *size, const char **type, const char *path) {
+    *data = NULL;
+    if (file_is_dir(path) || file_read(data, size, path, PICTURE_MAX)) return;
+    const char *d = *data;
+    *type = *size > 8 && !memcmp(d, "\x89PNG", 4)     ? "png"
+            : *size > 8 && !memcmp(d, "\xff\xd8", 2)  ? "jpeg"
+            : *size > 12 && !memcmp(d + 8, "WEBP", 4) ? "webp"
+                                                      : NULL;
+    if (*type) return;
+    free(*data);
+    *data = NULL;
+}
+
+/* A few frames of a film or of a folder of frames. */
+static void read_sheet(char **data, size_t *size, const char *path) {
+    char sheet[] = "/tmp/lmm-sheet-XXXXXX";
+    int fd = mkstemp(sheet);
+    *data = NULL;
+    if (fd < 0) return;
+    close(fd);
+    if (!lmm_video_sheet(path, &(lmm_video_opts){.frames = SHEET_FRAMES}, sheet)) (void)file_read(data, size, sheet, PICTURE_MAX);
+    remove(sheet);
+}
+
+static void put_picture(buf *b, const tree *sample, media_left *left) {
     const tree *media = tree_get(sample, "input_media");
-    const char *path = media && media->count && media->items[0]->type == TREE_STRING ? media->items[0]->text : NULL;
-    char *data;
+    const char *path = media && media->count && media->items[0]->type == TREE_STRING ? media->items[0]->text : NULL, *type = "png";
+    char *data = NULL;
     size_t size;
-    if (!path || *left <= 0 || !file_exists(path) || file_is_dir(path) || file_read(&data, &size, path, PICTURE_MAX)) return;
-    bool png = size > 8 && !memcmp(data, "\x89PNG", 4), jpeg = size > 3 && !memcmp(data, "\xff\xd8", 2),
-         webp = size > 12 && !memcmp(data + 8, "WEBP", 4);
-    if (png || jpeg || webp) {
-        buf_printf(b, "<img alt=\"the picture of this row\" src=\"data:image/%s;base64,", png ? "png" : jpeg ? "jpeg" : "webp");
-        base64_put(b, data, size);
-        buf_puts(b, "\">");
-        --*left;
+    if (!path || !file_exists(path)) return;
+    if (left->pictures > 0) read_picture(&data, &size, &type, path);
+    if (data) left->pictures--;
+    else if (left->sheets > 0 && (file_is_dir(path) || file_names_video(path))) {
+        read_sheet(&data, &size, path);
+        left->sheets--;
     }
+    if (!data) return;
+    buf_printf(b, "<img alt=\"what this row shows\" src=\"data:image/%s;base64,", type);
+    base64_put(b, data, size);
+    buf_puts(b, "\">");
     free(data);
 }
 
@@ -127,11 +160,11 @@ static void put_pair(buf *b, const char *name, const tree *value) {
     buf_puts(b, "</pre></dd>");
 }
 
-static void put_sample(buf *b, const char *task, const tree *s, int *pictures) {
+static void put_sample(buf *b, const char *task, const tree *s, media_left *left) {
     double score = sample_score(s);
     bool failed = !(score > 0);
     buf_printf(b, "<article class=\"%s\" data-t=\"%s\" data-k=\"%s\">", failed ? "f" : "", task, failed ? "failed" : "right");
-    put_picture(b, s, pictures);
+    put_picture(b, s, left);
     buf_printf(b, "<div><span class=\"m\">%s, row ", task);
     put_value(b, tree_get(s, "doc_id"));
     if (isnan(score)) buf_puts(b, ", no score</span><dl>");
@@ -146,7 +179,8 @@ static void put_sample(buf *b, const char *task, const tree *s, int *pictures) {
 /* Failures first. */
 static lmm_status put_samples(buf *b, const tree *run, const char *path) {
     const tree *tasks = tree_get(run, "results");
-    int pictures = PICTURES_MAX, left = SAMPLES_MAX, hidden = 0;
+    media_left media = {PICTURES_MAX, SHEETS_MAX};
+    int left = SAMPLES_MAX, hidden = 0;
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < tasks->count; i++) {
             table t;
@@ -154,7 +188,7 @@ static lmm_status put_samples(buf *b, const tree *run, const char *path) {
             if (st) return st;
             for (int k = 0; k < t.count; k++) {
                 if ((sample_score(table_row(&t, k)) > 0) != (pass == 1)) continue;
-                if (left > 0) put_sample(b, tasks->keys[i], table_row(&t, k), &pictures), left--;
+                if (left > 0) put_sample(b, tasks->keys[i], table_row(&t, k), &media), left--;
                 else hidden++;
             }
             if (t.rows) table_close(&t);

@@ -74,7 +74,7 @@ static bool ends_in(const char *name, const char *const *ends, size_t n) {
     return false;
 }
 
-static bool names_video(const char *name) {
+bool file_names_video(const char *name) {
     static const char *const ends[] = {".mp4", ".mkv", ".webm", ".avi", ".mov", ".MP4"};
     return ends_in(name, ends, COUNT_OF(ends));
 }
@@ -83,7 +83,7 @@ static bool names_video(const char *name) {
 static char *existing(char *path) {
     if (file_exists(path)) return path;
     char *dot = strrchr(path, '.');
-    if (dot && names_video(path)) {
+    if (dot && file_names_video(path)) {
         *dot = '\0';
         if (file_is_dir(path)) return path;
     }
@@ -107,10 +107,10 @@ static char *find_file(const visual_source *from, const char *name) {
 static lmm_status add_file(finder *f, const char *name) {
     if (!*name || strlen(name) > 1024) return LMM_FAIL(LMM_E_FORMAT, "a picture is neither the name of a file nor a picture in base64");
     char *path = find_file(f->from, name);
-    lmm_status st = path || !f->from->zips ? LMM_OK : archives_find(f->from->zips, name, names_video(name), &path);
+    lmm_status st = path || !f->from->zips ? LMM_OK : archives_find(f->from->zips, name, file_names_video(name), &path);
     if (st) return st;
     if (!path) return LMM_FAIL(LMM_E_IO, "'%s' is not there (looked below '%s' and '%s')", name, f->from->home, f->from->data_dir);
-    add(f, path, true, file_is_dir(path) || names_video(path));
+    add(f, path, true, file_is_dir(path) || file_names_video(path));
     return LMM_OK;
 }
 

@@ -1,8 +1,8 @@
 /* lecture_write.c - lectures as Video-MMMU's own layout, so that its tasks run on them: DIR is a data folder with the data set lmms-lab/VideoMMMU below it.
  *
  *   Perception|Comprehension|Adaptation/SPLIT.jsonl   a row a lecture
- *   videos/ID.mp4                                     slides, then the quiz picture
- *   question_only/ID_image.mp4                        the quiz picture alone
+ *   videos/ID.mp4, or frames in videos/ID             slides, then the quiz picture
+ *   question_only/ID_image.mp4, or ID_image           the quiz picture alone
  *   transcripts/ID.txt                                what is said */
 #include "synth/lecture.h"
 
@@ -18,28 +18,34 @@ static const char *const subjects[] = {"Music", "Finance", "Physics", "Pharmacy"
 typedef struct {
     char *home;
     file_writer *rows[LECTURE_TRACKS];
+    synth_clip_format format;
 } writer;
 
-static lmm_status write_film(const char *dir, const char *id, const char *ending, const image *pictures, int count, int repeats) {
+static lmm_status write_film(const char *path, const image *pictures, int count, int repeats) {
     image *frames = mem_new((size_t)(count * repeats), sizeof *frames);
     for (int i = 0; i < count * repeats; i++) frames[i] = pictures[i / repeats];
-    char *path = mem_printf("%s/%s%s.mp4", dir, id, ending);
     lmm_status st = frames_save_mp4(frames, count * repeats, 1, path);
-    free(path);
     free(frames);
     return st;
 }
 
+static lmm_status write_frames(const writer *w, const char *folder, const char *name, const image *pictures, int count, int repeats) {
+    const bool film = w->format == SYNTH_MP4;
+    char *path = mem_printf("%s/%s/%s%s", w->home, folder, name, film ? ".mp4" : "");
+    lmm_status st = film ? write_film(path, pictures, count, repeats) : frames_write(path, pictures, count);
+    free(path);
+    return st;
+}
+
 static lmm_status write_media(const writer *w, const lecture *l, const synth_item *item, const char *id) {
-    char *videos = path_join(w->home, "videos"), *questions = path_join(w->home, "question_only");
-    lmm_status st = write_film(videos, id, "", item->frames, item->frame_count, REPEATS);
-    if (!st) st = write_film(questions, id, "_image", &item->frames[LECTURE_SLIDES], 1, QUESTION_FRAMES);
+    char *question = mem_printf("%s_image", id);
+    lmm_status st = write_frames(w, "videos", id, item->frames, item->frame_count, REPEATS);
+    if (!st) st = write_frames(w, "question_only", question, &item->frames[LECTURE_SLIDES], 1, QUESTION_FRAMES);
     char *path = mem_printf("%s/transcripts/%s.txt", w->home, id), *speech = lecture_speech(l);
     if (!st) st = file_write(path, speech, strlen(speech));
     free(speech);
     free(path);
-    free(questions);
-    free(videos);
+    free(question);
     return st;
 }
 
@@ -88,8 +94,9 @@ static lmm_status open_files(writer *w, const char *split) {
     return st;
 }
 
-lmm_status lectures_write(const char *dir, const synth_options *o, bool spoken, synth_split split, int64_t count) {
-    writer w = {.home = path_join(dir, "lmms-lab/VideoMMMU")};
+lmm_status lectures_write(const char *dir, const synth_options *o, bool spoken, synth_split split, int64_t count,
+                          synth_clip_format format) {
+    writer w = {.format = format, .home = path_join(dir, "lmms-lab/VideoMMMU")};
     progress *bar = progress_new(synth_split_names[split], count, "lectures");
     lmm_status st = open_files(&w, synth_split_names[split]);
     for (int64_t i = 0; i < count && !st; i++) {

@@ -67,6 +67,6 @@ typedef enum { SYNTH_FRAMES, SYNTH_MP4 } synth_clip_format;
 lmm_status synth_write(const char *dir, const synth_kind *k, const synth_options *o, synth_split split, int64_t count,
                        synth_clip_format clips);
 /* `count` lectures of a split as a data folder in Video-MMMU's layout (lecture.h, lecture_write.c); seed and side of the options. */
-lmm_status lectures_write(const char *dir, const synth_options *o, bool spoken, synth_split split, int64_t count);
+lmm_status lectures_write(const char *dir, const synth_options *o, bool spoken, synth_split split, int64_t count, synth_clip_format format);
 
 #endif

@@ -42,4 +42,8 @@ int pick(rng *r, int low, int high); /* both included */
 /* A number belongs to one split by a hash of it alone: an eighth each to validation and test. */
 synth_split number_split(uint64_t number);
 
+/* ---- files (write.c) ---- */
+
+lmm_status frames_write(const char *dir, const image *frames, int count); /* 0000.png, ... */
+
 #endif

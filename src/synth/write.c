@@ -13,11 +13,11 @@ typedef struct {
     bool think;
 } writer;
 
-static lmm_status write_frames(const synth_item *item, const char *dir) {
+lmm_status frames_write(const char *dir, const image *frames, int count) {
     lmm_status st = dir_make(dir);
-    for (int i = 0; i < item->frame_count && !st; i++) {
+    for (int i = 0; i < count && !st; i++) {
         char *path = mem_printf("%s/%04d.png", dir, i);
-        st = image_save_png(&item->frames[i], path);
+        st = image_save_png(&frames[i], path);
         free(path);
     }
     return st;
@@ -28,7 +28,7 @@ static lmm_status write_media(const writer *w, const synth_item *item, const cha
     char *path = path_join(w->dir, name);
     lmm_status st = !w->kind->clip          ? image_save_png(&item->frames[0], path)
                     : w->clips == SYNTH_MP4 ? frames_save_mp4(item->frames, item->frame_count, item->fps, path)
-                                            : write_frames(item, path);
+                                            : frames_write(path, item->frames, item->frame_count);
     free(path);
     return st;
 }

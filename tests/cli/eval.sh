@@ -49,6 +49,8 @@ check baseline grep -q 'against .*_results.json: .* p = 1' "$tmp/base"
 check diff_counts grep -q '1 better, 1 worse' "$tmp/diff"
 "$LMM" eval report "$first" --against "$second" -o "$tmp/page.html" >/dev/null
 check page_is_whole sh -c "grep -q 'three &lt;b&gt;' '$tmp/page.html' && grep -q '1 better, 1 worse' '$tmp/page.html' && ! grep -q 'src=.http' '$tmp/page.html'"
+for kind in md csv; do "$LMM" eval report "$first" -o "$tmp/scores.$kind" >/dev/null; done
+check scores_as_tables sh -c "grep -q '| tiny_choice | 3 | acc | none | 0.6667 | ± 0.3333 |' '$tmp/scores.md' && grep -q '^tiny_choice,3,acc,none,0.66666' '$tmp/scores.csv'"
 check power sh -c "'$LMM' eval power --effect-size 0.1 --alpha 0.1 --correlation 0.3 --std-a 0.4 --std-b 0.5 | grep -q '\"min_n\": 180'"
 check models_listed sh -c "'$LMM' eval models | grep -q '| llava_onevision .*videos.*LlavaOnevisionForConditionalGeneration'"
 check tasks_listed sh -c "'$LMM' eval tasks mmmu_val | grep -q '| mmmu_val'"

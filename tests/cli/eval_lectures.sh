@@ -13,7 +13,7 @@ check() { # NAME CONDITION...
     if "$@"; then echo "ok $name"; else echo "not ok $name"; fi
 }
 home=$tmp/lmms-lab/VideoMMMU
-"$LMM" synth lectures -o "$tmp" -n 24 --split test --side 64 >/dev/null 2>&1 || echo "not ok lectures"
+"$LMM" synth lectures -o "$tmp" -n 24 --split test --side 64 --mp4 >/dev/null 2>&1 || echo "not ok lectures"
 check a_film_a_lecture test "$(find "$home/videos" -name '*.mp4' | wc -l)" -eq 24
 
 # answers WORD TRACK FILE: the right answer of every row, or WORD where it is given.
