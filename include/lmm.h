@@ -120,6 +120,10 @@ lmm_status lmm_prompt_raw(lmm_prompt **out, const lmm_model *m, const char *text
 lmm_status lmm_prompt_render(const lmm_model *m, const char *messages_json, size_t size, const char *template_text,
                              const lmm_prompt_opts *opts, char **text);
 void lmm_prompt_free(lmm_prompt *p);
+/* The frames a video would give as DIR/0000.png, ... (dir NULL: none is written) and when they are shown, in seconds; free(*times). `at`, when it is not NULL, names the times of
+ * the frames that are wanted instead. */
+lmm_status lmm_video_frames(const char *video, const lmm_video_opts *opts, const double *at, int at_count, const char *dir, double **times,
+                            int *count);
 /* The frames a video would give, small and labelled with number and time, on one PNG. */
 lmm_status lmm_video_sheet(const char *video, const lmm_video_opts *opts, const char *png);
 int lmm_prompt_length(const lmm_prompt *p);

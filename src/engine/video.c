@@ -5,14 +5,17 @@
 
 enum { FRAMES_DEFAULT = 8 };
 
+static lmm_status stream_source(const char *path, const frame_take *take, double rate, const video_sink *sink) {
+    if (file_is_dir(path)) return video_stream_folder(path, take, rate, sink);
+    if (!file_exists(path)) return LMM_FAIL(LMM_E_IO, "cannot read the video '%s': no such file or folder", path);
+    return video_stream_file(path, take, NULL, sink);
+}
+
 static lmm_status stream(const char *path, const lmm_video_opts *o, int number, const video_sink *sink) {
     if (o->frames < 0 || o->fps < 0) return LMM_FAIL(LMM_E_ARG, "frames and frames a second cannot be negative");
-    double rate = o->rates && number < o->rate_count ? o->rates[number] : 0;
     frame_take take = {.rule = o->fps > 0 ? FRAMES_STRIDE : FRAMES_LINSPACE, .count = o->frames, .fps = o->fps};
     if (!take.count && !(o->fps > 0)) take.count = FRAMES_DEFAULT;
-    if (file_is_dir(path)) return video_stream_folder(path, &take, rate, sink);
-    if (!file_exists(path)) return LMM_FAIL(LMM_E_IO, "cannot read the video '%s': no such file or folder", path);
-    return video_stream_file(path, &take, NULL, sink);
+    return stream_source(path, &take, o->rates && number < o->rate_count ? o->rates[number] : 0, sink);
 }
 
 typedef struct {
@@ -69,4 +72,41 @@ lmm_status lmm_video_sheet(const char *video, const lmm_video_opts *opts, const 
     image_free(&sheet);
     video_free(&all.v);
     return st;
+}
+
+/* ---- frames as files ---- */
+
+typedef struct {
+    const char *dir;
+    double *times;
+    int count;
+} writer;
+
+static lmm_status begin_files(void *arg, const video_frames *about) {
+    writer *w = arg;
+    w->times = mem_new((size_t)about->count + 1, sizeof *w->times);
+    w->count = about->count;
+    return w->dir ? dir_make(w->dir) : LMM_OK;
+}
+
+static lmm_status write_frame(void *arg, int place, const image *frame, double seconds) {
+    const writer *w = arg;
+    w->times[place] = seconds;
+    if (!w->dir) return LMM_OK;
+    char *path = mem_printf("%s/%04d.png", w->dir, place);
+    lmm_status st = image_save_png(frame, path);
+    free(path);
+    return st;
+}
+
+lmm_status lmm_video_frames(const char *video, const lmm_video_opts *opts, const double *at, int at_count, const char *dir, double **times,
+                            int *count) {
+    writer w = {.dir = dir};
+    const video_sink sink = {begin_files, write_frame, &w};
+    const frame_take take = {.rule = FRAMES_TIMES, .times = at, .time_count = at_count};
+    lmm_status st = at ? stream_source(video, &take, 0, &sink) : stream(video, opts, 0, &sink);
+    if (st) return free(w.times), st;
+    *times = w.times;
+    *count = w.count;
+    return LMM_OK;
 }

@@ -353,6 +353,9 @@ bool file_names_video(const char *name);       /* by its ending */
 /* A picture that is a data: URI as a file below `dir` named by its content; NULL when it cannot be written. free() */
 char *visual_save(const visual *v, const char *dir);
 
+/* Adds `subtitles` or `interleaved` to the row's variables where the task names a file of them (subtitles.c); frames may take the place of the video. */
+lmm_status subtitles_add(tree *vars, visual_list *v, const visual_source *from);
+
 typedef struct {
     tree *messages; /* OpenAI's form */
     char *question; /* its text */

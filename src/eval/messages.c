@@ -49,7 +49,9 @@ static tree *parts_of(const eval_task *t, const visual_list *v, const char *ques
     tree *parts = tree_new(TREE_LIST);
     /* A model with words of its own has its pictures in front, as upstream. */
     bool own = model && tree_get(tree_get(t->config, "lmms_eval_specific_kwargs"), model);
-    if (tree_bool(tree_get(t->config, "doc_to_visual"), "interleave", false) && !own) {
+    bool interleaved =
+        tree_bool(tree_get(t->config, "doc_to_visual"), "interleave", false) || tree_get(tree_get(t->config, "subtitles"), "interleave");
+    if (interleaved && !own) {
         scratch mem = {0};
         tree *urls = tree_new(TREE_LIST);
         for (int i = 0; i < v->count; i++) tree_add(urls, tree_new_string(v->at[i].url));
@@ -111,9 +113,13 @@ lmm_status row_prompt_of(row_prompt *p, const visual_source *from, const tree *r
     const char *system = tree_str(t->config, "system", NULL);
     tree *vars = row_vars(t, row, o->model);
     *p = (row_prompt){.frames = o->video_frames > 0 ? o->video_frames : (int)tree_int(tree_get(t->config, "frames"), "count", 0)};
+    lmm_status seen = visuals_of(&p->visuals, from, row, vars);
+    if (!seen) seen = subtitles_add(vars, &p->visuals, from);
+    char *fault = seen ? mem_strdup(lmm_message()) : NULL; /* the question is wanted in any case */
     lmm_status st = template_render(&p->question, tree_str(t->config, "doc_to_text", ""), vars);
     if (!st) st = choices_of(&p->choices, t, vars);
-    if (!st) st = visuals_of(&p->visuals, from, row, vars);
+    if (!st && seen) st = LMM_FAIL(seen, "%s", fault);
+    free(fault);
     if (!st && from->inline_files) st = inline_all(&p->visuals);
     if (!st) {
         p->messages = tree_new(TREE_LIST);

@@ -64,6 +64,23 @@ rm "$home/transcripts/test_Music_1.txt"
 check missing_transcript_is_counted sh -c "grep -q '\"without_transcript\": 1' $tmp/spoken/*_results.json"
 "$LMM" eval report "$(ls "$tmp"/right/*_adaptation.jsonl | sed 's/samples_.*/results.json/')" --against "$(ls "$tmp"/guess/*_results.json)" -o "$tmp/page.html" >/dev/null
 check page_shows_the_gain sh -c "grep -q 'gain of knowledge' $tmp/page.html && grep -q 'Tech and Engineering' $tmp/page.html"
+
+# Subtitles: the lines shown at the frames; frames with the lines between them.
+mkdir -p "$tmp/lmms-eval/Video-MME/subtitle" "$tmp/longvideobench/LongVideoBench/subtitles"
+ln -s "$home/videos/test_Music_1.mp4" "$tmp/lmms-eval/Video-MME/film.mp4"
+ln -s "$home/videos/test_Music_1.mp4" "$tmp/longvideobench/LongVideoBench/film.mp4"
+printf '{"videoID": "film", "question_id": "1", "question": "What?", "options": ["A. a", "B. b"], "answer": "A", "duration": "short", "domain": "d", "sub_category": "s", "task_type": "t"}\n' \
+    >"$tmp/lmms-eval/Video-MME/test.jsonl"
+printf '1\n00:00:00,000 --> 00:00:01,500\n<font color="white" size=".72c">first</font>\n\n2\n00:00:03,200 --> 00:00:03,400\n<font color="white" size=".72c">between frames</font>\n\n3\n00:00:08,500 --> 00:00:20,000\n<font color="white" size=".72c">last</font>\n' \
+    >"$tmp/lmms-eval/Video-MME/subtitle/film.srt"
+printf '{"id": "1", "video_path": "film.mp4", "subtitle_path": "film.json", "question": "What?", "correct_choice": 0, "option0": "a", "option1": "b", "option2": "N/A", "option3": "N/A", "option4": "N/A", "duration": 10.0, "duration_group": 15, "question_category": "S2E", "starting_timestamp_for_subtitles": 0}\n' \
+    >"$tmp/longvideobench/LongVideoBench/validation.jsonl"
+printf '[{"start": "00:00:00.5", "end": "00:00:02.5", "line": "hello"}, {"start": "00:00:06.1", "end": "00:00:09.9", "line": "bye"}]\n' >"$tmp/longvideobench/LongVideoBench/subtitles/film.json"
+"$LMM" eval -m "$model" --tasks videomme_w_subtitle,longvideobench_val_i --data "$tmp" -q --output_path "$tmp/lines" --log_samples >"$tmp/out" 2>&1 || cat "$tmp/out"
+check lines_of_the_frames grep -q 'listed below: \\nfirst\\nlast\\nSelect' "$tmp"/lines/*_samples_videomme_w_subtitle.jsonl
+check frames_between_lines grep -q '"input": "<image>\\n<image>\\nhello\\n<image>' "$tmp"/lines/*_samples_longvideobench_val_i.jsonl
+check ten_frames test "$(find "$tmp/longvideobench/LongVideoBench/unpacked" -name '*.png' | wc -l)" -eq 10
+
 command -v mpirun >/dev/null 2>&1 || { echo "skip ranks: no mpirun"; exit 0; }
 for n in 2 4; do
     ask "ranks$n" timeout 120 mpirun --oversubscribe --bind-to none -n $n "$LMM"
