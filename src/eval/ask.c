@@ -209,6 +209,7 @@ lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts 
         {.run = run, .o = o, .model = from->model, .store = from->store, .fingerprint = from->fingerprint, .type = type_of(run->task)};
     a.repeat = from->repeat;
     a.world = from->world;
+    a.pictures = from->pictures;
     a.likelihood = !strcmp(a.type, "loglikelihood");
     a.from = (visual_source){run->task, &run->data, run->home, o->data_dir ? o->data_dir : "", run->zips, o->chat != NULL};
     lmm_status st = kwargs_of(&a.kwargs, run->task, o);

@@ -6,13 +6,10 @@
 
 #include "eval/eval_int.h"
 
-enum { PICTURE_BYTES = 512 << 20 }; /* of pictures that are remembered */
-
 typedef struct {
     asking *a;
     lmm_session **sessions;
     int session_count;
-    lmm_media_cache *pictures; /* NULL: none */
 } answering;
 
 static eval_row *row_at(const answering *w, int row) { return &w->a->run->rows[row]; }
@@ -31,7 +28,9 @@ static lmm_status check_logits(lmm_session *s, const lmm_model *m) {
 static lmm_status open_prompt(lmm_prompt **out, const answering *w, const row_prompt *p) {
     buf json = {0};
     tree_write_json(&json, p->messages, 0);
-    lmm_prompt_opts opts = {.video = {.frames = p->frames, .fps = w->a->o->video_fps}, .cache = w->pictures, .add_generation_prompt = true};
+    lmm_prompt_opts opts = {.video = {.frames = p->frames, .fps = w->a->o->video_fps},
+                            .cache = w->a->pictures,
+                            .add_generation_prompt = true};
     lmm_status st = lmm_prompt_messages(out, w->a->model, json.data, json.size, &opts);
     buf_free(&json);
     return st;
@@ -42,7 +41,7 @@ static lmm_status sync(lmm_session *s, const answering *w, int row) {
     lmm_prompt *prompt = NULL;
     lmm_status st = ask_prompt(w->a, row, &p);
     if (!st) st = open_prompt(&prompt, w, &p);
-    if (!st) st = lmm_session_sync_among(s, w->sessions, w->pictures ? w->session_count : 0, prompt, NULL);
+    if (!st) st = lmm_session_sync_among(s, w->sessions, w->a->pictures ? w->session_count : 0, prompt, NULL);
     if (!st) row_at(w, row)->input_tokens = lmm_prompt_length(prompt);
     lmm_prompt_free(prompt);
     row_prompt_free(&p);
@@ -157,7 +156,7 @@ lmm_status ask_model(asking *a) {
     int batch = a->likelihood ? 1 : a->o->batch > 0 ? a->o->batch : 8;
     answering w = {.a = a, .session_count = min_int(batch, a->todo.count)};
     w.sessions = mem_new((size_t)w.session_count, sizeof *w.sessions);
-    lmm_status st = a->o->no_picture_cache ? LMM_OK : lmm_media_cache_new(&w.pictures, PICTURE_BYTES);
+    lmm_status st = LMM_OK;
     for (int i = 0; i < w.session_count && !st; i++) st = lmm_session_open(&w.sessions[i], a->model, NULL);
     for (int at = 0, n; at < a->todo.count && !st; at += n) {
         n = min_int(batch, a->todo.count - at);
@@ -166,6 +165,5 @@ lmm_status ask_model(asking *a) {
     }
     for (int i = 0; i < w.session_count; i++) lmm_session_close(w.sessions[i]);
     free(w.sessions);
-    lmm_media_cache_free(w.pictures);
     return st;
 }

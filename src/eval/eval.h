@@ -81,9 +81,10 @@ typedef struct {
     const lmm_model *model;
     eval_store *store;
     const char *fingerprint;
-    judge_desk *desk; /* NULL: no judge */
-    dist *world;      /* rows are shared out over its ranks; rank 0 scores */
-    int repeat;       /* which of several answers a question */
+    judge_desk *desk;          /* NULL: no judge */
+    lmm_media_cache *pictures; /* what the model has made of pictures and videos, for all tasks; NULL: made anew */
+    dist *world;               /* rows are shared out over its ranks; rank 0 scores */
+    int repeat;                /* which of several answers a question */
 } eval_source;
 /* Fills the rows with answers and scores them. Rows that cannot be asked have a fault and no score. */
 lmm_status task_run_answers(task_run *run, const eval_source *from, const lmm_eval_opts *o);

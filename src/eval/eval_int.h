@@ -382,6 +382,7 @@ typedef struct {
     const char *fingerprint;
     int repeat;
     dist *world;
+    lmm_media_cache *pictures;
     const char *type; /* generate_until or loglikelihood */
     bool likelihood;
     visual_source from;

@@ -5,12 +5,15 @@
 
 #include "eval/eval_int.h"
 
+enum { PICTURE_BYTES = 512 << 20 }; /* of pictures that are remembered */
+
 typedef struct {
     const lmm_model *model;
     const lmm_eval_opts *opts;
     answer_file *answers;
     eval_store *store;
     judge_desk *desk;
+    lmm_media_cache *pictures;
     dist *world;
     task_set set;
     tree *report;
@@ -136,7 +139,7 @@ static lmm_status run_task(lab *l, const eval_task *t) {
     /* Upstream turns a share of the first task's rows into a number of rows for all. */
     if (l->opts->compat && l->limit > 0 && l->limit < 1) l->limit = (double)args_sample_count(l->limit, run.original_count);
     const bool repeats = l->opts->repeats > 1 && !l->answers, first = !dist_rank(l->world);
-    const eval_source from = {l->answers, l->model, l->store, l->fingerprint, l->desk, l->world, 0};
+    const eval_source from = {l->answers, l->model, l->store, l->fingerprint, l->desk, l->pictures, l->world, 0};
     tree *steadiness = tree_new(TREE_MAP);
     st = task_run_answers(&run, &from, l->opts);
     if (!st && repeats) st = repeats_run(steadiness, &run, &from, l->opts);
@@ -206,6 +209,7 @@ static lmm_status open_lab(lab *l, const lmm_model *m) {
     else if (!st && l->store && m) lmm_model_fingerprint(m, l->fingerprint);
     if (!st && o->judge) l->desk = desk_new(o->judge, o->judge_self, o->judge_name, o->judge_calls, l->store);
     if (!st && o->answers) st = answers_open(&l->answers, o->answers);
+    if (!st && m && !o->no_picture_cache) st = lmm_media_cache_new(&l->pictures, PICTURE_BYTES);
     return dist_agree(l->world, st);
 }
 
@@ -226,6 +230,7 @@ lmm_status lmm_eval(const lmm_model *m, const lmm_eval_opts *o, char **out) {
     if (!st) st = run_tasks(&l);
     if (!st) st = dist_agree(l.world, close_report(&l, &json));
     answers_close(l.answers);
+    lmm_media_cache_free(l.pictures);
     desk_free(l.desk);
     store_close(l.store);
     tree_free(l.report);
