@@ -30,7 +30,8 @@ static void print_line(const char *name, const tree *map, const char *key, int64
     snprintf(se, sizeof se, "%s_stderr%s", metric, strchr(key, ','));
     const tree *error = tree_get(map, se);
     const tree *value = tree_get(map, key);
-    printf("| %-24s | %6d | %-18s | ", name, (int)n, metric);
+    if (n >= 0) printf("| %-24s | %6d | %-18s | ", name, (int)n, metric);
+    else printf("| %-24s |        | %-18s | ", name, metric);
     printf(value && value->type != TREE_NULL ? "%8.4f |" : "     N/A |", tree_real(map, key, 0));
     if (error && error->type == TREE_REAL) printf(" ± %.4f |\n", error->real);
     else printf("   N/A    |\n");
@@ -59,7 +60,7 @@ static lmm_status print_table(const char *json) {
     printf("| %-24s | %6s | %-18s | %8s | %8s |\n|--------------------------|-------:|--------------------|---------:|---------:|\n",
            "Task", "n", "Metric", "Value", "Stderr");
     for (int i = 0; i < results->count; i++)
-        print_task(results->keys[i], results->items[i], tree_int(tree_get(counts, results->keys[i]), "effective", 0));
+        print_task(results->keys[i], results->items[i], tree_int(tree_get(counts, results->keys[i]), "effective", -1));
     if (tree_get(report, "total_evaluation_time_seconds")) printf("\n%.1f s\n", tree_real(report, "total_evaluation_time_seconds", 0));
     tree_free(report);
     return LMM_OK;

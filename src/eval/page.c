@@ -129,8 +129,9 @@ static void put_score(buf *b, const tree *task, const char *name, const char *ke
     if (isnan(x)) return;
     buf_puts(b, "<tr><td>");
     html_text(b, name);
-    buf_printf(b, "</td><td class=\"n\">%" PRId64 "</td><td>%.*s</td><td class=\"n\">%.4f</td><td class=\"n\">", n, (int)(comma - key), key,
-               x);
+    buf_puts(b, "</td><td class=\"n\">");
+    if (n >= 0) buf_printf(b, "%" PRId64, n);
+    buf_printf(b, "</td><td>%.*s</td><td class=\"n\">%.4f</td><td class=\"n\">", (int)(comma - key), key, x);
     if (isfinite(se)) buf_printf(b, "± %.4f", se);
     buf_puts(b, "</td><td>");
     put_bar(b, x, se);
@@ -142,7 +143,7 @@ static void put_scores(buf *b, const tree *run) {
     buf_puts(b, "<table><tr><th>task</th><th class=\"n\">n</th><th>metric</th><th class=\"n\">value</th><th class=\"n\">error</th><th>95 % "
                 "interval</th></tr>\n");
     for (int i = 0; i < tasks->count; i++) {
-        int64_t n = tree_int(tree_get(tree_get(run, "n-samples"), tasks->keys[i]), "effective", 0);
+        int64_t n = tree_int(tree_get(tree_get(run, "n-samples"), tasks->keys[i]), "effective", -1);
         for (int k = 0; k < tasks->items[i]->count; k++) {
             const char *key = tasks->items[i]->keys[k];
             if (strchr(key, ',') && !strstr(key, "_stderr")) put_score(b, tasks->items[i], tasks->keys[i], key, n);

@@ -22,7 +22,9 @@ static void put_cell(buf *b, const char *text, bool csv) {
 
 static void put_line(buf *b, const score_line *s, bool csv) {
     put_cell(b, s->task, csv);
-    buf_printf(b, csv ? "%" PRId64 "," : "| %" PRId64 " ", s->n);
+    char n[24] = "";
+    if (s->n >= 0) snprintf(n, sizeof n, "%" PRId64, s->n); /* a group has none of its own */
+    put_cell(b, n, csv);
     put_cell(b, s->metric, csv);
     put_cell(b, s->filter, csv);
     if (csv) {
@@ -58,7 +60,7 @@ lmm_status lmm_eval_table(const char *results, bool csv, char **text) {
     buf_puts(&b, csv ? "task,n,metric,filter,value,stderr\n"
                      : "| task | n | metric | filter | value | error |\n|---|---:|---|---|---:|---:|\n");
     for (int i = 0; i < tasks->count; i++)
-        put_task(&b, tasks->keys[i], tasks->items[i], tree_int(tree_get(counts, tasks->keys[i]), "effective", 0), csv);
+        put_task(&b, tasks->keys[i], tasks->items[i], tree_int(tree_get(counts, tasks->keys[i]), "effective", -1), csv);
     tree_free(run);
     return *text = buf_take(&b), LMM_OK;
 }
