@@ -99,6 +99,7 @@ typedef struct {
     double fps;          /* > 0: so many a second, at most `frames` when that is given */
     const double *rates; /* frames a second of each source, for sources that do not say; NULL or 0: 2 */
     int rate_count;
+    bool repeat; /* of a video with fewer than `frames` some are taken more than once */
 } lmm_video_opts;
 typedef struct {
     const char *media_root;    /* relative media paths start here; NULL: the working folder */

@@ -88,6 +88,17 @@ void grpo_advantages(double *advantage, double *total, double *deviation, const 
         if (isnan(advantage[i])) advantage[i] = 0;
 }
 
+reward_means reward_means_of(const double *total, const double *deviation, const double *length, int rows) {
+    reward_means m = {0};
+    for (int i = 0; i < rows; i++) {
+        m.reward += isnan(total[i]) ? 0 : total[i] / rows;
+        m.deviation += deviation[i] / rows;
+        m.zero_groups += (deviation[i] == 0) / (double)rows;
+        m.length += length[i] / rows;
+    }
+    return m;
+}
+
 void passk_advantages(double *advantage, const double *score, int n, double eps) {
     int best = 0;
     double second = -INFINITY;
@@ -104,6 +115,10 @@ void rloo_advantages(double *advantage, const double *score, int n) {
     double sum = 0;
     for (int i = 0; i < n; i++) sum += score[i];
     for (int i = 0; i < n; i++) advantage[i] = n > 1 ? score[i] - (sum - score[i]) / (n - 1) : 0;
+}
+
+void remax_advantages(double *advantage, const double *score, const double *baseline, int rows) {
+    for (int i = 0; i < rows; i++) advantage[i] = score[i] - baseline[i];
 }
 
 void reinforce_advantages(double *advantage, double *returns, const double *reward, const double *mask, int rows, int width, double gamma) {

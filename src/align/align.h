@@ -13,6 +13,10 @@
 /* logits (vocabulary): log-probability of the target under softmax(logits / temperature), and the entropy in nats (may be NULL). */
 double token_logp(const float *logits, int vocabulary, int target, double temperature, double *entropy);
 
+/* The same as trainers in bf16 log it, for comparisons with their runs: torch's log_softmax on logits in bf16 sums exponentials in f32 and rounds the sum, its logarithm and the result
+ * to 8 bits. */
+double token_logp_bf16(const float *logits, int vocabulary, int target);
+
 /* ---- preference losses (dpo_loss.c) ---- */
 
 /* reverse_kl is plain DPO; the others replace the log ratios by another divergence's (arXiv 2309.16240). */
@@ -44,8 +48,7 @@ typedef struct {
 lmm_status dpo_loss(dpo_result *out, double *grad, const dpo_config *c, const dpo_batch *b);
 bool dpo_kind_known(const char *name);
 
-/* LLaVA-NeXT's own loss on summed (ipo: mean) log-probabilities: "sigmoid" (with smoothing), "hinge", "ipo", "kto_pair". losses: (pairs), for kto_pair (2*pairs).
- * grads may be NULL. */
+/* LLaVA-NeXT's own loss (dpo_llava.c) on summed (ipo: mean) log-probabilities: "sigmoid" (with smoothing), "hinge", "ipo", "kto_pair". */
 typedef struct {
     const char *kind;
     double beta, smoothing;
@@ -55,18 +58,31 @@ typedef struct {
     int pairs;
     const double *policy_chosen, *policy_rejected, *reference_chosen, *reference_rejected; /* (pairs) */
 } llava_dpo_batch;
-lmm_status llava_dpo_loss(double *losses, double *grad_chosen, double *grad_rejected, const llava_dpo_config *c, const llava_dpo_batch *b);
+/* Arrays are the caller's, NULL where not wanted: losses (pairs), of kto_pair (2*pairs); the others (pairs). */
+typedef struct {
+    double *losses, *grad_chosen, *grad_rejected, *reward_chosen, *reward_rejected;
+    double loss, accuracy, margin; /* means */
+} llava_dpo_result;
+lmm_status llava_dpo_loss(llava_dpo_result *out, const llava_dpo_config *c, const llava_dpo_batch *b);
+/* The same from the tokens, as dpo_loss. */
+lmm_status llava_dpo_tokens(dpo_result *out, double *grad, const llava_dpo_config *c, const dpo_batch *b);
+bool llava_dpo_kind_known(const char *name);
+/* Sums (means) of masked log-probabilities row by row. logp, mask: (rows, width); out: (rows). */
+void sequence_logps(double *out, const double *logp, const double *mask, int rows, int width, bool mean);
 
 /* ---- policy losses (grpo_loss.c) ---- */
 
 typedef struct {
-    const char *kind;           /* grpo, bnpo, dr_grpo, dapo, cispo, sapo, luspo, vespo */
+    const char *kind;           /* grpo, bnpo, dr_grpo, dapo, cispo, cispo_band, sapo, luspo, vespo */
+    const char *reduce;         /* how tokens become one number: sequence, token, length, item, sequence_sum; NULL: the kind's own way */
     double beta;                /* of the KL term; 0: none */
+    const char *kl;             /* its estimator (kl_estimate); NULL: k3 */
     double clip_low, clip_high; /* ratio within [1 - low, 1 + high]; cispo: high is the bound itself */
     double delta;               /* two-sided clipping: upper bound of the unclipped ratio; 0: none */
     double dual_clip;           /* bound of a bad answer's ratio, as verl has it (3); 0: none */
     bool sequence_ratio;        /* one ratio a row (GSPO) */
-    int max_length;             /* of a completion: dr_grpo's constant divisor */
+    bool token_slope;           /* with it: its slope is the token's own, not the row's mean (GSPO-token) */
+    int max_length;             /* of a completion: the constant divisor of "length" */
     int accumulate, ranks;      /* micro batches a step; processes */
     double top_entropy;         /* share of the tokens with the highest entropy that learn; 1: all */
     double entropy_bonus;
@@ -80,23 +96,31 @@ typedef struct {
     int rows, width;
     const double *logp;             /* (rows, width) of the policy now */
     const double *old;              /* at the rollout; NULL: now's, without gradient */
-    const double *reference;        /* needed when beta > 0 */
+    const double *reference;        /* needed when beta > 0; with it the KL is reported, whatever beta */
     const double *sampled;          /* of the rollout's engine; NULL: old's */
     const double *entropy;          /* of each token's distribution; needed for top_entropy and entropy_bonus, reported when there */
     const double *mask, *tool_mask; /* tool_mask NULL: all 1 */
     const double *rollout_ratio;    /* factor of each token (rows, width), or of each row (rows) when rollout_by_row; NULL: 1 */
     bool rollout_by_row;
     const double *advantage; /* (rows) */
-    double item_count;       /* tokens of the whole generation batch over all ranks: dapo, cispo, vespo */
+    double item_count;       /* tokens of the whole generation batch over all ranks: "item" */
+    double row_count;        /* rows that means go over, of all ranks: verl leaves out those without a token; 0: the rows here */
 } grpo_batch;
 typedef struct {
     double loss, kl, entropy;
     double clip_low, clip_high, clip_region; /* shares of tokens (rows with sequence_ratio) whose ratio was cut; cispo: clip_high only */
     double clip_low_least, clip_high_most;   /* of one row */
+    double kl_of_rows;                       /* mean over rows of their means: what the first GRPO trainers logged as kl */
+    double approximate_kl;                   /* mean of old - now: verl's ppo_kl */
+    double mean_nll;                         /* of the tokens; of the rows' means when rows are reduced so: EasyR1's entropy_loss */
+    /* Shares of tokens: whose cost the clip raised (verl's pg_clipfrac); whose cost dual_clip holds (pg_clipfrac_lower); where the free ratio costs more than the cut one
+     * (VLM-R1's clip_ratio, which counts the side that is not cut). */
+    double raised, held, unclipped;
 } grpo_result;
 /* As trl's GRPOTrainer._compute_loss. grad_logp, grad_entropy: (rows, width), may be NULL. */
 lmm_status grpo_loss(grpo_result *out, double *grad_logp, double *grad_entropy, const grpo_config *c, const grpo_batch *b);
 bool grpo_kind_known(const char *name);
+bool grpo_reduction_known(const char *name);
 
 /* Penalty of a token for leaving the reference, d = reference - policy: "k1" -d, "abs", "k2" d*d/2, "k3" exp(d) - d - 1. slope: its derivative by the policy's log-probability, may be
  * NULL. d is cut to +-20 before the exponential and k3 to +-10 when `bounded`, as verl does. */
@@ -116,9 +140,16 @@ typedef struct {
  * reward. total, deviation: (rows), may be NULL; deviation is the group's (batch's). */
 void grpo_advantages(double *advantage, double *total, double *deviation, const double *rewards, int rows, int functions,
                      const advantage_config *c);
+/* What a rollout came to, as means over its rows; zero_groups is the share whose group had equal rewards. A row without a reward (NAN) counts 0. */
+typedef struct {
+    double reward, deviation, zero_groups, length;
+} reward_means;
+reward_means reward_means_of(const double *total, const double *deviation, const double *length, int rows);
 /* Over a group of n scores: best minus second best for the best, over the deviation; r minus the mean of the others. */
 void passk_advantages(double *advantage, const double *score, int n, double eps);
 void rloo_advantages(double *advantage, const double *score, int n);
+/* What a row got over what the greedy answer to its prompt got (ReMax, arXiv 2310.10505). baseline: (rows) */
+void remax_advantages(double *advantage, const double *score, const double *baseline, int rows);
 /* Discounted return of every token, starting anew behind the mask's end, whitened by the moments of all masked tokens; places outside
  * the mask get a value too, which nothing uses. (rows, width) */
 void reinforce_advantages(double *advantage, double *returns, const double *reward, const double *mask, int rows, int width, double gamma);
@@ -127,6 +158,18 @@ void reinforce_advantages(double *advantage, double *returns, const double *rewa
 
 /* 1 up to and including the first stop id of a row. ids, mask: (rows, width) */
 void completion_mask(double *mask, const int *ids, int rows, int width, const int *stops, int stop_count);
+/* Whether an answer was cut off: its last id is none of those that end one. */
+bool completion_truncated(const int *ids, int count, const int *ends, int end_count);
+/* Tokens of it that learn: all, or none when it was cut off and such answers are masked. */
+int completion_learns(int count, bool truncated, bool mask_truncated);
+/* Which prompt the k-th completion of a run learns from: `prompts` of a rollout one after the other, each `group` times, the whole `updates` times over. */
+typedef struct {
+    int64_t prompts;
+    int group, updates;
+} rollout_plan;
+int64_t rollout_prompt(const rollout_plan *p, int64_t k);
+/* Completions in whole rollouts over so many prompts: what is left over at the end gives none. */
+int64_t rollout_total(const rollout_plan *p, int64_t prompts);
 /* Tokens whose entropy reaches the quantile over all masked ones (linear interpolation, as torch.quantile). Gives the threshold. */
 double high_entropy_mask(double *out, const double *entropy, const double *mask, int count, double quantile);
 /* exp(old - sampled) of a token or a whole row, cut to [low, high] ("truncate") or 0 outside ("mask"). low NAN: none. out: (rows, width), or (rows) for sequences. */
@@ -136,8 +179,11 @@ void rollout_ratio(double *out, const double *old, const double *sampled, const 
 
 /* ---- rewards of form (reward_format.c): 1 or 0, tags() in quarters ---- */
 
-/* Names: "open_r1_multimodal", "vlm_r1", "open_r1", "tags", "trl_think", "easyr1_math", "boxed_or_tags" (lmms-eval's). Source: rl.md 3.6. */
+/* Names: "open_r1_multimodal", "vlm_r1", "open_r1", "tags", "trl_think", "easyr1_math", "easyr1_math_tightened", "caption" (LLaVA-Critic-R1's), "boxed_or_tags" (lmms-eval's).
+ * Source: rl.md 3.6. */
 double reward_format(const char *name, const char *text);
+/* Without the white space around <, > and /, which EasyR1 takes away first; free() */
+char *easyr1_tightened(const char *text);
 bool reward_format_known(const char *name);
 /* The text between the first (last) <answer> and the next </answer>; NULL when there is none. one_line: no newline may be inside. */
 const char *answer_find(const char *text, bool last, bool one_line, size_t *size);
@@ -169,11 +215,31 @@ double reward_exact(const char *text, const char *gold);
  * whole texts) must be the same string. */
 double reward_accuracy_r1mm(const char *text, const char *gold);
 
+/* ---- accuracy as other trainers and evaluators have it: named after them, to the fault, NAN where they skip a completion ---- */
+
+/* EasyR1's (reward_easyr1.c): mathruler over the first answer tag of one line, else all of the text; over the last box. */
+double reward_easyr1_r1v(const char *text, const char *gold);
+double reward_easyr1_math(const char *text, const char *gold);
+/* VLM-R1's (reward_vlm_r1.c): "default", which can be a fraction, and "mcq"; its repetition, where a list of boxes counts by boxes. */
+double reward_vlm_r1(const char *text, const char *gold);
+double reward_vlm_r1_choice(const char *text, const char *gold);
+double reward_vlm_r1_repetition(const char *text, int words, double penalty);
+/* trl's accuracy and reasoning accuracy, open-r1's (reward_trl.c). */
+double reward_trl(const char *text, const char *gold);
+double reward_trl_reasoning(const char *text, const char *gold);
+double reward_open_r1(const char *text, const char *gold);
+/* lmms-eval's reasoning tasks (reward_lmms_eval.c); what they take for the answer (free()) and for the option's letter, '\0' without one. */
+double reward_lmms_eval(const char *text, const char *gold);
+char *lmms_eval_answer(const char *text);
+char lmms_eval_letter(const char *text);
+
 /* ---- answers that are mathematics (mathverify.c) ---- */
 
 /* The verdict of math_verify 0.9 with its default settings on two texts; it finds the answers itself: LaTeX, boxes, "the answer is", else the last number. Not symmetric. Text
  * that is no mathematics never agrees. strict false: symbols may have other names. Work is bounded by counts, whatever the text. */
 bool math_verify(const char *gold, const char *text, bool strict);
+/* The verdict of mathruler 0.1.0 (mathruler.c), EasyR1's grader; bounded like math_verify. */
+bool mathruler_agrees(const char *gold, const char *given);
 /* A person's judgement (math_human.c): the answer tag's content, else the boxes', else what is announced, else all of the text; letters of choices as letters, words as words,
  * mathematics in people's notation (1e-3, 2 1/3, 30 degrees in a sine), units converted. */
 bool answer_agrees(const char *gold, const char *text);
@@ -214,5 +280,7 @@ double entropy_controller_applied(const entropy_controller *c);
 void entropy_controller_update(entropy_controller *c, double entropy);
 /* KL coefficient (arXiv 1909.08593): value *= 1 + clip(kl / target - 1, -0.2, 0.2) * steps / horizon. */
 double kl_controller(double value, double kl, double target, double horizon, double steps);
+/* A reference that follows the policy (TR-DPO, arXiv 2404.09656): alpha * policy + (1 - alpha) * reference, in place. */
+void reference_mix(float *reference, const float *policy, int64_t n, double alpha);
 
 #endif

@@ -15,3 +15,7 @@ double kl_controller(double value, double kl, double target, double horizon, dou
     double error = fmin(0.2, fmax(-0.2, kl / target - 1));
     return value * (1 + error * steps / horizon);
 }
+
+void reference_mix(float *reference, const float *policy, int64_t n, double alpha) {
+    for (int64_t i = 0; i < n; i++) reference[i] = (float)(alpha * (double)policy[i] + (1 - alpha) * (double)reference[i]);
+}

@@ -39,6 +39,12 @@ static term cispo(const grpo_config *c, const point *p) {
     return (term){-weight * p->logp, 0, -weight};
 }
 
+/* EasyR1's: the factor is cut on both sides. */
+static term cispo_band(const grpo_config *c, const point *p) {
+    double weight = fmin(fmax(p->ratio, 1 - c->clip_low), 1 + c->clip_high) * p->advantage;
+    return (term){-weight * p->logp, 0, -weight};
+}
+
 static term sapo(const grpo_config *c, const point *p) {
     double tau = p->advantage > 0 ? c->sapo_positive : c->sapo_negative, s = sigmoid(tau * (p->ratio - 1));
     return (term){-p->advantage * 4 / tau * s, -p->advantage * 4 * s * (1 - s) * p->ratio, 0};
@@ -50,15 +56,17 @@ static term vespo(const grpo_config *c, const point *p) {
     return (term){-weight * p->logp, 0, -weight};
 }
 
-typedef enum { PER_SEQUENCE, PER_TOKEN, PER_LENGTH, PER_ITEM, BY_LENGTH } reduction;
+typedef enum { PER_SEQUENCE, PER_TOKEN, PER_LENGTH, PER_ITEM, SEQUENCE_SUM, BY_LENGTH } reduction;
+static const char *const reductions[] = {"sequence", "token", "length", "item", "sequence_sum"};
 typedef struct {
     const char *name;
     term (*surrogate)(const grpo_config *c, const point *p);
     reduction reduce;
 } grpo_kind;
 static const grpo_kind kinds[] = {
-    {"grpo", clipped, PER_SEQUENCE}, {"bnpo", clipped, PER_TOKEN}, {"dr_grpo", clipped, PER_LENGTH}, {"dapo", clipped, PER_ITEM},
-    {"cispo", cispo, PER_ITEM},      {"sapo", sapo, PER_SEQUENCE}, {"luspo", clipped, BY_LENGTH},    {"vespo", vespo, PER_ITEM},
+    {"grpo", clipped, PER_SEQUENCE}, {"bnpo", clipped, PER_TOKEN}, {"dr_grpo", clipped, PER_LENGTH},
+    {"dapo", clipped, PER_ITEM},     {"cispo", cispo, PER_ITEM},   {"sapo", sapo, PER_SEQUENCE},
+    {"luspo", clipped, BY_LENGTH},   {"vespo", vespo, PER_ITEM},   {"cispo_band", cispo_band, PER_ITEM},
 };
 
 static const grpo_kind *find_kind(const char *name) {
@@ -68,6 +76,14 @@ static const grpo_kind *find_kind(const char *name) {
 }
 
 bool grpo_kind_known(const char *name) { return find_kind(name) != NULL; }
+
+static int find_reduction(const char *name) {
+    for (size_t i = 0; i < COUNT_OF(reductions); i++)
+        if (!strcmp(name, reductions[i])) return (int)i;
+    return -1;
+}
+
+bool grpo_reduction_known(const char *name) { return find_reduction(name) >= 0; }
 
 grpo_config grpo_defaults(const char *kind) {
     return (grpo_config){.kind = kind,
@@ -92,13 +108,13 @@ typedef struct {
     const grpo_config *c;
     const grpo_batch *b;
     const grpo_kind *kind;
+    reduction reduce;
     double *mask;       /* (rows, width): completion and tool */
     double *learns;     /* (rows, width): entropy mask */
     double *z;          /* (rows, width): log ratios, the row's own in every place with sequence_ratio */
     double *row_factor; /* (rows): 0 for a dropped row */
     double *row_count;  /* (rows): masked tokens */
     double masked;      /* all of them */
-
 } work;
 
 static double old_of(const grpo_batch *b, int at) { return b->old ? b->old[at] : b->logp[at]; }
@@ -166,7 +182,7 @@ static term surrogate_at(const work *w, int row, int at, double row_weight) {
 }
 
 static term kl_at(const work *w, int at, double *value) {
-    double slope, k = kl_estimate("k3", w->b->reference[at] - w->b->logp[at], false, &slope), beta = w->c->beta;
+    double slope, k = kl_estimate(w->c->kl ? w->c->kl : "k3", w->b->reference[at] - w->b->logp[at], false, &slope), beta = w->c->beta;
     double r = w->c->bias_corrected_kl ? exp(w->z[at]) : 1;
     *value = k * r;
     return (term){beta * k * r, w->c->bias_corrected_kl ? beta * k * r : 0, beta * slope * r};
@@ -174,11 +190,12 @@ static term kl_at(const work *w, int at, double *value) {
 
 /* dloss / dx of a token of the row: the whole of a reduction. */
 static double reduce_weight(const work *w, int row, int at) {
-    const double steps = w->c->accumulate, m = w->mask[at];
-    switch (w->kind->reduce) {
-    case PER_SEQUENCE: return m / fmax(1, w->row_count[row]) / w->b->rows / steps;
+    const double steps = w->c->accumulate, m = w->mask[at], rows = w->b->row_count > 0 ? w->b->row_count / w->c->ranks : w->b->rows;
+    switch (w->reduce) {
+    case PER_SEQUENCE: return m / fmax(1, w->row_count[row]) / rows / steps;
     case PER_TOKEN: return m / fmax(1, w->masked) / steps;
-    case PER_LENGTH: return m / ((double)w->b->rows * w->c->max_length) / steps;
+    case PER_LENGTH: return m / (rows * w->c->max_length) / steps;
+    case SEQUENCE_SUM: return m / rows / steps;
     case PER_ITEM: return m / (w->b->item_count / w->c->ranks);
     default: break;
     }
@@ -194,17 +211,18 @@ static void add_row(const work *w, int row, grpo_result *out, double *grad) {
     for (int t = 0; t < width; t++) {
         int at = row * width + t;
         term x = surrogate_at(w, row, at, phi);
-        if (w->c->beta > 0) {
+        if (w->b->reference) {
             term k = kl_at(w, at, &kl);
-            x.x += k.x, x.dz += k.dz, x.dl += k.dl;
+            if (w->c->beta > 0) x.x += k.x, x.dz += k.dz, x.dl += k.dl;
             out->kl += kl * w->mask[at] / fmax(1, w->masked);
+            out->kl_of_rows += kl * w->mask[at] / fmax(1, w->row_count[row]) / w->b->rows;
         }
         double weight = reduce_weight(w, row, at);
         if (weight == 0) continue;
         out->loss += weight * x.x;
         if (!grad) continue;
         grad[at] += weight * x.dl;
-        if (w->c->sequence_ratio) row_dz += weight * x.dz;
+        if (w->c->sequence_ratio && !w->c->token_slope) row_dz += weight * x.dz;
         else grad[at] += weight * x.dz;
     }
     for (int t = 0; t < width && grad && row_dz != 0; t++)
@@ -242,6 +260,21 @@ static void report_clipping(const work *w, grpo_result *out) {
     }
 }
 
+/* What other trainers log beside: of each token, by its own arithmetic. */
+static void report_others(const work *w, grpo_result *out) {
+    const grpo_config *c = w->c;
+    for (int at = 0; at < w->b->rows * w->b->width; at++) {
+        const int row = at / w->b->width;
+        const double A = w->b->advantage[row], r = exp(w->z[at]), cut = fmin(fmax(r, 1 - c->clip_low), 1 + c->clip_high);
+        const double share = w->mask[at] / fmax(1, w->masked), of_row = w->mask[at] / fmax(1, w->row_count[row]) / w->b->rows;
+        out->raised += share * (r * A > cut * A);
+        out->unclipped += share * (r * A < cut * A);
+        out->held += share * (c->dual_clip > 0 && A < 0 && fmin(r * A, cut * A) < c->dual_clip * A);
+        out->approximate_kl += share * (old_of(w->b, at) - w->b->logp[at]);
+        out->mean_nll -= (w->reduce == PER_SEQUENCE ? of_row : share) * w->b->logp[at];
+    }
+}
+
 static void add_entropy(const work *w, grpo_result *out, double *grad) {
     const grpo_batch *b = w->b;
     if (!b->entropy) return;
@@ -261,11 +294,14 @@ lmm_status grpo_loss(grpo_result *out, double *grad_logp, double *grad_entropy, 
         const char *near = nearest_word(c->kind, names);
         return LMM_FAIL(LMM_E_ARG, "no policy loss '%s' (did you mean '%s'?)", c->kind, near ? near : "dapo");
     }
+    const int reduce = c->reduce ? find_reduction(c->reduce) : (int)kind->reduce;
+    if (reduce < 0) return LMM_FAIL(LMM_E_ARG, "no reduction '%s' (sequence, token, length, item or sequence_sum)", c->reduce);
     const size_t n = (size_t)b->rows * (size_t)b->width;
     double *at = mem_new(3 * n + 2 * (size_t)b->rows, sizeof *at);
     work w = {.c = c,
               .b = b,
               .kind = kind,
+              .reduce = (reduction)reduce,
               .mask = at,
               .learns = at + n,
               .z = at + 2 * n,
@@ -279,6 +315,7 @@ lmm_status grpo_loss(grpo_result *out, double *grad_logp, double *grad_entropy, 
     drop_rows(&w);
     for (int i = 0; i < b->rows; i++) add_row(&w, i, out, grad_logp);
     report_clipping(&w, out);
+    report_others(&w, out);
     add_entropy(&w, out, grad_entropy);
     free(at);
     return LMM_OK;

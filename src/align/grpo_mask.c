@@ -14,6 +14,21 @@ void completion_mask(double *mask, const int *ids, int rows, int width, const in
     }
 }
 
+bool completion_truncated(const int *ids, int count, const int *ends, int end_count) {
+    for (int i = 0; count && i < end_count; i++)
+        if (ids[count - 1] == ends[i]) return false;
+    return true;
+}
+
+int completion_learns(int count, bool truncated, bool mask_truncated) { return truncated && mask_truncated ? 0 : count; }
+
+int64_t rollout_prompt(const rollout_plan *p, int64_t k) {
+    const int64_t once = p->prompts * p->group, rollout = k / (once * p->updates);
+    return rollout * p->prompts + k % once / p->group;
+}
+
+int64_t rollout_total(const rollout_plan *p, int64_t prompts) { return prompts / p->prompts * p->prompts * p->group * p->updates; }
+
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;

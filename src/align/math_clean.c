@@ -219,6 +219,28 @@ static void cut_text_unit(char *text) {
     if (at > text) *at = '\0';
 }
 
+/* Behind a group in braces at s; NULL when there is none. */
+static const char *behind_group(const char *s) {
+    const char *end = s + strlen(s), *close;
+    while (isspace((unsigned char)*s)) s++;
+    if (*s != '{') return NULL;
+    close = closing_brace(s, end);
+    return close < end ? close + 1 : NULL;
+}
+
+bool math_braced(const char *latex) {
+    for (const char *s = latex; (s = strchr(s, '\\')); s++) {
+        if (!strncmp(s, "\\frac", 5)) {
+            const char *second = behind_group(s + 5);
+            if (!second || !behind_group(second)) return false;
+        } else if (!strncmp(s, "\\sqrt", 5)) {
+            const char *degree = s + 5 + strspn(s + 5, " "), *close = *degree == '[' ? strchr(degree, ']') : NULL;
+            if (!behind_group(close ? close + 1 : s + 5)) return false;
+        } else if (!strncmp(s, "\\log_", 5) && isdigit((unsigned char)s[5]) && isdigit((unsigned char)s[6])) return false;
+    }
+    return true;
+}
+
 char *math_clean(const char *latex) {
     buf out = {0};
     rewrite(&out, latex);

@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
     const char *text;
     size_t size;
+    bool braced;
     part barren[DELIMITER_COUNT]; /* no closing delimiter in this stretch: searched already */
 } scan;
 
@@ -305,15 +306,16 @@ static int by_end(const void *a, const void *b) {
 }
 
 enum { LEVEL_COUNT = 5 };
-static void gather(scan *x, found_list *out, int level) {
+static void gather(scan *x, found_list *out, int level, const math_settings *o) {
     static const found_kind kinds[] = {FOUND_LATEX, FOUND_PLAIN};
-    for (size_t k = 0; k < COUNT_OF(kinds) && level < LEVEL_COUNT - 1; k++) {
+    for (size_t k = 0; k < (o->latex_only ? 1 : COUNT_OF(kinds)) && level < LEVEL_COUNT - 1; k++) {
         if (level < 2) gather_final(x, out, kinds[k], !level);
         else gather_answer(x, out, kinds[k], level == 2);
     }
-    if (level == 1) gather_box(x, out);
-    if (level < LEVEL_COUNT - 1) return;
+    if (level == !o->box_first) gather_box(x, out);
+    if (level < LEVEL_COUNT - 1 || o->announced_only) return;
     gather_all(x, out, FOUND_LATEX);
+    if (o->latex_only) return;
     gather_all(x, out, FOUND_EXPRESSION);
     gather_all(x, out, FOUND_NUMBER);
 }
@@ -321,7 +323,8 @@ static void gather(scan *x, found_list *out, int level) {
 /* ---- reading what was found ---- */
 
 /* a = b = c that cannot be read as a whole stands for its last side. */
-static bool parse_latex(math_tree *out, const char *s) {
+static bool parse_latex(const scan *x, math_tree *out, const char *s) {
+    if (x->braced && !math_braced(s)) return false;
     if (math_parse(out, s, strlen(s), MATH_LATEX)) return true;
     const char *last = NULL;
     int count = 0;
@@ -344,14 +347,14 @@ static bool read_latex(const scan *x, const latex_match *m, bool box, math_tree 
     bool all = true;
     for (int i = 0; i < m->count; i++) {
         char *clean = cleaned(x, &m->parts[i], box);
-        all = parse_latex(out, clean) && all;
+        all = parse_latex(x, out, clean) && all;
         buf_printf(&list, "%s%s%s", i ? "," : "", clean, m->parts[i].percent ? "\\%" : "");
         buf_printf(&names, "%s%s", i ? " and " : "", clean);
         if (i) free(clean);
         else first = clean;
     }
     if (all && (m->count > 1 || m->parts[0].percent)) all = math_parse(out, list.data, list.size, MATH_LATEX);
-    else if (!all || m->count == 1) all = parse_latex(out, first);
+    else if (!all || m->count == 1) all = parse_latex(x, out, first);
     *raw = all ? mem_strdup(names.data ? names.data : "") : mem_strdup(first);
     free(first);
     buf_free(&names);
@@ -391,24 +394,26 @@ static bool read_found(scan *x, const found *f, math_tree *out, char **raw) {
     return math_parse(out, *raw, strlen(*raw), MATH_PLAIN);
 }
 
-void math_extract(math_answer *out, const char *text) {
+void math_extract(math_answer *out, const char *text, const math_settings *settings) {
+    const math_settings o = settings ? *settings : (math_settings){0};
     *out = (math_answer){0};
     size_t size = strlen(text);
     if (size > MATH_TEXT_MAX) text += size - MATH_TEXT_MAX, size = MATH_TEXT_MAX;
     math_tree *into = mem_new(1, sizeof *into);
     int attempts = 0;
-    bool read = false;
-    for (int level = 0; level < LEVEL_COUNT && !read && attempts < ATTEMPT_MAX; level++) {
-        scan x = {.text = text, .size = size};
+    bool read = false, decided = false;
+    for (int level = 0; level < LEVEL_COUNT && !read && !decided && attempts < ATTEMPT_MAX; level++) {
+        scan x = {.text = text, .size = size, .braced = o.braced};
         found_list list = {0};
-        gather(&x, &list, level);
+        gather(&x, &list, level, &o);
         if (list.count) qsort(list.at, (size_t)list.count, sizeof *list.at, by_end);
-        for (int i = 0; i < list.count && !read && attempts < ATTEMPT_MAX; i++, attempts++) {
+        for (int i = 0; i < (o.first_only ? min_int(1, list.count) : list.count) && !read && attempts < ATTEMPT_MAX; i++, attempts++) {
             char *raw = NULL;
             read = read_found(&x, &list.at[i], into, &raw);
             if (!out->raw && raw && *raw) out->raw = raw;
             else free(raw);
         }
+        decided = o.first_only && list.count;
         free(list.at);
     }
     if (read) out->tree = into;

@@ -245,7 +245,7 @@ static math_tree *value_of(const char *part, bool search) {
     free(t);
     if (!search) return NULL;
     math_answer a;
-    math_extract(&a, part);
+    math_extract(&a, part, NULL);
     t = a.tree;
     a.tree = NULL;
     math_answer_free(&a);

@@ -101,6 +101,8 @@ bool math_is_plain_number(const math_node *n); /* a literal, or a negated one */
 char *math_unbox(const char *text, size_t size, bool all);
 /* Spellings and layout brought to one form, units at the end removed. */
 char *math_clean(const char *latex);
+/* Whether every fraction and root has its arguments in braces. */
+bool math_braced(const char *latex);
 /* Cuts a unit word off the end of the text; false when there is none. */
 bool math_cut_unit(char *text);
 
@@ -110,8 +112,15 @@ typedef struct {
     math_tree *tree; /* NULL: nothing could be read */
     char *raw;       /* the text of the first match, NULL without any */
 } math_answer;
-/* The answer of a text as math_verify's parse finds it with its default settings. */
-void math_extract(math_answer *out, const char *text);
+/* How math_verify is asked to look: no plain numbers; boxes before all else; only what is announced or boxed; the first match decides, readable or not; fractions and roots
+ * without braces are not understood. */
+typedef struct {
+    bool latex_only, box_first, announced_only, first_only, braced;
+} math_settings;
+/* The answer of a text as math_verify's parse finds it; settings NULL: its defaults. */
+void math_extract(math_answer *out, const char *text, const math_settings *settings);
+/* verify of what was found. */
+bool math_answers_agree(const math_answer *gold, const math_answer *answer, bool strict);
 void math_answer_free(math_answer *a);
 
 /* ---- values (math_value.c) ---- */

@@ -74,6 +74,40 @@ static bool easyr1_math(const char *s) {
     return matches(p, s);
 }
 
+char *easyr1_tightened(const char *s) {
+    buf b = {0};
+    const size_t n = strlen(s);
+    for (size_t i = 0; i < n;) {
+        uint32_t c;
+        size_t k = i, size;
+        while (k < n && (size = (size_t)utf8_decode(s + k, n - k, &c), utf8_is_space(c))) k += size;
+        if (k < n && strchr("<>/", s[k])) {
+            buf_putc(&b, s[k++]);
+            while (k < n && (size = (size_t)utf8_decode(s + k, n - k, &c), utf8_is_space(c))) k += size;
+            i = k;
+        } else {
+            if (k == i) k += (size_t)utf8_decode(s + i, n - i, &c);
+            buf_put(&b, s + i, k - i);
+            i = k;
+        }
+    }
+    return buf_take(&b);
+}
+
+static bool easyr1_math_tightened(const char *s) {
+    char *tight = easyr1_tightened(s);
+    bool holds = easyr1_math(tight);
+    free(tight);
+    return holds;
+}
+
+static bool caption(const char *s) {
+    static const piece p[] = {{LITERAL, "<caption>"}, {ANYTHING, ""}, {LITERAL, "</caption>"}, {ANYTHING, ""},
+                              {LITERAL, "<think>"},   {ANYTHING, ""}, {LITERAL, "</think>"},   {ANYTHING, ""},
+                              {LITERAL, "\\boxed{"},  {ANYTHING, ""}, {LITERAL, "}"},          {0}};
+    return matches(p, s);
+}
+
 static bool trl_think(const char *s) { return !strncmp(s, "<think>", 7) && !strstr(s + 7, "<think>") && strstr(s + 7, "</think>"); }
 
 static bool boxed_or_tags(const char *s) {
@@ -96,6 +130,8 @@ static const struct {
     {"open_r1", open_r1},
     {"trl_think", trl_think},
     {"easyr1_math", easyr1_math},
+    {"easyr1_math_tightened", easyr1_math_tightened},
+    {"caption", caption},
     {"boxed_or_tags", boxed_or_tags},
     {"tags", NULL},
 };

@@ -2,6 +2,7 @@
 #include "align/align.h"
 
 #include <math.h>
+#include <string.h>
 
 double token_logp(const float *logits, int vocabulary, int target, double temperature, double *entropy) {
     double most = -INFINITY, sum = 0, mean = 0;
@@ -13,4 +14,21 @@ double token_logp(const float *logits, int vocabulary, int target, double temper
     }
     if (entropy) *entropy = log(sum) - mean / sum;
     return logits[target] / temperature - most - log(sum);
+}
+
+/* To the nearest bf16, ties to even. */
+static double in_bf16(double x) {
+    float f = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+double token_logp_bf16(const float *logits, int vocabulary, int target) {
+    double most = -INFINITY, sum = 0;
+    for (int i = 0; i < vocabulary; i++) most = fmax(most, (double)logits[i]);
+    for (int i = 0; i < vocabulary; i++) sum += exp((double)logits[i] - most);
+    return in_bf16((double)logits[target] - most - in_bf16(log(in_bf16(sum))));
 }

@@ -218,9 +218,13 @@ size_t zlib_size(const void *bytes, size_t n); /* bytes after compression at zli
 /* Decodes one character at s (n bytes left): returns its length 1..4 and the code point, or 1 and U+FFFD when the bytes are bad. */
 int utf8_decode(const char *s, size_t n, uint32_t *cp);
 int utf8_encode(uint32_t cp, char out[4]);
-bool text_ends(const char *s, const char *end);      /* whether s ends with `end` */
-bool utf8_is_space(uint32_t cp);                     /* as Python's str.isspace and \s: Unicode white space and 1C..1F */
-size_t utf8_complete(const char *s, size_t n);       /* length of the longest prefix that does not end inside a character */
+bool text_ends(const char *s, const char *end); /* whether s ends with `end` */
+bool utf8_is_space(uint32_t cp);                /* as Python's str.isspace and \s: Unicode white space and 1C..1F */
+size_t utf8_complete(const char *s, size_t n);  /* length of the longest prefix that does not end inside a character */
+/* What Python does to strings, for what must agree with a Python program to the letter (python_text.c). */
+char *python_strip(const char *s);                   /* without white space around, Unicode's too; free() */
+bool python_number(const char *s, double *out);      /* float(s); false where it raises */
+int python_length(const char *from, const char *to); /* characters between */
 void utf8_repair(buf *out, const char *s, size_t n); /* invalid sequences become U+FFFD as in Python's errors="replace" */
 
 /* ---- bytes as letters (base64.c) ---- */

@@ -114,4 +114,7 @@ lmm_status cmd_plot(int argc, char **argv);
 lmm_status cmd_merge(int argc, char **argv);
 lmm_status cmd_transcribe(int argc, char **argv);
 
+/* cmd_data_replies.c: rows {image, response} of a file as {image, problem, solution} in a JSONL file; pictures lie beside the file. */
+lmm_status data_replies(const char *file, const char *out);
+
 #endif

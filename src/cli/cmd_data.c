@@ -1,6 +1,6 @@
 /* cmd_data.c - published data sets and rows of evaluation tasks as LLaVA JSON, ready for `lmm train`.
  *
- * easyvqa (easy-VQA 1.0): FOLDER/train/questions.json is a list of [question, answer, picture number]. captions.json says what each picture shows, as far as its
+ * Replies of a model are cmd_data_replies.c's. easyvqa (easy-VQA 1.0): FOLDER/train/questions.json is a list of [question, answer, picture number]. captions.json says what each picture shows, as far as its
  * own answers tell ("a red circle"); questions.json holds all questions about a picture as one conversation. */
 #include <stdlib.h>
 #include <string.h>
@@ -177,12 +177,14 @@ static lmm_status write_tasks(char *const *names, int count, const data_args *a)
 
 static lmm_status run(const opt_list *words, const data_args *a) {
     const char *what = words->count ? words->at[0] : "";
-    bool easy = !strcmp(what, "easyvqa"), task = !strcmp(what, "task");
-    if (!a->out || (easy && words->count != 2) || (task && words->count < 2) || !*what)
-        return LMM_FAIL(LMM_E_ARG, "usage: lmm data easyvqa FOLDER -o OUT, or lmm data task NAME... -o FILE.json");
+    const bool easy = !strcmp(what, "easyvqa"), task = !strcmp(what, "task"), replies = !strcmp(what, "replies");
+    if (!a->out || ((easy || replies) && words->count != 2) || (task && words->count < 2) || !*what)
+        return LMM_FAIL(LMM_E_ARG, "usage: lmm data easyvqa FOLDER -o OUT, or lmm data task NAME... -o FILE.json, or lmm data replies FILE "
+                                   "-o OUT.jsonl");
     if (easy) return easyvqa(words->at[1], a->out);
+    if (replies) return data_replies(words->at[1], a->out);
     if (task) return write_tasks((char *const *)words->at + 1, words->count - 1, a);
-    return LMM_FAIL(LMM_E_ARG, "unknown data set '%s' (easyvqa is known, and task for rows of evaluation tasks)", what);
+    return LMM_FAIL(LMM_E_ARG, "unknown data set '%s' (easyvqa is known, task for rows of evaluation tasks, and replies)", what);
 }
 
 lmm_status cmd_data(int argc, char **argv) {
@@ -199,9 +201,11 @@ lmm_status cmd_data(int argc, char **argv) {
     };
     bool done;
     lmm_status st =
-        cli_parse(table, argc, argv, &words, "lmm data easyvqa FOLDER -o OUT | lmm data task NAME... -o FILE.json",
+        cli_parse(table, argc, argv, &words,
+                  "lmm data easyvqa FOLDER -o OUT | lmm data task NAME... -o FILE.json | lmm data replies FILE -o OUT.jsonl",
                   "Writes a published data set, or rows of evaluation tasks with exactly the prompts they will be asked with, as LLaVA "
-                  "JSON; pictures stay where they are (those inside tables go to FILE.json.media).",
+                  "JSON; or a model's written-out problems and solutions as prompts for lmm train grpo. Pictures stay where they are "
+                  "(those inside tables go to FILE.json.media).",
                   "  pip download --no-deps easy-vqa==1.0 && unzip -q easy_vqa-1.0-*.whl -d easyvqa\n  lmm data easyvqa "
                   "easyvqa/easy_vqa/data -o data/easyvqa\n  lmm data task my_task_train --include_path my_tasks --answer '<think>{{ "
                   "reasoning }}</think>{{ answer }}' -o train.json\n",

@@ -37,6 +37,17 @@ lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cel
 /* Rows of a table of text with a head line (tsv.c). */
 lmm_status tsv_parse(tree **out, const char *text, size_t size, char separator, const char *path);
 
+/* ---- replies that pose and solve a problem (reply.c) ---- */
+
+/* "Question: P <think>t</think> ... <answer>a</answer>": the problem without its lead, the solution as "<think>all thoughts</think>\n\n<answer>a</answer>" (the last answer). */
+typedef struct {
+    char *problem, *solution;
+} solved_reply;
+void reply_split(solved_reply *out, const char *text);
+void reply_free(solved_reply *r);
+bool reply_leaks(const solved_reply *r); /* the problem speaks of an answer */
+bool tags_empty(const char *text);       /* a tag is closed right behind its opening */
+
 /* ---- zip archives (zip.c): stored and deflated entries, no zip64, no encryption ---- */
 
 typedef struct {

@@ -13,7 +13,7 @@ static lmm_status stream_source(const char *path, const frame_take *take, double
 
 static lmm_status stream(const char *path, const lmm_video_opts *o, int number, const video_sink *sink) {
     if (o->frames < 0 || o->fps < 0) return LMM_FAIL(LMM_E_ARG, "frames and frames a second cannot be negative");
-    frame_take take = {.rule = o->fps > 0 ? FRAMES_STRIDE : FRAMES_LINSPACE, .count = o->frames, .fps = o->fps};
+    frame_take take = {.rule = o->fps > 0 ? FRAMES_STRIDE : FRAMES_LINSPACE, .count = o->frames, .fps = o->fps, .repeat = o->repeat};
     if (!take.count && !(o->fps > 0)) take.count = FRAMES_DEFAULT;
     return stream_source(path, &take, o->rates && number < o->rate_count ? o->rates[number] : 0, sink);
 }

@@ -234,13 +234,14 @@ typedef enum {
 } frame_rule;
 typedef struct {
     frame_rule rule;
-    int count;  /* frames wanted; 0: the rule's own number */
-    double fps; /* frames a second wanted by STRIDE */
+    int count;   /* frames wanted; 0: the rule's own number */
+    bool repeat; /* of a video with fewer frames some are taken more than once, so that there are `count`: LLaVA-NeXT's DPO loader */
+    double fps;  /* frames a second wanted by STRIDE */
     const double *times;
     int time_count;
 } frame_take;
 enum { VIDEO_FRAMES_MAX = 4096 };
-/* Frame numbers in order, below total; free(*index). Asking for more frames than there are gives every frame once. */
+/* Frame numbers in order, below total; free(*index). Asking for more frames than there are gives every frame once, unless `repeat`. */
 lmm_status frames_index(int **index, int *count, const frame_take *t, int total, double fps);
 
 /* Who takes the frames of a video one at a time, while the source makes the next. */

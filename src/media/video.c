@@ -77,8 +77,9 @@ static lmm_status stride_count(int *out, const frame_take *t, int total, int str
 lmm_status frames_index(int **index, int *count, const frame_take *t, int total, double fps) {
     lmm_status st = take_check(t, total, fps);
     if (st) return st;
-    int stride = t->rule == FRAMES_STRIDE ? stride_of(fps, t->fps) : 1,
-        n = t->rule == FRAMES_TIMES ? t->time_count : min_int(t->count, total);
+    int stride = t->rule == FRAMES_STRIDE ? stride_of(fps, t->fps) : 1, n = t->rule == FRAMES_TIMES ? t->time_count
+                                                                            : t->repeat             ? t->count
+                                                                                                    : min_int(t->count, total);
     if (t->rule == FRAMES_STRIDE) st = stride_count(&n, t, total, stride);
     else if (t->rule != FRAMES_TIMES && !t->count) n = min_int(total, VIDEO_FRAMES_MAX);
     if (st) return st;

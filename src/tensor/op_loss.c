@@ -52,6 +52,15 @@ static float entropy_of(const float *p, int64_t V) {
     return (float)sum;
 }
 
+/* From probabilities to slopes by the logits: those of -weight log p[label] + slope H. */
+static void both_slopes(float *z, int64_t V, int label, double weight, double slope) {
+    const double H = (double)entropy_of(z, V);
+    for (int64_t i = 0; i < V; i++) {
+        const double p = (double)z[i];
+        z[i] = (float)(weight * (p - (i == label)) - (p > 0 ? slope * p * ((double)logf(z[i]) + H) : 0));
+    }
+}
+
 float logits_logprob(const kernels *k, float *z, int V, int id, const xent_opts *o) {
     shape_logits(z, V, o);
     float at = z[id], lse = k->softmax(z, V, 1.0f);
@@ -86,9 +95,14 @@ static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
             if (o->entropy) o->entropy[row] = entropy_of(z, j->V);
             continue;
         }
+        const double T = o->temperature > 0 ? o->temperature : 1;
+        const float weight = j->seed * j->a->weight[row], slope = o->entropy_slope ? j->seed * o->entropy_slope[row] : 0;
+        if (slope != 0) {
+            both_slopes(z, j->V, label, (double)weight / T, (double)slope / T);
+            continue;
+        }
         z[label] -= 1.0f;
-        float slope = j->seed * j->a->weight[row];
-        j->k->scale(z, o->temperature > 0 ? (float)((double)slope / o->temperature) : slope, z, j->V);
+        j->k->scale(z, (float)((double)weight / T), z, j->V);
     }
 }
 

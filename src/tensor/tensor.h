@@ -231,6 +231,8 @@ typedef struct {
     const int *banned;  /* ids that have no probability; borrowed until the backward pass */
     int banned_count;
     float *logprob, *entropy; /* (n) of the labelled rows: of the label; of the distribution, in nats. NULL: not wanted */
+    /* (n), with logprob only: slopes of the loss by the rows' entropies, which backward reads when the caller knows them. NULL: none */
+    const float *entropy_slope;
 } xent_opts;
 
 /* Weighted cross entropy of the output layer, fused and in chunks so that no (n, V) buffer exists:

@@ -159,16 +159,33 @@ static int longest_answer(const trainer *t, const batch *b) {
     return most;
 }
 
+/* A name with dpo_llava in front is LLaVA-NeXT's own loss. */
+static lmm_status loss_of(const recipe_dpo *d, const token_grid *g, int pairs, dpo_result *r) {
+    const size_t prefix = strlen(dpo_llava);
+    dpo_batch b = {pairs, g->width, g->now, g->start, g->mask, NULL};
+    if (!strncmp(d->loss, dpo_llava, prefix))
+        return llava_dpo_tokens(r, g->grad, &(llava_dpo_config){d->loss + prefix, d->beta, d->smoothing, d->reference_free}, &b);
+    if (d->reference_free) b.reference = NULL;
+    dpo_config c = {.kinds = {d->loss},
+                    .weights = {1},
+                    .beta = d->beta,
+                    .smoothing = d->smoothing,
+                    .divergence = d->divergence,
+                    .alpha = d->alpha,
+                    .tau = d->tau,
+                    .length_desensitised = d->tail_weight < 1,
+                    .tail_weight = d->tail_weight};
+    if (d->sft > 0) c.kinds[1] = "sft", c.weights[1] = d->sft;
+    return dpo_loss(r, g->grad, &c, &b);
+}
+
 static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result *out) {
     const recipe_dpo *d = &t->r.dpo;
     token_grid g;
     dpo_result r;
     token_grid_open(&g, 2 * b->items.count, longest_answer(t, b));
     fill_grid(t, &g, b, logprob);
-    dpo_config c = {.kinds = {d->loss}, .weights = {1}, .beta = d->beta, .smoothing = d->smoothing};
-    if (d->sft > 0) c.kinds[1] = "sft", c.weights[1] = d->sft;
-    lmm_status st =
-        dpo_loss(&r, g.grad, &c, &(dpo_batch){b->items.count, g.width, g.now, d->reference_free ? NULL : g.start, g.mask, NULL});
+    lmm_status st = loss_of(d, &g, b->items.count, &r);
     if (!st) token_grid_weigh(&g, b, t->r.accumulate);
     *out = (micro_result){r.loss / t->r.accumulate,
                           {r.reward_chosen, r.reward_rejected, r.accuracy, r.margin, r.logp_chosen, r.logp_rejected}};

@@ -13,6 +13,7 @@
 typedef struct {
     lmm_model *start; /* the reference, NULL without a KL term */
     rollout rollout;
+    grpo_control control;
     char names[REWARD_MAX][64];
 } grpo_state;
 
@@ -44,13 +45,17 @@ static const char *const fixed_metrics[] = {"reward",
                                             "clip_ratio/low_mean",
                                             "clip_ratio/high_mean",
                                             "clip_ratio/region_mean",
+                                            "clip_ratio/dual_mean",
+                                            "approximate_kl",
                                             "completions/mean_length",
                                             "completions/clipped_ratio",
                                             "sampling/sampling_logp_difference/max",
+                                            "coefficient/kl",
+                                            "coefficient/entropy",
                                             "tokens/prefill",
                                             "tokens/sampled",
                                             "rollout/seconds"};
-enum { FIXED = COUNT_OF(fixed_metrics) };
+enum { FIXED = COUNT_OF(fixed_metrics), METRIC_KL = 3, METRIC_ENTROPY = 4 };
 
 static lmm_status prepare(trainer *t, bool fresh) {
     (void)fresh;
@@ -67,7 +72,8 @@ static lmm_status prepare(trainer *t, bool fresh) {
         t->metric_names[FIXED + i] = s->names[i];
     }
     lmm_model_products(t->model, LMM_PRODUCTS_EXACT); /* answers by the arithmetic that learns from them */
-    return t->r.grpo.beta > 0 ? lmm_model_open(&s->start, t->runtime, t->r.model_open) : LMM_OK;
+    if (t->r.grpo.beta > 0) st = lmm_model_open(&s->start, t->runtime, t->r.model_open);
+    return st ? st : grpo_control_open(&s->control, t, s->start);
 }
 
 static lmm_status begin_step(trainer *t, order *o) {
@@ -77,12 +83,14 @@ static lmm_status begin_step(trainer *t, order *o) {
 
 static lmm_status save(const trainer *t, const char *dir) {
     const grpo_state *s = t->own;
-    return rollout_save(&s->rollout, t, dir);
+    lmm_status st = grpo_control_save(&s->control, t, dir);
+    return st ? st : rollout_save(&s->rollout, t, dir);
 }
 
 static lmm_status restore(trainer *t, const char *dir) {
     grpo_state *s = t->own;
-    return rollout_restore(&s->rollout, t, dir);
+    lmm_status st = grpo_control_restore(&s->control, t, dir);
+    return st ? st : rollout_restore(&s->rollout, t, dir);
 }
 
 /* ---- batches ---- */
@@ -166,7 +174,7 @@ static double fill_grid(const trainer *t, token_grid *g, double *entropy, const 
             g->now[at] = (double)logprob[row];
             g->old[at] = (double)all[i].logp.at[k];
             g->start[at] = all[i].reference ? (double)all[i].reference[k] : 0;
-            g->mask[at] = !t->r.grpo.mask_truncated || all[i].finished;
+            g->mask[at] = k < completion_learns(all[i].ids.count, !all[i].finished, t->r.grpo.mask_truncated);
             g->row[at] = row;
             entropy[at] = (double)t->entropy[row];
             most = fmax(most, fabs(g->now[at] - g->old[at]));
@@ -183,18 +191,23 @@ static int longest_answer(const trainer *t, const completion *all) {
 
 static grpo_config config_of(const trainer *t) {
     const recipe_grpo *g = &t->r.grpo;
+    const grpo_control *now = &((const grpo_state *)t->own)->control;
     grpo_config c = grpo_defaults(g->loss);
-    c.beta = g->beta, c.clip_low = g->clip_low, c.clip_high = g->clip_high, c.sequence_ratio = g->sequence_ratio;
+    c.beta = now->beta, c.entropy_bonus = grpo_entropy_bonus(now, g), c.clip_low = g->clip_low, c.clip_high = g->clip_high,
+    c.sequence_ratio = g->sequence_ratio;
     c.max_length = g->max_tokens, c.accumulate = t->r.accumulate, c.top_entropy = g->top_entropy, c.delta = g->delta,
-    c.dual_clip = g->dual_clip;
+    c.dual_clip = g->dual_clip, c.token_slope = g->token_slope, c.bias_corrected_kl = g->bias_corrected_kl, c.kl = g->kl;
+    c.off_policy_threshold = g->off_policy, c.reduce = g->reduce;
     return c;
 }
 
 static micro_result report(const trainer *t, const grpo_result *r, double difference) {
-    const rollout_means *m = &((const grpo_state *)t->own)->rollout.mean;
+    const grpo_state *s = t->own;
+    const rollout_means *m = &s->rollout.mean;
     micro_result out = {r->loss,
-                        {m->reward, m->deviation, m->zero_groups, r->kl, r->entropy, r->clip_low, r->clip_high, r->clip_region, m->length,
-                         m->cut, difference, m->prefill_rows, m->step_rows, m->seconds}};
+                        {m->reward, m->deviation, m->zero_groups, r->kl, r->entropy, r->clip_low, r->clip_high, r->clip_region, r->held,
+                         r->approximate_kl, m->length, m->cut, difference, s->control.beta, grpo_entropy_bonus(&s->control, &t->r.grpo),
+                         m->prefill_rows, m->step_rows, m->seconds}};
     for (int k = 0; k < t->r.grpo.reward_count; k++) out.metric[FIXED + k] = m->each[k];
     return out;
 }
@@ -204,27 +217,36 @@ static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result
     const completion *all = &s->rollout.all[b->items.at[0] * t->r.batch];
     token_grid g;
     token_grid_open(&g, t->r.batch, longest_answer(t, all));
-    double *advantage = mem_new((size_t)g.rows, sizeof *advantage), *entropy = mem_new((size_t)(g.rows * g.width) + 1, sizeof *entropy);
+    double *advantage = mem_new((size_t)g.rows, sizeof *advantage), *entropy = mem_new((size_t)(g.rows * g.width) * 2 + 1, sizeof *entropy),
+           *slope = entropy + g.rows * g.width;
     double difference = fill_grid(t, &g, entropy, all, b, logprob);
     for (int i = 0; i < g.rows; i++) advantage[i] = all[i].advantage;
     grpo_config c = config_of(t);
     grpo_result r = {0};
-    lmm_status st = grpo_loss(&r, g.grad, NULL, &c,
+    lmm_status st = grpo_loss(&r, g.grad, slope, &c,
                               &(grpo_batch){.rows = g.rows,
                                             .width = g.width,
                                             .logp = g.now,
                                             .old = g.old,
-                                            .reference = g.start,
+                                            .reference = s->start ? g.start : NULL,
                                             .entropy = entropy,
                                             .mask = g.mask,
                                             .advantage = advantage,
-                                            .item_count = s->rollout.item_count});
+                                            .item_count = s->rollout.item_count,
+                                            .row_count = t->r.grpo.count_empty ? 0 : s->rollout.row_count / t->r.accumulate});
     if (!st) token_grid_weigh(&g, b, 1);
+    if (!st) token_grid_spread(&g, slope, t->entropy_slope);
     *out = report(t, &r, difference);
     free(entropy);
     free(advantage);
     token_grid_close(&g);
     return st;
+}
+
+static lmm_status end_step(trainer *t, const double *metric) {
+    grpo_state *s = t->own;
+    grpo_control_update(&s->control, t, metric[METRIC_ENTROPY], metric[METRIC_KL]);
+    return LMM_OK;
 }
 
 static void close_state(trainer *t) {
@@ -244,4 +266,5 @@ const algorithm algorithm_grpo = {.name = "grpo",
                                   .save = save,
                                   .restore = restore,
                                   .learn = learn,
+                                  .end_step = end_step,
                                   .close = close_state};

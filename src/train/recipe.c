@@ -8,28 +8,28 @@
 
 static char *resolve(const recipe *r, const char *path) { return path ? path_join(r->folder, path) : NULL; }
 
-static lmm_status bad(const recipe *r, const char *key, const char *what) { return LMM_FAIL(LMM_E_ARG, "%s: '%s' %s", r->path, key, what); }
+lmm_status recipe_bad(const recipe *r, const char *key, const char *what) { return LMM_FAIL(LMM_E_ARG, "%s: '%s' %s", r->path, key, what); }
 
 /* A number within bounds; absent gives the fallback. */
-static lmm_status number(const recipe *r, const tree *map, const char *key, double fallback, double low, double high, double *out) {
+lmm_status recipe_number(const recipe *r, const tree *map, const char *key, double fallback, double low, double high, double *out) {
     const tree *t = tree_get(map, key);
     *out = tree_real(map, key, fallback);
-    if (t && t->type != TREE_INT && t->type != TREE_REAL) return bad(r, key, "must be a number");
+    if (t && t->type != TREE_INT && t->type != TREE_REAL) return recipe_bad(r, key, "must be a number");
     if (!(*out >= low && *out <= high)) return LMM_FAIL(LMM_E_ARG, "%s: '%s' is %g, must lie in [%g, %g]", r->path, key, *out, low, high);
     return LMM_OK;
 }
 
-static lmm_status integer(const recipe *r, const tree *map, const char *key, int fallback, int low, int high, int *out) {
+lmm_status recipe_integer(const recipe *r, const tree *map, const char *key, int fallback, int low, int high, int *out) {
     double x;
-    lmm_status st = number(r, map, key, fallback, low, high, &x);
-    if (!st && x != floor(x)) st = bad(r, key, "must be a whole number");
+    lmm_status st = recipe_number(r, map, key, fallback, low, high, &x);
+    if (!st && x != floor(x)) st = recipe_bad(r, key, "must be a whole number");
     *out = (int)x;
     return st;
 }
 
-static lmm_status keys(const recipe *r, const tree *map, const char *section, const char *const *known) {
+lmm_status recipe_keys(const recipe *r, const tree *map, const char *section, const char *const *known) {
     if (!map) return LMM_OK;
-    if (map->type != TREE_MAP) return bad(r, section, "must be a section of keys");
+    if (map->type != TREE_MAP) return recipe_bad(r, section, "must be a section of keys");
     char name[512];
     snprintf(name, sizeof name, "%s%s%s", r->path, *section ? ": " : "", section);
     return tree_check_keys(map, known, name);
@@ -43,29 +43,29 @@ static lmm_status read_from(recipe *r, const tree *m) {
     r->model_from = mem_new((size_t)count, sizeof *r->model_from);
     for (int i = 0; i < count; i++) {
         const tree *one = from->type == TREE_LIST ? from->items[i] : from;
-        if (one->type != TREE_STRING) return bad(r, "from", "must be a checkpoint or a list of checkpoints");
+        if (one->type != TREE_STRING) return recipe_bad(r, "from", "must be a checkpoint or a list of checkpoints");
         r->model_from[r->model_from_count++] = resolve(r, one->text);
     }
-    return r->model_new ? LMM_OK : bad(r, "from", "goes with 'new': it gives a new model its first values");
+    return r->model_new ? LMM_OK : recipe_bad(r, "from", "goes with 'new': it gives a new model its first values");
 }
 
 static lmm_status read_model(recipe *r, const tree *t) {
     static const char *const known[] = {"open", "new", "from", "init", "reference", NULL};
     const tree *m = tree_get(t, "model");
-    lmm_status st = keys(r, m, "model", known);
+    lmm_status st = recipe_keys(r, m, "model", known);
     if (st) return st;
     r->model_open = resolve(r, tree_str(m, "open", NULL));
     r->model_new = resolve(r, tree_str(m, "new", NULL));
     if ((st = read_from(r, m))) return st;
     const char *init = tree_str(m, "init", "config");
-    if (strcmp(init, "config") && strcmp(init, "fan_in")) return bad(r, "init", "must be config (initializer_range) or fan_in");
+    if (strcmp(init, "config") && strcmp(init, "fan_in")) return recipe_bad(r, "init", "must be config (initializer_range) or fan_in");
     r->fan_in = !strcmp(init, "fan_in");
     const char *whose = tree_str(m, "reference", "published");
     if (strcmp(whose, "published") && strcmp(whose, "hf") && strcmp(whose, "original"))
-        return bad(r, "reference", "must be hf, original or published (as the checkpoint was)");
+        return recipe_bad(r, "reference", "must be hf, original or published (as the checkpoint was)");
     r->reference = !strcmp(whose, "hf") ? LMM_REFERENCE_HF : !strcmp(whose, "original") ? LMM_REFERENCE_ORIGINAL : LMM_REFERENCE_PUBLISHED;
     return !r->model_open == !r->model_new
-               ? bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)")
+               ? recipe_bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)")
                : LMM_OK;
 }
 
@@ -76,11 +76,11 @@ static lmm_status read_parts(recipe *r, const tree *t) {
         for (int p = 0; p < PART_COUNT; p++) r->train[p] = true;
         return LMM_OK;
     }
-    if (train->type != TREE_LIST) return bad(r, "train", "must list parts: vision, projector, decoder, newline");
+    if (train->type != TREE_LIST) return recipe_bad(r, "train", "must list parts: vision, projector, decoder, newline");
     for (int i = 0; i < train->count; i++) {
         int p = 0;
         while (p < PART_COUNT && (train->items[i]->type != TREE_STRING || strcmp(train->items[i]->text, known[p]))) p++;
-        if (p == PART_COUNT) return bad(r, "train", "may list vision, projector, decoder and newline only");
+        if (p == PART_COUNT) return recipe_bad(r, "train", "may list vision, projector, decoder and newline only");
         r->train[p] = true;
     }
     return LMM_OK;
@@ -96,8 +96,8 @@ static bool take_known(const char *take) {
 }
 
 static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
-    static const char *const known[] = {"path", "images", "format", "turns", "repeat", "take", "frames", "fps", NULL};
-    lmm_status st = keys(r, d, "data", known);
+    static const char *const known[] = {"path", "images", "format", "turns", "repeat", "take", "frames", "fps", "repeat_frames", NULL};
+    lmm_status st = recipe_keys(r, d, "data", known);
     if (st) return st;
     recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)),
                      .images = resolve(r, tree_str(d, "images", ".")),
@@ -105,20 +105,22 @@ static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
                      .take = mem_strdup(tree_str(d, "take", "all"))};
     const char *turns = tree_str(d, "turns", "sequence");
     x.turns = !strcmp(turns, "independent") ? TURNS_INDEPENDENT : TURNS_SEQUENCE;
-    st = number(r, d, "repeat", 1.0, 0.0, 1000.0, &x.repeat);
-    if (!st) st = integer(r, d, "frames", 0, 0, VIDEO_FRAMES_MAX, &x.frames);
-    if (!st) st = number(r, d, "fps", 0, 0, 1000, &x.fps);
+    st = recipe_number(r, d, "repeat", 1.0, 0.0, 1000.0, &x.repeat);
+    if (!st) st = recipe_integer(r, d, "frames", 0, 0, VIDEO_FRAMES_MAX, &x.frames);
+    if (!st) st = recipe_number(r, d, "fps", 0, 0, 1000, &x.fps);
+    x.repeat_frames = tree_bool(d, "repeat_frames", false);
     *out = x;
-    if (!x.path) return bad(r, "data", "needs a 'path'");
-    if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return bad(r, "format", "must be chat or plain");
-    if (strcmp(turns, "independent") && strcmp(turns, "sequence")) return bad(r, "turns", "must be sequence or independent");
-    if (!take_known(x.take)) return bad(r, "take", "must be all, or first, end or random with a number or a share: first:1000, random:10%");
+    if (!x.path) return recipe_bad(r, "data", "needs a 'path'");
+    if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return recipe_bad(r, "format", "must be chat or plain");
+    if (strcmp(turns, "independent") && strcmp(turns, "sequence")) return recipe_bad(r, "turns", "must be sequence or independent");
+    if (!take_known(x.take))
+        return recipe_bad(r, "take", "must be all, or first, end or random with a number or a share: first:1000, random:10%");
     return st;
 }
 
 static lmm_status read_data(recipe *r, const tree *t) {
     const tree *data = tree_get(t, "data");
-    if (!data || data->type != TREE_LIST || !data->count) return bad(r, "data", "must list at least one data set: - path: FILE");
+    if (!data || data->type != TREE_LIST || !data->count) return recipe_bad(r, "data", "must list at least one data set: - path: FILE");
     lmm_status st = LMM_OK;
     for (int i = 0; i < data->count && !st; i++) {
         VEC_PUSH(&r->data, ((recipe_data){0}));
@@ -131,11 +133,11 @@ static lmm_status read_held(recipe *r, const tree *t) {
     static const char *const known[] = {"data", "every", "answers", "max_tokens", NULL};
     const tree *h = tree_get(t, "evaluate"), *data = tree_get(h, "data");
     if (!h) return LMM_OK;
-    lmm_status st = keys(r, h, "evaluate", known);
-    if (!st) st = integer(r, h, "every", 500, 1, 1 << 30, &r->held.every);
-    if (!st) st = integer(r, h, "answers", 0, 0, 1000, &r->held.answers);
-    if (!st) st = integer(r, h, "max_tokens", 64, 1, 1 << 20, &r->held.max_tokens);
-    if (!st && (!data || data->type != TREE_LIST || !data->count)) st = bad(r, "evaluate", "needs data: a list as the recipe's own");
+    lmm_status st = recipe_keys(r, h, "evaluate", known);
+    if (!st) st = recipe_integer(r, h, "every", 500, 1, 1 << 30, &r->held.every);
+    if (!st) st = recipe_integer(r, h, "answers", 0, 0, 1000, &r->held.answers);
+    if (!st) st = recipe_integer(r, h, "max_tokens", 64, 1, 1 << 20, &r->held.max_tokens);
+    if (!st && (!data || data->type != TREE_LIST || !data->count)) st = recipe_bad(r, "evaluate", "needs data: a list as the recipe's own");
     for (int i = 0; !st && i < data->count; i++) {
         VEC_PUSH(&r->held.data, ((recipe_data){0}));
         st = read_one_data(r, data->items[i], &r->held.data.at[i]);
@@ -146,159 +148,86 @@ static lmm_status read_held(recipe *r, const tree *t) {
 static lmm_status read_augment(recipe *r, const tree *t) {
     static const char *const known[] = {"mirror", "turn", "roam", "shift", NULL};
     const tree *a = tree_get(t, "augment");
-    lmm_status st = keys(r, a, "augment", known);
+    lmm_status st = recipe_keys(r, a, "augment", known);
     if (st) return st;
     r->augment.mirror = tree_bool(a, "mirror", false);
     r->augment.roam = tree_bool(a, "roam", false);
     r->augment.turn = tree_bool(a, "turn", false);
-    return integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
+    return recipe_integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
 }
 
 static lmm_status read_lora(recipe *r, const tree *t) {
     static const char *const known[] = {"rank", "alpha", "rslora", "targets", NULL};
     const tree *l = tree_get(t, "lora"), *targets = tree_get(l, "targets");
     if (!l) return LMM_OK;
-    lmm_status st = keys(r, l, "lora", known);
-    if (!st) st = integer(r, l, "rank", 8, 1, 65536, &r->lora.rank);
-    if (!st) st = number(r, l, "alpha", 16, 1e-6, 1e6, &r->lora.alpha);
+    lmm_status st = recipe_keys(r, l, "lora", known);
+    if (!st) st = recipe_integer(r, l, "rank", 8, 1, 65536, &r->lora.rank);
+    if (!st) st = recipe_number(r, l, "alpha", 16, 1e-6, 1e6, &r->lora.alpha);
     if (st) return st;
     r->lora.rslora = tree_bool(l, "rslora", false);
-    if (tree_get(t, "train")) return bad(r, "train", "cannot be used with 'lora': the adapters of the decoder learn alone");
-    if (targets && targets->type != TREE_LIST) return bad(r, "targets", "must list module names: [q_proj, v_proj]");
+    if (tree_get(t, "train")) return recipe_bad(r, "train", "cannot be used with 'lora': the adapters of the decoder learn alone");
+    if (targets && targets->type != TREE_LIST) return recipe_bad(r, "targets", "must list module names: [q_proj, v_proj]");
     r->lora_targets = mem_new((size_t)(targets ? targets->count : 0) + 1, sizeof *r->lora_targets);
     for (int i = 0; targets && i < targets->count; i++) {
-        if (targets->items[i]->type != TREE_STRING) return bad(r, "targets", "must list module names: [q_proj, v_proj]");
+        if (targets->items[i]->type != TREE_STRING) return recipe_bad(r, "targets", "must list module names: [q_proj, v_proj]");
         r->lora_targets[r->lora.target_count++] = mem_strdup(targets->items[i]->text);
     }
     r->lora.targets = (const char *const *)r->lora_targets;
     return LMM_OK;
 }
 
-static lmm_status read_dpo(recipe *r, const tree *t) {
-    static const char *const known[] = {"loss", "beta", "smoothing", "sft", "reference_free", NULL};
-    const tree *d = tree_get(t, "dpo");
-    lmm_status st = keys(r, d, "dpo", known);
-    if (st) return st;
-    r->dpo.loss = mem_strdup(tree_str(d, "loss", "sigmoid"));
-    r->dpo.reference_free = tree_bool(d, "reference_free", false);
-    if (!dpo_kind_known(r->dpo.loss) || !strcmp(r->dpo.loss, "sft"))
-        return bad(r, "loss",
-                   "must be sigmoid, hinge, ipo, exo_pair, nca_pair, robust, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, apo_down, "
-                   "discopop or sigmoid_norm");
-    st = number(r, d, "beta", 0.1, 1e-6, 100, &r->dpo.beta);
-    if (!st) st = number(r, d, "smoothing", 0, 0, 0.499, &r->dpo.smoothing);
-    return st ? st : number(r, d, "sft", 0, 0, 100, &r->dpo.sft);
-}
-
-/* What open-r1-multimodal asks, and what it pays for (rl.md 2.1, 3.1). */
-const char *const r1mm_prompt =
-    "{question}  Output the thinking process in <think> </think> and final answer (number) in <answer> </answer> tags.";
-static const char *const r1mm_rewards[] = {"accuracy_r1mm", "format_line"};
-
-static void use_r1mm_rewards(recipe_grpo *g) {
-    for (size_t i = 0; i < COUNT_OF(r1mm_rewards); i++)
-        g->rewards[g->reward_count++] = (recipe_reward){.name = mem_strdup(r1mm_rewards[i]), .weight = 1};
-}
-
-/* rewards: [{name: accuracy, weight: 1}, ...] */
-static lmm_status read_rewards(recipe *r, const tree *g) {
-    static const char *const known[] = {"name", "weight", "command", "timeout", NULL};
-    const tree *list = tree_get(g, "rewards");
-    if (!list && !strcmp(tree_str(g, "compat", ""), "r1mm")) return use_r1mm_rewards(&r->grpo), LMM_OK;
-    if (!list || list->type != TREE_LIST || !list->count || list->count > REWARD_MAX)
-        return bad(r, "rewards", "must list 1 to 8 rewards: - {name: accuracy}");
-    for (int i = 0; i < list->count; i++) {
-        lmm_status st = keys(r, list->items[i], "rewards", known);
-        recipe_reward *w = &r->grpo.rewards[r->grpo.reward_count++];
-        w->name = mem_strdup(tree_str(list->items[i], "name", ""));
-        w->command = tree_get(list->items[i], "command") ? mem_strdup(tree_str(list->items[i], "command", "")) : NULL;
-        if (!st) st = reward_check(w->name, r->path);
-        if (!st) st = number(r, list->items[i], "weight", 1, -1000, 1000, &w->weight);
-        if (!st) st = number(r, list->items[i], "timeout", 30, 0.01, 86400, &w->timeout);
-        if (!st && !w->command != !!strcmp(w->name, "command"))
-            st = bad(r, "rewards", "need a 'command' where the name is command, and nowhere else: - {name: command, command: ./score.py}");
-        if (st) return st;
-    }
-    return LMM_OK;
-}
-
-static lmm_status read_grpo(recipe *r, const tree *t) {
-    static const char *const known[] = {"loss",           "scale",          "prompt",   "group",     "updates",   "max_tokens",
-                                        "temperature",    "beta",           "clip_low", "clip_high", "delta",     "top_entropy",
-                                        "sequence_ratio", "mask_truncated", "rewards",  "compat",    "dual_clip", NULL};
-    const tree *g = tree_get(t, "grpo");
-    const char *compat = tree_str(g, "compat", "none");
-    r->grpo.prompt = mem_strdup(tree_str(g, "prompt", strcmp(compat, "r1mm") ? "{question}" : r1mm_prompt));
-    if (!g) return LMM_OK;
-    lmm_status st = keys(r, g, "grpo", known);
-    if (st) return st;
-    recipe_grpo *o = &r->grpo;
-    o->loss = mem_strdup(tree_str(g, "loss", "dapo"));
-    o->scale = mem_strdup(tree_str(g, "scale", "group"));
-    if (strcmp(compat, "none") && strcmp(compat, "r1mm"))
-        return bad(r, "compat", "must be r1mm (open-r1-multimodal's prompt and rewards) or none");
-    o->sequence_ratio = tree_bool(g, "sequence_ratio", false);
-    o->mask_truncated = tree_bool(g, "mask_truncated", false);
-    if (!grpo_kind_known(o->loss)) return bad(r, "loss", "must be grpo, bnpo, dr_grpo, dapo, cispo, sapo, luspo or vespo");
-    if (strcmp(o->scale, "group") && strcmp(o->scale, "batch") && strcmp(o->scale, "none"))
-        return bad(r, "scale", "must be group, batch or none");
-    if (!strstr(o->prompt, "{question}")) return bad(r, "prompt", "must say where the {question} goes");
-    st = integer(r, g, "group", 8, 2, 4096, &o->group);
-    if (!st) st = integer(r, g, "updates", 1, 1, 64, &o->updates);
-    if (!st) st = integer(r, g, "max_tokens", 256, 1, 1 << 20, &o->max_tokens);
-    if (!st) st = number(r, g, "temperature", 1, 0.01, 10, &o->temperature);
-    if (!st) st = number(r, g, "beta", 0, 0, 100, &o->beta);
-    if (!st) st = number(r, g, "clip_low", 0.2, 0, 1, &o->clip_low);
-    if (!st) st = number(r, g, "clip_high", strcmp(o->loss, "cispo") ? 0.2 : 5, 0, 100, &o->clip_high);
-    if (!st) st = number(r, g, "delta", 0, 0, 1000, &o->delta);
-    if (!st) st = number(r, g, "dual_clip", 0, 0, 1000, &o->dual_clip);
-    if (!st) st = number(r, g, "top_entropy", 1, 1e-3, 1, &o->top_entropy);
-    return st ? st : read_rewards(r, g);
-}
-
 static lmm_status read_optimizer(recipe *r, const tree *t) {
     static const char *const known[] = {"lr",    "lr_vision", "lr_projector", "lr_decoder", "lr_newline", "beta1",
                                         "beta2", "eps",       "weight_decay", "clip",       "clip_norm",  NULL};
     const tree *o = tree_get(t, "optimizer");
-    lmm_status st = keys(r, o, "optimizer", known);
-    if (!st) st = number(r, o, "lr", 1e-4, 0, 10, &r->lr);
-    for (int p = 0; p < PART_COUNT && !st; p++) st = number(r, o, known[1 + p], 0, 0, 10, &r->lr_part[p]);
-    if (!st) st = number(r, o, "beta1", 0.9, 0, 0.9999, &r->beta1);
-    if (!st) st = number(r, o, "beta2", 0.999, 0, 0.99999, &r->beta2);
-    if (!st) st = number(r, o, "eps", 1e-8, 0, 1, &r->eps);
-    if (!st) st = number(r, o, "weight_decay", 0, 0, 10, &r->weight_decay);
+    lmm_status st = recipe_keys(r, o, "optimizer", known);
+    if (!st) st = recipe_number(r, o, "lr", 1e-4, 0, 10, &r->lr);
+    for (int p = 0; p < PART_COUNT && !st; p++) st = recipe_number(r, o, known[1 + p], 0, 0, 10, &r->lr_part[p]);
+    if (!st) st = recipe_number(r, o, "beta1", 0.9, 0, 0.9999, &r->beta1);
+    if (!st) st = recipe_number(r, o, "beta2", 0.999, 0, 0.99999, &r->beta2);
+    if (!st) st = recipe_number(r, o, "eps", 1e-8, 0, 1, &r->eps);
+    if (!st) st = recipe_number(r, o, "weight_decay", 0, 0, 10, &r->weight_decay);
     r->clip_norm = tree_real(o, "clip_norm", 2);
-    if (!st && r->clip_norm != 1 && r->clip_norm != 2 && !isinf(r->clip_norm)) st = bad(r, "clip_norm", "must be 2, 1 or .inf");
-    return st ? st : number(r, o, "clip", 1.0, 0, 1e9, &r->clip);
+    if (!st && r->clip_norm != 1 && r->clip_norm != 2 && !isinf(r->clip_norm)) st = recipe_bad(r, "clip_norm", "must be 2, 1 or .inf");
+    return st ? st : recipe_number(r, o, "clip", 1.0, 0, 1e9, &r->clip);
 }
 
 static lmm_status read_schedule(recipe *r, const tree *t) {
     static const char *const known[] = {"kind", "warmup", "floor", "power", "cycles", "decay", NULL};
     const tree *s = tree_get(t, "schedule");
-    lmm_status st = keys(r, s, "schedule", known);
+    lmm_status st = recipe_keys(r, s, "schedule", known);
     if (st) return st;
     r->schedule = mem_strdup(tree_str(s, "kind", "cosine"));
     if (!schedule_known(r->schedule))
-        return bad(r, "kind", "must be cosine, linear, constant, polynomial, restarts, inverse_sqrt or stable_decay");
-    st = number(r, s, "warmup", 0.03, 0, 1e9, &r->warmup);
-    if (!st) st = number(r, s, "power", 1, 0, 100, &r->schedule_power);
-    if (!st) st = number(r, s, "cycles", 1, 0, 1e6, &r->schedule_cycles);
-    if (!st) st = number(r, s, "decay", 0.1, 0, 1e9, &r->schedule_decay);
-    return st ? st : number(r, s, "floor", 0, 0, 1, &r->floor);
+        return recipe_bad(r, "kind", "must be cosine, linear, constant, polynomial, restarts, inverse_sqrt or stable_decay");
+    st = recipe_number(r, s, "warmup", 0.03, 0, 1e9, &r->warmup);
+    if (!st) st = recipe_number(r, s, "power", 1, 0, 100, &r->schedule_power);
+    if (!st) st = recipe_number(r, s, "cycles", 1, 0, 1e6, &r->schedule_cycles);
+    if (!st) st = recipe_number(r, s, "decay", 0.1, 0, 1e9, &r->schedule_decay);
+    return st ? st : recipe_number(r, s, "floor", 0, 0, 1, &r->floor);
+}
+
+static lmm_status read_truncate(recipe *r, const tree *t) {
+    static const char *const names[] = {"skip", "keep_start", "keep_end"}; /* in truncation's order */
+    const char *name = tree_str(t, "truncate", names[0]);
+    for (int i = 0; i < (int)COUNT_OF(names); i++)
+        if (!strcmp(name, names[i])) return r->truncate = (truncation)i, LMM_OK;
+    return recipe_bad(r, "truncate", "must be skip, keep_start or keep_end");
 }
 
 static lmm_status read_loop(recipe *r, const tree *t) {
     double seed, steps;
-    lmm_status st = number(r, t, "seed", 0, 0, 9007199254740992.0, &seed);
-    if (!st) st = integer(r, t, "batch", 1, 1, 1 << 20, &r->batch);
-    if (!st) st = integer(r, t, "accumulate", 1, 1, 1 << 20, &r->accumulate);
-    if (!st) st = number(r, t, "steps", 0, 0, 1e12, &steps);
-    if (!st) st = number(r, t, "epochs", 1, 0, 1e6, &r->epochs);
-    if (!st) st = integer(r, t, "max_length", 1 << 20, 1, 1 << 24, &r->max_length);
-    if (!st) st = integer(r, t, "broken_max", 0, 0, 1 << 30, &r->broken_max);
-    if (!st) st = integer(r, t, "save_every", 500, 1, 1 << 30, &r->save_every);
-    if (!st) st = integer(r, t, "log_every", 10, 1, 1 << 30, &r->log_every);
-    if (!st) st = integer(r, t, "keep", 2, 1, 1000, &r->keep);
+    lmm_status st = recipe_number(r, t, "seed", 0, 0, 9007199254740992.0, &seed);
+    if (!st) st = recipe_integer(r, t, "batch", 1, 1, 1 << 20, &r->batch);
+    if (!st) st = recipe_integer(r, t, "accumulate", 1, 1, 1 << 20, &r->accumulate);
+    if (!st) st = recipe_number(r, t, "steps", 0, 0, 1e12, &steps);
+    if (!st) st = recipe_number(r, t, "epochs", 1, 0, 1e6, &r->epochs);
+    if (!st) st = recipe_integer(r, t, "max_length", 1 << 20, 1, 1 << 24, &r->max_length);
+    if (!st) st = read_truncate(r, t);
+    if (!st) st = recipe_integer(r, t, "broken_max", 0, 0, 1 << 30, &r->broken_max);
+    if (!st) st = recipe_integer(r, t, "save_every", 500, 1, 1 << 30, &r->save_every);
+    if (!st) st = recipe_integer(r, t, "log_every", 10, 1, 1 << 30, &r->log_every);
+    if (!st) st = recipe_integer(r, t, "keep", 2, 1, 1000, &r->keep);
     if (st) return st;
     r->seed = (uint64_t)seed;
     r->steps = (int64_t)steps;
@@ -309,21 +238,21 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 static lmm_status read_all(recipe *r) {
     static const char *const known[] = {"run",        "seed",  "model",  "train",      "data",       "evaluate",  "augment",   "batch",
                                         "accumulate", "steps", "epochs", "max_length", "broken_max", "recompute", "optimizer", "schedule",
-                                        "lora",       "dpo",   "grpo",   "save_every", "log_every",  "keep",      NULL};
+                                        "lora",       "dpo",   "grpo",   "save_every", "log_every",  "keep",      "truncate",  NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
-    lmm_status st = keys(r, t, "", known);
+    lmm_status st = recipe_keys(r, t, "", known);
     if (st) return st;
     r->run = resolve(r, tree_str(t, "run", NULL));
-    if (!r->run) return bad(r, "run", "must name the output folder");
+    if (!r->run) return recipe_bad(r, "run", "must name the output folder");
     if (!st) st = read_model(r, t);
     if (!st) st = read_parts(r, t);
     if (!st) st = read_data(r, t);
     if (!st) st = read_held(r, t);
     if (!st) st = read_augment(r, t);
     if (!st) st = read_lora(r, t);
-    if (!st) st = read_dpo(r, t);
-    if (!st) st = read_grpo(r, t);
+    if (!st) st = recipe_dpo_read(r, t);
+    if (!st) st = recipe_grpo_read(r, t);
     if (!st) st = read_optimizer(r, t);
     if (!st) st = read_schedule(r, t);
     return st ? st : read_loop(r, t);
@@ -359,6 +288,9 @@ void recipe_free(recipe *r) {
     }
     free(r->grpo.loss);
     free(r->grpo.scale);
+    free(r->grpo.reduce);
+    free(r->grpo.kl);
+    free(r->grpo.advantage);
     free(r->grpo.prompt);
     free(r->schedule);
     free(r->model_open);

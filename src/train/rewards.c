@@ -14,6 +14,11 @@ static double accuracy_r1mm(const completion_view *c) { return reward_accuracy_r
 static double exact(const completion_view *c) { return reward_exact(c->text, c->gold); }
 static double format_line(const completion_view *c) { return reward_format("open_r1_multimodal", c->text); }
 static double tags(const completion_view *c) { return reward_format("tags", c->text); }
+static double format_open_r1(const completion_view *c) { return reward_format("open_r1", c->text); }
+static double format_think(const completion_view *c) { return reward_format("trl_think", c->text); }
+static double format_boxed(const completion_view *c) { return reward_format("easyr1_math_tightened", c->text); }
+static double format_caption(const completion_view *c) { return reward_format("caption", c->text); }
+static double format_any(const completion_view *c) { return reward_format("boxed_or_tags", c->text); }
 static double steps(const completion_view *c) { return reward_steps(c->text); }
 static double repetition(const completion_view *c) { return reward_repetition(c->ids, c->id_count, 3, -1); }
 static double repeated_words(const completion_view *c) { return reward_repeated_words(c->text, 3, -1); }
@@ -54,6 +59,17 @@ static double iou(const completion_view *c) {
     return box_read(&have, c->text) ? box_iou(&have, &want) : 0;
 }
 
+/* Of EasyR1, VLM-R1, trl, open-r1 and lmms-eval. */
+static double easyr1_r1v(const completion_view *c) { return reward_easyr1_r1v(c->text, c->gold); }
+static double easyr1_math(const completion_view *c) { return reward_easyr1_math(c->text, c->gold); }
+static double vlm_r1(const completion_view *c) { return reward_vlm_r1(c->text, c->gold); }
+static double vlm_r1_choice(const completion_view *c) { return reward_vlm_r1_choice(c->text, c->gold); }
+static double vlm_r1_repetition(const completion_view *c) { return reward_vlm_r1_repetition(c->text, 6, -1); }
+static double trl(const completion_view *c) { return reward_trl(c->text, c->gold); }
+static double trl_reasoning(const completion_view *c) { return reward_trl_reasoning(c->text, c->gold); }
+static double open_r1(const completion_view *c) { return reward_open_r1(c->text, c->gold); }
+static double lmms_eval(const completion_view *c) { return reward_lmms_eval(c->text, c->gold); }
+
 /* ---- of a group ---- */
 
 /* Kimi's: among the answers of a group the shorter ones. */
@@ -81,8 +97,21 @@ static const struct {
     {"choice", choice, NULL},
     {"yes_no", yes_no, NULL},
     {"iou", iou, NULL},
+    {"accuracy_easyr1_r1v", easyr1_r1v, NULL},
+    {"accuracy_easyr1_math", easyr1_math, NULL},
+    {"accuracy_vlm_r1", vlm_r1, NULL},
+    {"choice_vlm_r1", vlm_r1_choice, NULL},
+    {"accuracy_trl", trl, NULL},
+    {"accuracy_trl_reasoning", trl_reasoning, NULL},
+    {"accuracy_open_r1", open_r1, NULL},
+    {"accuracy_lmms_eval", lmms_eval, NULL},
     {"format", format, NULL},
     {"format_line", format_line, NULL},
+    {"format_open_r1", format_open_r1, NULL},
+    {"format_think", format_think, NULL},
+    {"format_boxed", format_boxed, NULL},
+    {"format_caption", format_caption, NULL},
+    {"format_any", format_any, NULL},
     {"tags", tags, NULL},
     {"steps", steps, NULL},
     {"finished", finished, NULL},
@@ -91,6 +120,7 @@ static const struct {
     {"overlong", overlong, NULL},
     {"repetition", repetition, NULL},
     {"repeated_words", repeated_words, NULL},
+    {"repetition_vlm_r1", vlm_r1_repetition, NULL},
     {"command", NULL, reward_command},
 };
 

@@ -15,13 +15,16 @@ int rollout_groups(const trainer *t) { return t->r.accumulate / dist_count(t->wo
 static int64_t rollout_size(const trainer *t) { return (int64_t)rollout_groups(t) * dist_count(t->world); }
 
 int64_t rollout_place(const trainer *t, int64_t number, int group) {
-    return (number * dist_count(t->world) + dist_rank(t->world)) * rollout_groups(t) + group;
+    const rollout_plan plan = {rollout_size(t), t->r.grpo.group, t->r.grpo.updates};
+    const int64_t of_all = (int64_t)dist_rank(t->world) * rollout_groups(t) + group;
+    return rollout_prompt(&plan, (number * plan.prompts * plan.updates + of_all) * plan.group);
 }
 
 void rollout_open(rollout *o, const trainer *t) {
     *o = (rollout){.number = -1, .group_count = rollout_groups(t)};
     o->answered = mem_new((size_t)o->group_count, sizeof *o->answered);
     o->all = mem_new((size_t)(o->group_count * t->r.grpo.group), sizeof *o->all);
+    o->baseline = mem_new((size_t)o->group_count, sizeof *o->baseline);
     banned_ids(&o->banned, t->model);
 }
 
@@ -44,6 +47,7 @@ static void rollout_clear(rollout *o, const trainer *t, int64_t number) {
 void rollout_close(rollout *o, const trainer *t) {
     rollout_clear(o, t, -1);
     free(o->all);
+    free(o->baseline);
     free(o->answered);
     free(o->banned.at);
 }
@@ -58,11 +62,12 @@ static lmm_status open_group(lmm_session **sessions, trainer *t, const sample *s
     return st;
 }
 
-static lmm_status take_answers(trainer *t, const sample *s, const lmm_answer *answers, completion *out) {
+/* Of n answers to one prompt: what was said, and what it is worth. */
+static lmm_status take_answers(trainer *t, const sample *s, const lmm_answer *answers, completion *out, int n) {
     const recipe_grpo *g = &t->r.grpo;
-    completion_view *views = mem_new((size_t)g->group, sizeof *views);
+    completion_view *views = mem_new((size_t)n, sizeof *views);
     lmm_status st = LMM_OK;
-    for (int i = 0; i < g->group; i++) {
+    for (int i = 0; i < n; i++) {
         const lmm_answer *a = &answers[i];
         if (a->finish == LMM_FINISH_CANCELLED) st = LMM_FAIL(LMM_E_CANCELLED, "stopped in the middle of a rollout");
         out[i].finished = a->finish == LMM_FINISH_STOP;
@@ -72,13 +77,39 @@ static lmm_status take_answers(trainer *t, const sample *s, const lmm_answer *an
         }
         views[i] = (completion_view){s->question, a->text, s->gold, a->ids, a->id_count, g->max_tokens, out[i].finished};
     }
-    double *values = mem_new((size_t)g->group, sizeof *values);
+    double *values = mem_new((size_t)n, sizeof *values);
     for (int k = 0; k < g->reward_count && !st; k++) {
-        st = reward_group(values, &g->rewards[k], views, g->group);
-        for (int i = 0; i < g->group; i++) out[i].reward[k] = values[i];
+        st = reward_group(values, &g->rewards[k], views, n);
+        for (int i = 0; i < n; i++) out[i].reward[k] = values[i];
     }
     free(values);
     free(views);
+    return st;
+}
+
+static double weighted_reward(const recipe_grpo *g, const completion *c) {
+    double sum = NAN;
+    for (int k = 0; k < g->reward_count; k++)
+        if (!isnan(c->reward[k])) sum = (isnan(sum) ? 0 : sum) + g->rewards[k].weight * c->reward[k];
+    return sum;
+}
+
+/* What the model's most likely answer is worth; a fork of the group's first session gives it. */
+static lmm_status greedy_baseline(trainer *t, rollout *o, lmm_session *first, const sample *s, double *out) {
+    const lmm_gen_opts opts = {.max_tokens = t->r.grpo.max_tokens,
+                               .banned = o->banned.at,
+                               .banned_count = o->banned.count,
+                               .logprobs = true};
+    lmm_session *fork = NULL;
+    lmm_answer answer = {0};
+    completion c = {0};
+    lmm_status st = lmm_session_fork(&fork, first);
+    if (!st) st = lmm_generate(&fork, 1, &opts, NULL, NULL, &answer);
+    if (!st) st = take_answers(t, s, &answer, &c, 1);
+    if (!st) *out = weighted_reward(&t->r.grpo, &c), o->step_rows += fork->step_rows;
+    completion_clear(&c);
+    lmm_answers_free(&answer, 1);
+    lmm_session_close(fork);
     return st;
 }
 
@@ -116,6 +147,7 @@ static lmm_status add_prompt(answering *a, trainer *t, rollout *o, order *turn, 
     if (t->broken[item]) return leave_out(t, o, group, item, LMM_OK);
     lmm_session **own = &a->sessions[a->count * size];
     lmm_status st = open_group(own, t, &t->samples.list.at[item]);
+    if (!st && !strcmp(t->r.grpo.advantage, "remax")) st = greedy_baseline(t, o, own[0], &t->samples.list.at[item], &o->baseline[group]);
     if (st) {
         for (int i = 0; i < size; i++) lmm_session_close(own[i]), own[i] = NULL;
         return leave_out(t, o, group, item, st);
@@ -149,7 +181,7 @@ static lmm_status draw(lmm_answer *answers, const answering *a, const trainer *t
 
 static lmm_status take_group(const answering *a, int k, trainer *t, rollout *o, order *turn, const lmm_answer *answers) {
     const int size = t->r.grpo.group, group = a->groups[k], item = item_of(t, o, turn, group);
-    lmm_status st = take_answers(t, &t->samples.list.at[item], answers, &o->all[group * size]);
+    lmm_status st = take_answers(t, &t->samples.list.at[item], answers, &o->all[group * size], size);
     if (st) return leave_out(t, o, group, item, st);
     for (int i = k * size; i < (k + 1) * size; i++) {
         o->prefill_rows += a->sessions[i]->prefill_rows;
@@ -184,7 +216,7 @@ static reward_scale scale_of(const recipe_grpo *g) {
 
 /* What a rank tells the others of one completion. */
 typedef struct {
-    double reward[REWARD_MAX], length, finished, learns;
+    double reward[REWARD_MAX], length, finished, learns, baseline;
     double prefill_rows, step_rows; /* in the first of a rank's: of all its sessions */
 } told;
 
@@ -196,7 +228,8 @@ static lmm_status tell(trainer *t, const rollout *o, told *all, int own) {
         memcpy(mine[i].reward, c->reward, sizeof c->reward);
         mine[i].length = c->ids.count;
         mine[i].finished = c->finished;
-        mine[i].learns = g->mask_truncated && !c->finished ? 0 : c->ids.count;
+        mine[i].baseline = o->baseline[i / g->group];
+        mine[i].learns = completion_learns(c->ids.count, !c->finished, g->mask_truncated);
     }
     mine[0].prefill_rows = (double)o->prefill_rows;
     mine[0].step_rows = (double)o->step_rows;
@@ -204,19 +237,58 @@ static lmm_status tell(trainer *t, const rollout *o, told *all, int own) {
 }
 
 static void average(rollout *o, const recipe_grpo *g, const told *all, const double *total, const double *deviation, int n) {
-    o->mean = (rollout_means){.seconds = o->seconds};
-    o->item_count = 0;
+    double *length = mem_new((size_t)n, sizeof *length);
+    for (int i = 0; i < n; i++) length[i] = all[i].length;
+    const reward_means m = reward_means_of(total, deviation, length, n);
+    free(length);
+    o->mean = (rollout_means){.seconds = o->seconds,
+                              .reward = m.reward,
+                              .deviation = m.deviation,
+                              .zero_groups = m.zero_groups,
+                              .length = m.length};
+    o->item_count = o->row_count = 0;
     for (int i = 0; i < n; i++) {
-        o->mean.reward += isnan(total[i]) ? 0 : total[i] / n;
-        o->mean.deviation += deviation[i] / n;
-        o->mean.zero_groups += (deviation[i] == 0) / (double)n;
-        o->mean.length += all[i].length / n;
         o->mean.cut += !(all[i].finished > 0) / (double)n;
         for (int k = 0; k < g->reward_count; k++) o->mean.each[k] += isnan(all[i].reward[k]) ? 0 : all[i].reward[k] / n;
         o->item_count += all[i].learns;
+        o->row_count += all[i].learns > 0;
         o->mean.prefill_rows += all[i].prefill_rows;
         o->mean.step_rows += all[i].step_rows;
     }
+}
+
+/* Every token of a completion has its whole reward as its return: REINFORCE++ without a discount, whitened over all tokens of the rollout. */
+static void whitened_returns(double *advantage, const double *total, const told *all, int n) {
+    int width = 1;
+    for (int i = 0; i < n; i++) width = max_int(width, (int)all[i].length);
+    double *at = mem_new((size_t)n * (size_t)width * 4, sizeof *at);
+    double *reward = at, *mask = at + n * width, *each = mask + n * width, *returns = each + n * width;
+    for (int i = 0; i < n; i++) {
+        for (int t = 0; t < (int)all[i].length; t++) mask[i * width + t] = 1;
+        if (all[i].length > 0 && !isnan(total[i])) reward[i * width + (int)all[i].length - 1] = total[i];
+    }
+    reinforce_advantages(each, returns, reward, mask, n, width, 1);
+    for (int i = 0; i < n; i++) advantage[i] = all[i].length > 0 && !isnan(total[i]) ? each[i * width] : 0;
+    free(at);
+}
+
+static void over_baseline(double *advantage, const double *total, const told *all, int n) {
+    double *baseline = mem_new((size_t)n, sizeof *baseline);
+    for (int i = 0; i < n; i++) baseline[i] = all[i].baseline;
+    remax_advantages(advantage, total, baseline, n);
+    free(baseline);
+}
+
+/* The recipe's estimator over what grpo_advantages made of the rewards, where it is another one. */
+static void estimate(double *advantage, const double *total, const recipe_grpo *g, const told *all, int n) {
+    if (!strcmp(g->advantage, "reinforce")) whitened_returns(advantage, total, all, n);
+    if (!strcmp(g->advantage, "remax")) over_baseline(advantage, total, all, n);
+    for (int first = 0; first < n; first += g->group) {
+        if (!strcmp(g->advantage, "rloo")) rloo_advantages(advantage + first, total + first, g->group);
+        if (!strcmp(g->advantage, "passk")) passk_advantages(advantage + first, total + first, g->group, 1e-6);
+    }
+    for (int i = 0; i < n; i++)
+        if (isnan(advantage[i])) advantage[i] = 0;
 }
 
 /* From the rewards of all ranks to advantages, and what the log wants to know. */
@@ -230,7 +302,9 @@ static lmm_status score(trainer *t, rollout *o) {
     for (int k = 0; k < K; k++) weights[k] = g->rewards[k].weight;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < K; k++) rewards[i * K + k] = all[i].reward[k];
-    grpo_advantages(advantage, total, deviation, rewards, n, K, &(advantage_config){g->group, weights, scale_of(g), false, 1e-4});
+    grpo_advantages(advantage, total, deviation, rewards, n, K,
+                    &(advantage_config){g->group, weights, scale_of(g), !strcmp(g->advantage, "gdpo"), 1e-4});
+    estimate(advantage, total, g, all, n);
     for (int i = 0; i < own; i++) o->all[i].advantage = advantage[own * dist_rank(t->world) + i];
     average(o, g, all, total, deviation, n);
     o->scored = true;
@@ -276,6 +350,7 @@ lmm_status rollout_save(const rollout *o, const trainer *t, const char *dir) {
         for (int k = 0; k < t->r.grpo.group; k++) tree_add(list, completion_tree(&o->all[i * t->r.grpo.group + k], t->r.grpo.reward_count));
         tree_put(group, "place", tree_new_int(rollout_place(t, o->number, i)));
         tree_put(group, "completions", list);
+        tree_put(group, "baseline", isnan(o->baseline[i]) ? tree_new(TREE_NULL) : tree_new_real(o->baseline[i]));
         tree_add(groups, group);
     }
     tree_put(all, "rollout", tree_new_int(o->number));
@@ -325,6 +400,7 @@ static lmm_status group_read(rollout *o, const trainer *t, const tree *group) {
         good = completion_read(c, list->items[i], t->model->net->dec.config.vocab, g->reward_count, g->max_tokens);
     }
     o->answered[at] = good;
+    o->baseline[at] = tree_real(group, "baseline", NAN);
     return good ? LMM_OK : unlike();
 }
 

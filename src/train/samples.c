@@ -271,15 +271,31 @@ static lmm_status build(sample *s, const source *src, const tree *messages) {
 
 /* ---- loading ---- */
 
-static sample sample_new(const recipe_data *d) { return (sample){.video = {.frames = d->frames, .fps = d->fps}}; }
+static sample sample_new(const recipe_data *d) {
+    return (sample){.video = {.frames = d->frames, .fps = d->fps, .repeat = d->repeat_frames}};
+}
+
+bool sample_truncate(sample *s, int most, truncation how) {
+    const int over = s->ids.count - most, first = how == TRUNCATE_KEEP_END ? over : 0;
+    if (over <= 0) return true;
+    if (s->segs.count != 1 || s->prefix || (first && s->media.count)) return false;
+    for (int i = most; i < s->ids.count && s->media.count; i++)
+        if (s->labels.at[i] < 0) return false; /* it may be a picture's place */
+    for (int i = 0; i < most; i++) s->ids.at[i] = s->ids.at[first + i], s->labels.at[i] = s->labels.at[first + i];
+    s->ids.count = s->labels.count = s->segs.at[0].count = most;
+    s->label_count = 0;
+    for (int i = 0; i < most; i++) s->label_count += s->labels.at[i] >= 0;
+    return s->label_count > 0;
+}
 
 static lmm_status add_record(sample_set *set, const recipe *r, const source *src, const tree *record) {
     sample s = sample_new(src->d);
     media_source media = {.record = record, .root = src->d->images, .to = &s.media};
     tree *messages = record_messages(&media);
     lmm_status st = messages ? check_media(&media) : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
-    if (!st) st = build(&s, src, messages);
+    if (!st) st = r->dpo.llava_layout ? llava_layout_sample(&s, src->m, messages) : build(&s, src, messages);
     tree_free(messages);
+    if (!st && r->truncate != TRUNCATE_SKIP && !sample_truncate(&s, r->max_length, r->truncate)) s.label_count = 0;
     if (!st && s.label_count > 0 && s.ids.count <= r->max_length) return VEC_PUSH(&set->list, s), LMM_OK;
     sample_free(&s);
     if (!st) set->skipped++;

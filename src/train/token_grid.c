@@ -18,6 +18,11 @@ void token_grid_weigh(const token_grid *g, batch *b, double divisor) {
         if (g->row[i] >= 0) b->weight.at[g->row[i]] = (float)(-g->grad[i] / divisor);
 }
 
+void token_grid_spread(const token_grid *g, const double *values, float *out) {
+    for (int i = 0; i < g->rows * g->width; i++)
+        if (g->row[i] >= 0) out[g->row[i]] = (float)values[i];
+}
+
 void token_grid_close(token_grid *g) {
     free(g->row);
     free(g->now);

@@ -6,12 +6,14 @@
 #ifndef LMM_TRAIN_H
 #define LMM_TRAIN_H
 
+#include "align/align.h"
 #include "base/base.h"
 #include "dist/dist.h"
 #include "engine/engine.h"
 
 /* ---- recipe (recipe.c): a YAML file, every key checked ---- */
 
+typedef enum { TRUNCATE_SKIP, TRUNCATE_KEEP_START, TRUNCATE_KEEP_END } truncation;
 typedef enum { TURNS_SEQUENCE, TURNS_INDEPENDENT } turn_mode;
 typedef struct {
     char *path, *images; /* LLaVA JSON or JSONL; the folder the names of its pictures and videos start in */
@@ -20,7 +22,8 @@ typedef struct {
     double repeat;       /* passes over it in one epoch */
     int frames;          /* of a video, evenly over the whole; 0: as many as fps says, else 8 */
     double fps;
-    char *take; /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
+    bool repeat_frames; /* LLaVA-NeXT's DPO loader: always `frames`, some twice in a short video */
+    char *take;         /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
 } recipe_data;
 
 /* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
@@ -32,10 +35,14 @@ typedef struct {
 
 /* Preference losses: dpo_config of align/align.h. */
 typedef struct {
-    char *loss;                  /* sigmoid, ipo, hinge, robust, ... */
+    char *loss;                  /* sigmoid, ipo, hinge, robust, ...; llava_sigmoid, ... */
     double beta, smoothing, sft; /* sft: weight of the chosen answers' cross entropy beside it */
-    bool reference_free;
+    dpo_divergence divergence;
+    double alpha, tau;                 /* of the alpha divergence, of discopop */
+    double tail_weight;                /* LD-DPO; 1: off */
+    bool reference_free, llava_layout; /* llava_layout: turns and labels as LLaVA-NeXT lays them out for Qwen */
 } recipe_dpo;
+extern const char dpo_llava[]; /* begins the names of LLaVA-NeXT's losses */
 
 /* Evaluation while training, on samples that are not learnt. */
 typedef struct {
@@ -52,11 +59,18 @@ typedef struct {
 } recipe_reward;
 typedef struct {
     char *loss, *scale; /* grpo_config of align/align.h; group | batch | none */
+    char *reduce;       /* NULL: the loss's own */
+    char *kl;           /* estimator of the KL term: k1, abs, k2, k3 */
+    char *advantage;    /* group | gdpo | rloo | passk | reinforce | remax */
     char *prompt;       /* what the model is asked: "{question}" and words around it */
     int group, updates; /* completions a prompt; optimizer steps a rollout */
     int max_tokens;
-    double temperature, beta, clip_low, clip_high, delta, dual_clip, top_entropy;
-    bool sequence_ratio, mask_truncated;
+    double temperature, beta, clip_low, clip_high, delta, dual_clip, top_entropy, off_policy; /* off_policy NAN: off */
+    double entropy_bonus, entropy_target, entropy_delta, entropy_low, entropy_high; /* the bonus follows a target; NAN: it stays */
+    double kl_target, kl_horizon;                                                   /* beta follows a target; NAN: it stays */
+    int reference_sync; /* steps between two steps of the reference; 0: it stays */
+    double reference_mix;
+    bool sequence_ratio, token_slope, mask_truncated, bias_corrected_kl, count_empty; /* count_empty: rows without a token count in means */
     recipe_reward rewards[REWARD_MAX];
     int reward_count;
 } recipe_grpo;
@@ -87,7 +101,8 @@ typedef struct {
     double schedule_power, schedule_cycles, schedule_decay;                           /* decay: a share of all steps (< 1) or steps */
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
     bool recompute;
-    int max_length; /* longer samples are skipped and counted */
+    int max_length; /* longer samples are skipped and counted, or cut when `truncate` says so */
+    truncation truncate;
     int broken_max; /* so many samples may be broken (no picture, no conversation): named, counted and skipped */
     int save_every, log_every, keep;
 } recipe;
@@ -126,6 +141,16 @@ lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, co
 lmm_status prompts_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
 /* A session that has read the prompt and has room for `answer` ids more. */
 lmm_status prompt_session(lmm_session **out, const lmm_model *m, const sample *prompt, int answer);
+/* Cuts a sample of one segment without a shared prefix to `most` ids; false when that would take a picture away, or all of its labels. */
+bool sample_truncate(sample *s, int most, truncation how);
+/* The words and ids that llava_layout puts around a question and its answer; `encode` turns text into ids. */
+typedef struct {
+    lmm_status (*encode)(void *arg, const char *text, size_t size, id_list *out);
+    void *arg;
+    int im_start, im_end, image;
+} llava_words;
+/* llava_layout.c: ids and labels (-1: not learnt); every "<image>" in the texts becomes w->image. */
+lmm_status llava_layout(const llava_words *w, const char *prompt, const char *answer, id_list *ids, id_list *labels);
 /* Counts a broken sample, whose message is set: LMM_OK while the recipe allows one more, with the message on stderr; else st. */
 lmm_status sample_broken(sample_set *set, const recipe *r, lmm_status st);
 void sample_set_free(sample_set *s);

@@ -4,7 +4,7 @@
 
 #include "train/train.h"
 
-enum { METRIC_MAX = 24 };
+enum { METRIC_MAX = 32 };
 typedef struct trainer trainer;
 
 /* Item number k of the whole run: epoch k / n in its own shuffled order. `at` caches the epoch's permutation. */
@@ -36,9 +36,22 @@ typedef struct {
      * the loss, the metrics, and as weights the negative slopes by them. */
     void (*weigh)(const trainer *t, batch *b, int64_t labels);
     lmm_status (*learn)(trainer *t, batch *b, const float *logprob, micro_result *out);
+    lmm_status (*end_step)(
+        trainer *t,
+        const double *metric); /* after the optimizer's; metric: means over all micro batches, the same on every rank; may be NULL */
     void (*close)(trainer *t); /* may be NULL */
 } algorithm;
 extern const algorithm algorithm_sft, algorithm_dpo, algorithm_grpo;
+
+/* ---- reading a recipe (recipe.c): each fails with a sentence that names file and key ---- */
+
+lmm_status recipe_bad(const recipe *r, const char *key, const char *what);
+lmm_status recipe_number(const recipe *r, const tree *map, const char *key, double fallback, double low, double high, double *out);
+lmm_status recipe_integer(const recipe *r, const tree *map, const char *key, int fallback, int low, int high, int *out);
+lmm_status recipe_keys(const recipe *r, const tree *map, const char *section, const char *const *known);
+/* recipe_align.c */
+lmm_status recipe_dpo_read(recipe *r, const tree *t);
+lmm_status recipe_grpo_read(recipe *r, const tree *t);
 
 /* held_out.c: the recipe's `evaluate`; all zero without one. */
 typedef struct {
@@ -73,6 +86,7 @@ struct trainer {
     xent_opts view; /* the distribution that log-probabilities are of; set by `prepare` */
     bool wants_entropy;
     float *logprob, *entropy; /* (row_count): of a micro batch's rows */
+    float *entropy_slope;     /* (row_count), all 0 before `learn`, which may put the loss's slopes by the entropies there */
     int row_count;
     void *own; /* the algorithm's */
     bool quiet;
@@ -103,6 +117,8 @@ typedef struct {
 void token_grid_open(token_grid *g, int rows, int width);
 /* The batch's weights: the negative slopes over `divisor`, 0 for rows without a token. */
 void token_grid_weigh(const token_grid *g, batch *b, double divisor);
+/* A grid's values (rows, width) to the batch's rows. */
+void token_grid_spread(const token_grid *g, const double *values, float *out);
 void token_grid_close(token_grid *g);
 
 /* conversation.c: a conversation as it is learnt; each answer is text [first, end), what the model writes behind the opening of its turn. */
@@ -117,6 +133,8 @@ bool message_is_assistant(const tree *message);
 lmm_status conversation_render(conversation *c, const lmm_model *m, const tree *messages);
 lmm_status conversation_encode(id_list *out, const lmm_model *m, const char *text, size_t size);
 void conversation_free(conversation *c);
+/* llava_layout.c: a question and its answer, pictures as parts, in LLaVA-NeXT's layout. */
+lmm_status llava_layout_sample(sample *s, const lmm_model *m, const tree *messages);
 
 /* rewards.c: what a completion is worth; NAN where the reward has nothing to say. */
 typedef struct {
@@ -151,10 +169,11 @@ typedef struct {
 typedef struct {
     int64_t number; /* -1: none */
     int group_count;
-    bool *answered;    /* (group_count) */
-    completion *all;   /* (group_count, group) */
-    bool scored;       /* all are answered, advantages and means hold */
-    double item_count; /* tokens that learn, over all ranks */
+    bool *answered;               /* (group_count) */
+    completion *all;              /* (group_count, group) */
+    bool scored;                  /* all are answered, advantages and means hold */
+    double *baseline;             /* (group_count): the greedy answer's weighted reward, for remax; NAN without any reward */
+    double item_count, row_count; /* tokens that learn, completions that have some, over all ranks */
     rollout_means mean;
     int64_t prefill_rows, step_rows; /* rows this rank's sessions ran */
     double seconds;
@@ -169,6 +188,18 @@ lmm_status rollout_make(rollout *o, trainer *t, order *turn, int64_t number);
 bool rollout_under_way(const rollout *o, const trainer *t); /* updates from it are still to come */
 lmm_status rollout_save(const rollout *o, const trainer *t, const char *dir);
 lmm_status rollout_restore(rollout *o, trainer *t, const char *dir);
+
+/* grpo_control.c: coefficients and reference of a run; start may be NULL. */
+typedef struct {
+    entropy_controller entropy;
+    double beta;
+    lmm_model *reference; /* on loan */
+} grpo_control;
+lmm_status grpo_control_open(grpo_control *c, const trainer *t, lmm_model *start);
+double grpo_entropy_bonus(const grpo_control *c, const recipe_grpo *g);
+void grpo_control_update(grpo_control *c, const trainer *t, double entropy, double kl); /* after a step, with its means */
+lmm_status grpo_control_save(const grpo_control *c, const trainer *t, const char *dir);
+lmm_status grpo_control_restore(grpo_control *c, const trainer *t, const char *dir);
 
 /* sft.c: the weighted cross entropy of the batch; opts may be NULL. */
 tensor *batch_loss(cx *c, const net *n, const batch *b, const xent_opts *opts);

@@ -59,6 +59,8 @@ static xent_opts room_for_rows(trainer *t, int rows) {
     if (rows > t->row_count) {
         free(t->logprob);
         free(t->entropy);
+        free(t->entropy_slope);
+        t->entropy_slope = mem_new((size_t)rows, sizeof *t->entropy_slope);
         t->logprob = mem_new((size_t)rows, sizeof *t->logprob);
         t->entropy = mem_new((size_t)rows, sizeof *t->entropy);
         t->row_count = rows;
@@ -66,6 +68,8 @@ static xent_opts room_for_rows(trainer *t, int rows) {
     xent_opts o = t->view;
     o.logprob = t->logprob;
     o.entropy = t->wants_entropy ? t->entropy : NULL;
+    o.entropy_slope = t->wants_entropy ? t->entropy_slope : NULL;
+    memset(t->entropy_slope, 0, (size_t)t->row_count * sizeof *t->entropy_slope);
     return o;
 }
 
@@ -163,7 +167,7 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
     st = optim_step(&t->opt, out->lr, scale);
     t->model->version++;
     t->step++;
-    return st;
+    return st || !t->way->end_step ? st : t->way->end_step(t, out->metric);
 }
 
 /* ---- the loop ---- */

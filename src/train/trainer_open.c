@@ -155,6 +155,7 @@ void trainer_close(trainer *t) {
     if (t->way && t->way->close) t->way->close(t);
     free(t->logprob);
     free(t->entropy);
+    free(t->entropy_slope);
     train_log_close(t->log);
     held_out_close(&t->held);
     grad_tree_free(&t->tree);

@@ -53,8 +53,8 @@ bool near_numbers(const double *have, const tree *want, double relative, double 
 
 /* ---- files ---- */
 
-static const rl_check *const tables[] = {rl_optimizer_checks, rl_loss_checks, rl_advantage_checks,
-                                         rl_reward_checks,    rl_lora_checks, rl_run_checks};
+static const rl_check *const tables[] = {rl_optimizer_checks, rl_preference_checks, rl_logit_checks, rl_data_checks, rl_loss_checks,
+                                         rl_advantage_checks, rl_reward_checks,     rl_lora_checks,  rl_run_checks};
 
 static bool group_matches(const char *pattern, const char *group) {
     size_t n = strlen(pattern);
@@ -82,6 +82,7 @@ static void run_file(golden *g, const char *dir, const char *name) {
         if (check && check->left_out) golden_skip(g, 1, "%s: %s not compared", tree_str(c, "id", file), check->left_out);
     }
     if (cases && !strcmp(file, "math_verify")) golden_judgement(g, cases);
+    if (cases && !strcmp(file, "dpo_data")) golden_rendered(g, cases);
     if (skipped) golden_skip(g, skipped, "%s: %d cases not supported yet", file, skipped);
     tree_free(t);
     free(file);

@@ -98,6 +98,21 @@ static bool reinforce(const tree *c) {
     return same;
 }
 
+static bool remax(const tree *c) {
+    int n;
+    double *reward = numbers(c, "token_level_rewards", &n), *baseline = numbers(c, "reward_baselines", NULL),
+           *mask = numbers(c, "response_mask", NULL);
+    const int rows = tree_get(c, "response_mask")->count, width = n / rows;
+    double *score = mem_new((size_t)rows * 2, sizeof *score), *advantage = score + rows;
+    for (int i = 0; i < n; i++) score[i / width] += reward[i];
+    remax_advantages(advantage, score, baseline, rows);
+    for (int i = 0; i < n; i++) reward[i] = advantage[i / width] * mask[i];
+    bool same =
+        near_numbers(reward, tree_at(c, "expect.advantages"), 1e-4, 1e-5) && near_numbers(reward, tree_at(c, "expect.returns"), 1e-4, 1e-5);
+    free(score), free(mask), free(baseline), free(reward);
+    return same;
+}
+
 /* ---- masks ---- */
 
 static bool eos_mask(const tree *c) {
@@ -143,6 +158,43 @@ static bool high_entropy(const tree *c) {
     return same;
 }
 
+/* Completions of their own lengths: who was cut off, what learns, with and without those. */
+static bool truncation_trl(const tree *c) {
+    const tree *lists = tree_get(c, "completion_ids_list"), *config = tree_get(c, "config"), *expect = tree_get(c, "expect");
+    const int ends[] = {(int)tree_int(config, "eos_token_id", -1), (int)tree_int(config, "pad_token_id", -1)}, rows = lists->count;
+    const tree *want[] = {tree_get(expect, "completion_mask"), tree_get(expect, "completion_mask_when_mask_truncated")};
+    int width = 0, cut_count = 0, items[2] = {0};
+    for (int i = 0; i < rows; i++) width = max_int(width, lists->items[i]->count);
+    double *mask = mem_new((size_t)(rows * width) * 2 + (size_t)rows, sizeof *mask), *cut = mask + 2 * rows * width;
+    for (int i = 0; i < rows; i++) {
+        int ids[256], n = min_int(lists->items[i]->count, 256);
+        for (int k = 0; k < n; k++) ids[k] = (int)lists->items[i]->items[k]->i;
+        const bool truncated = completion_truncated(ids, n, ends, 2);
+        cut[i] = truncated, cut_count += truncated;
+        for (int drop = 0; drop < 2; drop++) {
+            const int learns = completion_learns(n, truncated, drop);
+            items[drop] += learns;
+            for (int k = 0; k < learns; k++) mask[drop * rows * width + i * width + k] = 1;
+        }
+    }
+    bool same = near_numbers(cut, tree_get(expect, "is_truncated"), 0, 0) && near_numbers(mask, want[0], 0, 0) &&
+                near_numbers(mask + rows * width, want[1], 0, 0) && items[0] == (int)real(expect, "num_items") &&
+                items[1] == (int)real(expect, "num_items_when_mask_truncated") &&
+                near((double)cut_count / rows, real(expect, "clipped_ratio"), 1e-6, 0);
+    free(mask);
+    return same;
+}
+
+static bool repeat_sampler(const tree *c) {
+    const tree *config = tree_get(c, "config"), *want = tree_at(c, "expect.indices");
+    const rollout_plan plan = {tree_int(config, "batch_size", 1), (int)tree_int(config, "mini_repeat_count", 1),
+                               (int)tree_int(config, "repeat_count", 1)};
+    const int64_t all = tree_int(config, "num_samples", 0);
+    bool same = rollout_total(&plan, all) == want->count;
+    for (int i = 0; i < want->count && same; i++) same = rollout_prompt(&plan, i) == want->items[i]->i;
+    return same; /* its "length" also counts what the last, incomplete chunk would give */
+}
+
 /* ---- controllers ---- */
 
 static bool adaptive_entropy(const tree *c) {
@@ -174,6 +226,22 @@ static bool adaptive_kl(const tree *c) {
     return same;
 }
 
+/* Every parameter of the reference, moved towards the policy's. */
+static bool ref_sync(const tree *c) {
+    const tree *policy = tree_get(c, "policy"), *before = tree_get(c, "ref_before");
+    const int n = flatten(policy, NULL);
+    double *values = mem_new((size_t)n * 2, sizeof *values);
+    float *p = mem_new((size_t)n * 2, sizeof *p), *r = p + n;
+    flatten(policy, values);
+    flatten(before, values + n);
+    for (int i = 0; i < 2 * n; i++) p[i] = (float)values[i];
+    reference_mix(r, p, n, real(tree_get(c, "config"), "alpha"));
+    for (int i = 0; i < n; i++) values[i] = (double)r[i];
+    bool same = near_numbers(values, tree_at(c, "expect.ref_after"), 1e-5, 1e-7);
+    free(p), free(values);
+    return same;
+}
+
 /* clang-format off */
 const rl_check rl_advantage_checks[] = {
     {"grpo_advantages", "trl/*", trl_advantages, NULL},
@@ -182,10 +250,14 @@ const rl_check rl_advantage_checks[] = {
     {"grpo_advantages", "easyr1/grpo_passk", easyr1_passk, NULL},
     {"grpo_advantages", "easyr1/rloo", easyr1_rloo, NULL},
     {"grpo_advantages", "easyr1/reinforce_plus_plus", reinforce, NULL},
+    {"grpo_advantages", "easyr1_v030/remax", remax, NULL},
     {"grpo_masks", "eos_mask/*", eos_mask, NULL},
+    {"grpo_masks", "truncation/trl", truncation_trl, NULL},
+    {"grpo_masks", "repeat_sampler/no_shuffle", repeat_sampler, NULL},
     {"grpo_masks", "rollout_is_ratio/*", rollout_is, NULL},
     {"grpo_masks", "high_entropy_mask", high_entropy, NULL},
     {"controllers", "adaptive_entropy_transcription", adaptive_entropy, NULL},
+    {"controllers", "ref_sync", ref_sync, NULL},
     {"controllers", "adaptive_kl/easyr1", adaptive_kl, NULL},
     {0},
 };

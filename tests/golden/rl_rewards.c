@@ -14,6 +14,8 @@ static bool formats(const tree *c) {
                                           {"trl_think_format", "trl_think"},
                                           {"easyr1_r1v", "vlm_r1"},
                                           {"easyr1_math", "easyr1_math"},
+                                          {"easyr1_math_after_cleanup", "easyr1_math_tightened"},
+                                          {"easyr1_caption", "caption"},
                                           {"lmms_eval", "boxed_or_tags"}};
     const tree *expect = tree_get(c, "expect");
     for (size_t i = 0; i < COUNT_OF(ours); i++)
@@ -118,15 +120,6 @@ static bool short_ones(const tree *c) {
     return near_numbers(out, tree_get(c, "expect"), 1e-9, 1e-12);
 }
 
-/* What a model is asked in r1mm mode. */
-static bool r1mm_asks(const tree *c) {
-    const char *problem = tree_str(c, "problem", ""), *at = strstr(r1mm_prompt, "{question}");
-    char *text = mem_printf("%.*s%s%s", (int)(at - r1mm_prompt), r1mm_prompt, problem, at + strlen("{question}"));
-    bool same = !strcmp(text, tree_str(tree_get(c, "expect"), "user_text", ""));
-    free(text);
-    return same;
-}
-
 /* ---- mathematics ---- */
 
 /* The verdict in both orders and with symbols renamed. */
@@ -135,7 +128,8 @@ static bool verdicts(const tree *c) {
     const tree *expect = tree_get(c, "expect");
     return math_verify(gold, pred, true) == tree_bool(expect, "verify_gold_pred", false) &&
            math_verify(pred, gold, true) == tree_bool(expect, "verify_pred_gold", false) &&
-           math_verify(gold, pred, false) == tree_bool(expect, "verify_not_strict", false);
+           math_verify(gold, pred, false) == tree_bool(expect, "verify_not_strict", false) &&
+           mathruler_agrees(gold, pred) == tree_bool(expect, "mathruler_grade_answer", false);
 }
 
 void golden_judgement(golden *g, const tree *cases) {
@@ -179,16 +173,51 @@ static bool option(const tree *c) {
     return expect->count ? have && !strcmp(have, expect->items[1]->text) : !have;
 }
 
-static bool accuracy_r1mm(const tree *c) {
-    return near(reward_accuracy_r1mm(tree_str(c, "completion", ""), tree_str(c, "solution", "")),
-                real(tree_get(c, "expect"), "open_r1_multimodal"), 0, 0);
+/* Every scorer's verdict; null in the file is a completion it skips. */
+static bool scorers(const tree *c) {
+    static const struct {
+        const char *name;
+        double (*score)(const char *text, const char *gold);
+    } all[] = {{"open_r1_multimodal", reward_accuracy_r1mm},
+               {"open_r1_multimodal_mathverify_0_5_2", reward_accuracy_r1mm},
+               {"vlm_r1_default", reward_vlm_r1},
+               {"vlm_r1_mcq", reward_vlm_r1_choice},
+               {"easyr1_r1v", reward_easyr1_r1v},
+               {"easyr1_math_boxed", reward_easyr1_math},
+               {"lmms_eval", reward_lmms_eval},
+               {"trl_accuracy", reward_trl},
+               {"trl_reasoning_accuracy", reward_trl_reasoning},
+               {"open_r1_text", reward_open_r1}};
+    const tree *expect = tree_get(c, "expect");
+    bool same = true;
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        const tree *want = tree_get(expect, all[i].name);
+        double have = all[i].score(tree_str(c, "completion", ""), tree_str(c, "solution", ""));
+        bool agrees = want && (want->type == TREE_NULL ? isnan(have) : near(have, number(want), 1e-9, 1e-9));
+        if (!agrees) fprintf(stderr, "%s: %s is %g\n", tree_str(c, "id", ""), all[i].name, have);
+        same = same && agrees;
+    }
+    return same;
+}
+
+static bool repetition_vlm_r1(const tree *c) {
+    const tree *o = tree_get(c, "config");
+    return answer_is(c, reward_vlm_r1_repetition(tree_str(c, "completion", ""), (int)real(o, "ngram_size"), real(o, "max_penalty")));
+}
+
+static bool letter_lmms_eval(const tree *c) { return lmms_eval_letter(tree_str(c, "text", "")) == tree_str(c, "expect", "")[0]; }
+
+static bool answer_lmms_eval(const tree *c) {
+    char *have = lmms_eval_answer(tree_str(c, "text", ""));
+    bool same = !strcmp(have, tree_str(c, "expect", "?"));
+    free(have);
+    return same;
 }
 
 /* clang-format off */
 const rl_check rl_reward_checks[] = {
-    {"reward_format", "format", formats, "easyr1_math_after_cleanup and easyr1_caption"},
+    {"reward_format", "format", formats, NULL},
     {"reward_other", "len_reward/open_r1_kimi", short_ones, NULL},
-    {"dpo_data", "open_r1_multimodal_prompt", r1mm_asks, "the rendered chat"},
     {"reward_other", "cosine/trl", cosine_trl, NULL},
     {"reward_other", "cosine/open_r1_chars_no_clamp", cosine_open_r1, NULL},
     {"reward_other", "cosine/vlm_r1", cosine_vlm_r1, NULL},
@@ -204,8 +233,11 @@ const rl_check rl_reward_checks[] = {
     {"reward_other", "clean_text/vlm_r1", clean, NULL},
     {"math_verify", "extraction_default", extraction, NULL},
     {"math_verify", "string_extraction", option, NULL},
-    {"math_verify", "*", verdicts, "mathruler's grade"},
-    {"reward_accuracy", "*", accuracy_r1mm, "nine other scorers"},
+    {"math_verify", "*", verdicts, NULL},
+    {"reward_accuracy", "*", scorers, NULL},
+    {"reward_other", "repetition/vlm_r1", repetition_vlm_r1, NULL},
+    {"reward_other", "parse_mcq/lmms_eval", letter_lmms_eval, NULL},
+    {"reward_other", "extract_answer/lmms_eval", answer_lmms_eval, NULL},
     {0},
 };
 /* clang-format on */

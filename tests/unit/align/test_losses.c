@@ -72,6 +72,67 @@ static void every_policy_loss_has_its_slope(void **state) {
         }
 }
 
+static void every_reduction_has_its_slope(void **state) {
+    (void)state;
+    static const char *const reductions[] = {"sequence", "token", "length", "item", "sequence_sum"};
+    double logp[COUNT], old[COUNT], mask[COUNT], grad[COUNT], advantage[2 * PAIRS];
+    fill(logp, COUNT, 3, 1), fill(old, COUNT, 4, 1);
+    for (int i = 0; i < COUNT; i++) mask[i] = i % WIDTH < 1 + i / WIDTH % 4;
+    for (int i = 0; i < 2 * PAIRS; i++) advantage[i] = i % 2 ? 1 : -0.7;
+    for (size_t k = 0; k < COUNT_OF(reductions); k++) {
+        grpo_config c = grpo_defaults("grpo");
+        c.reduce = reductions[k], c.dual_clip = 3;
+        grpo_batch b = {.rows = 2 * PAIRS,
+                        .width = WIDTH,
+                        .logp = logp,
+                        .old = old,
+                        .mask = mask,
+                        .advantage = advantage,
+                        .item_count = 12,
+                        .row_count = 5};
+        grpo_result r, up, down;
+        assert_int_equal(grpo_loss(&r, grad, NULL, &c, &b), LMM_OK);
+        for (int i = 0; i < COUNT; i++) {
+            const double h = 1e-6, at = logp[i];
+            logp[i] = at + h, grpo_loss(&up, NULL, NULL, &c, &b);
+            logp[i] = at - h, grpo_loss(&down, NULL, NULL, &c, &b);
+            logp[i] = at;
+            assert_true(fabs((up.loss - down.loss) / (2 * h) - grad[i]) < 1e-6);
+        }
+    }
+    grpo_result r;
+    assert_int_equal(grpo_loss(&r, NULL, NULL, &(grpo_config){.kind = "grpo", .reduce = "tokens"}, &(grpo_batch){0}), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "sequence_sum"));
+}
+
+static void llavas_loss_on_tokens_has_its_slope(void **state) {
+    (void)state;
+    static const char *const kinds[] = {"sigmoid", "hinge", "ipo", "kto_pair"};
+    double policy[COUNT], reference[COUNT], mask[COUNT], grad[COUNT];
+    fill(policy, COUNT, 1, 1), fill(reference, COUNT, 2, 1);
+    for (int i = 0; i < COUNT; i++) mask[i] = i % WIDTH < 1 + i / WIDTH % 4;
+    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+        const llava_dpo_config c = {kinds[k], 0.3, 0.1, false};
+        const dpo_batch b = {PAIRS, WIDTH, policy, reference, mask, NULL};
+        dpo_result r, up, down;
+        assert_int_equal(llava_dpo_tokens(&r, grad, &c, &b), LMM_OK);
+        for (int i = 0; i < COUNT; i++) {
+            const double h = 1e-6, at = policy[i];
+            policy[i] = at + h, llava_dpo_tokens(&up, NULL, &c, &b);
+            policy[i] = at - h, llava_dpo_tokens(&down, NULL, &c, &b);
+            policy[i] = at;
+            assert_true(fabs((up.loss - down.loss) / (2 * h) - grad[i]) < 1e-6);
+        }
+    }
+}
+
+static void a_rollout_is_learnt_from_several_times(void **state) {
+    (void)state;
+    const rollout_plan p = {3, 2, 4};
+    assert_true(rollout_total(&p, 7) == 48 && rollout_prompt(&p, 0) == 0 && rollout_prompt(&p, 5) == 2);
+    assert_true(rollout_prompt(&p, 6) == 0 && rollout_prompt(&p, 24) == 3 && rollout_prompt(&p, 47) == 5);
+}
+
 static void the_first_step_is_ln_2_and_no_hit(void **state) {
     (void)state;
     double logp[] = {-1, -2, -3, -4}, mask[] = {1, 1, 1, 1};
@@ -124,9 +185,11 @@ static void unknown_losses_name_the_nearest(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_preference_loss_has_its_slope), cmocka_unit_test(every_policy_loss_has_its_slope),
-        cmocka_unit_test(the_first_step_is_ln_2_and_no_hit),   cmocka_unit_test(on_policy_ratio_is_one_and_kl_zero),
-        cmocka_unit_test(equal_rewards_give_exactly_nothing),  cmocka_unit_test(unknown_losses_name_the_nearest),
+        cmocka_unit_test(every_preference_loss_has_its_slope),    cmocka_unit_test(every_policy_loss_has_its_slope),
+        cmocka_unit_test(every_reduction_has_its_slope),          cmocka_unit_test(llavas_loss_on_tokens_has_its_slope),
+        cmocka_unit_test(a_rollout_is_learnt_from_several_times), cmocka_unit_test(the_first_step_is_ln_2_and_no_hit),
+        cmocka_unit_test(on_policy_ratio_is_one_and_kl_zero),     cmocka_unit_test(equal_rewards_give_exactly_nothing),
+        cmocka_unit_test(unknown_losses_name_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,6 +172,48 @@ static void no_buffer_of_rows_times_vocabulary_exists(void **state) {
     cx_free(&c);
 }
 
+/* The slope by the entropies against differences of the entropies themselves. */
+typedef struct {
+    tensor z, unit;
+    float grad[3 * 8], logprob[3], entropy[3];
+} entropy_job;
+
+static void entropy_work(cx *c, void *arg) {
+    static const int first[] = {0, 1, 2};
+    static const float nothing[3], slope[] = {1, -2, 0};
+    entropy_job *j = arg;
+    tape t = {0};
+    c->tape = &t;
+    memset(j->grad, 0, sizeof j->grad);
+    tensor *loss = op_linear_xent(c, &j->z, &j->unit, first, nothing, 3,
+                                  &(xent_opts){.temperature = 0.7, .logprob = j->logprob, .entropy = j->entropy, .entropy_slope = slope});
+    tape_backward(c, loss, 1.0f);
+    tape_free(&t);
+}
+
+static void entropy_has_its_slope(void **state) {
+    (void)state;
+    const double slope[] = {1, -2, 0};
+    for (int t = 0; t < table_count; t++) {
+        entropy_job j = {.z = random_tensor(3, 8, 5), .unit = random_tensor(8, 8, 6)}, moved;
+        for (int i = 0; i < 64; i++) tensor_f32(&j.unit)[i] = i % 9 == 0;
+        j.z.wants_grad = true, j.z.grad = j.grad;
+        run_measured((cx){.k = tables[t]}, entropy_work, &j);
+        float want[3 * 8];
+        memcpy(want, j.grad, sizeof want);
+        for (int i = 0; i < 24; i++) { /* h = 1e-2: the curvature costs h^2, f32 1e-7 / h */
+            const float at = tensor_f32(&j.z)[i], h = 1e-2f;
+            moved = j, moved.z.grad = moved.grad;
+            tensor_f32(&j.z)[i] = at + h, run_measured((cx){.k = tables[t]}, entropy_work, &moved);
+            double up = (double)moved.entropy[i / 8];
+            tensor_f32(&j.z)[i] = at - h, run_measured((cx){.k = tables[t]}, entropy_work, &moved);
+            tensor_f32(&j.z)[i] = at;
+            assert_true(fabs(slope[i / 8] * (up - (double)moved.entropy[i / 8]) / (2 * (double)h) - (double)want[i]) < 1e-3);
+        }
+        free(j.z.data), free(j.unit.data);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(token_logprob_of_a_row_depends_on_that_row_alone),
@@ -180,6 +222,7 @@ int main(void) {
         cmocka_unit_test(no_label_at_all_is_a_loss_of_zero),
         cmocka_unit_test(a_seed_of_zero_gives_a_gradient_of_zero),
         cmocka_unit_test(extreme_logits_stay_finite),
+        cmocka_unit_test(entropy_has_its_slope),
         cmocka_unit_test(no_buffer_of_rows_times_vocabulary_exists),
     };
     return cmocka_run_group_tests(tests, fill_labels, NULL);
