@@ -47,6 +47,7 @@ static const char *const fixed_metrics[] = {"reward",
                                             "clip_ratio/region_mean",
                                             "clip_ratio/dual_mean",
                                             "approximate_kl",
+                                            "rewards/unscored",
                                             "completions/mean_length",
                                             "completions/clipped_ratio",
                                             "sampling/sampling_logp_difference/max",
@@ -206,8 +207,8 @@ static micro_result report(const trainer *t, const grpo_result *r, double differ
     const rollout_means *m = &s->rollout.mean;
     micro_result out = {r->loss,
                         {m->reward, m->deviation, m->zero_groups, r->kl, r->entropy, r->clip_low, r->clip_high, r->clip_region, r->held,
-                         r->approximate_kl, m->length, m->cut, difference, s->control.beta, grpo_entropy_bonus(&s->control, &t->r.grpo),
-                         m->prefill_rows, m->step_rows, m->seconds}};
+                         r->approximate_kl, m->unscored, m->length, m->cut, difference, s->control.beta,
+                         grpo_entropy_bonus(&s->control, &t->r.grpo), m->prefill_rows, m->step_rows, m->seconds}};
     for (int k = 0; k < t->r.grpo.reward_count; k++) out.metric[FIXED + k] = m->each[k];
     return out;
 }

@@ -249,6 +249,7 @@ static void average(rollout *o, const recipe_grpo *g, const told *all, const dou
     o->item_count = o->row_count = 0;
     for (int i = 0; i < n; i++) {
         o->mean.cut += !(all[i].finished > 0) / (double)n;
+        o->mean.unscored += isnan(total[i]) / (double)n;
         for (int k = 0; k < g->reward_count; k++) o->mean.each[k] += isnan(all[i].reward[k]) ? 0 : all[i].reward[k] / n;
         o->item_count += all[i].learns;
         o->row_count += all[i].learns > 0;
@@ -291,6 +292,15 @@ static void estimate(double *advantage, const double *total, const recipe_grpo *
         if (isnan(advantage[i])) advantage[i] = 0;
 }
 
+static void tell_of_nothing(rollout *o, const trainer *t) {
+    if (o->mean.zero_groups < 1 || o->told || dist_rank(t->world)) return;
+    o->told = true;
+    fprintf(stderr,
+            "lmm: rollout %" PRId64
+            ": the rewards of every group are equal, nothing is learnt from it (said once; frac_reward_zero_std in the log counts on)\n",
+            o->number);
+}
+
 /* From the rewards of all ranks to advantages, and what the log wants to know. */
 static lmm_status score(trainer *t, rollout *o) {
     const recipe_grpo *g = &t->r.grpo;
@@ -307,6 +317,7 @@ static lmm_status score(trainer *t, rollout *o) {
     estimate(advantage, total, g, all, n);
     for (int i = 0; i < own; i++) o->all[i].advantage = advantage[own * dist_rank(t->world) + i];
     average(o, g, all, total, deviation, n);
+    tell_of_nothing(o, t);
     o->scored = true;
     free(rewards);
     free(all);

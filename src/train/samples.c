@@ -398,6 +398,35 @@ static tree *answer_record(const tree *record, const char *answer) {
     return one;
 }
 
+static void drop_from(sample_set *set, int count) {
+    while (set->list.count > count) sample_free(&set->list.at[--set->list.count]);
+}
+
+static bool is_blank(const char *text) {
+    char *words = python_strip(text);
+    bool blank = !*words;
+    free(words);
+    return blank;
+}
+
+/* A text, or a list of messages, that says nothing. */
+static bool answer_is_blank(const tree *answer) {
+    if (answer->type == TREE_STRING) return is_blank(answer->text);
+    for (int i = 0; answer->type == TREE_LIST && i < answer->count; i++) {
+        const char *text = turn_text(answer->items[i]);
+        if (text && !is_blank(text)) return false;
+    }
+    return true;
+}
+
+static lmm_status check_pair(const source *src, const sample *s) {
+    const int trained = src->m->net->dec.config.context;
+    if (s->ids.count <= trained) return LMM_OK;
+    return LMM_FAIL(LMM_E_LIMIT,
+                    "prompt and answer have %d positions, the model was trained for %d: shorten them, or set 'max_length' and 'truncate'",
+                    s->ids.count, trained);
+}
+
 /* Both answers or none. */
 static lmm_status add_pair(sample_set *set, const recipe *r, const source *src, const tree *record) {
     static const char *const answers[] = {"chosen", "rejected"};
@@ -406,12 +435,16 @@ static lmm_status add_pair(sample_set *set, const recipe *r, const source *src, 
     int before = set->list.count;
     lmm_status st = LMM_OK;
     for (int i = 0; i < 2 && !st; i++) {
+        if (answer_is_blank(tree_get(record, answers[i])))
+            return drop_from(set, before), LMM_FAIL(LMM_E_FORMAT, "%s: the answer is empty", answers[i]);
         tree *one = answer_record(record, answers[i]);
-        st = LMM_CONTEXT(add_record(set, r, src, one), "%s", answers[i]);
+        const int had = set->list.count;
+        st = add_record(set, r, src, one);
+        if (!st && set->list.count > had) st = check_pair(src, &set->list.at[had]);
+        st = LMM_CONTEXT(st, "%s", answers[i]);
         tree_free(one);
     }
-    if (set->list.count != before + 2)
-        while (set->list.count > before) sample_free(&set->list.at[--set->list.count]);
+    if (st || set->list.count != before + 2) drop_from(set, before);
     return st;
 }
 
@@ -427,9 +460,25 @@ static char *worded(const char *pattern, const char *question) {
     return mem_printf("%.*s%s%s", (int)(at - pattern), pattern, question, at + strlen("{question}"));
 }
 
+/* A reference that is empty can reward nothing; one that was meant as mathematics and cannot be read is compared as text, which is said of the first ones. */
+static lmm_status check_gold(sample_set *set, const char *gold) {
+    enum { NAMED = 3 };
+    size_t n = strlen(gold);
+    const char *at = answer_find(gold, true, false, &n);
+    char *answer = mem_strndup(at ? at : gold, n), *raw = NULL;
+    const bool blank = is_blank(answer), formula = strpbrk(answer, "\\$") != NULL;
+    if (!blank && formula && !math_extracted(gold, &raw) && set->unread++ < NAMED)
+        fprintf(stderr, "lmm: the reference '%s' is not understood as mathematics: it is compared as text\n", answer);
+    free(raw);
+    free(answer);
+    return blank ? LMM_FAIL(LMM_E_FORMAT, "the reference answer is empty") : LMM_OK;
+}
+
 /* One question as a sample to be answered. Pictures and videos stand before it. */
 static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src, const tree *record, const char *question,
                              const char *gold) {
+    lmm_status st = check_gold(set, gold);
+    if (st) return st;
     sample s = sample_new(src->d);
     s.gold = mem_strdup(gold);
     s.question = mem_strdup(question);
@@ -441,7 +490,7 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src
     tree *messages = tree_new(TREE_LIST);
     tree_add(messages, turn_message("user", marked.data, &media));
     media_list named = {0};
-    lmm_status st = check_media(&media);
+    st = check_media(&media);
     if (!st) st = messages_render(&text, &named, src->m, messages, &(lmm_prompt_opts){.add_generation_prompt = true});
     if (!st) st = conversation_encode(&s.ids, src->m, text.data, text.size);
     media_list_free(&named);

@@ -130,6 +130,7 @@ typedef struct {
 typedef struct {
     VEC(sample) list;
     int skipped, broken;
+    int unread; /* references of prompts that were meant as mathematics and cannot be read */
     int enough; /* loading stops at so many; 0: never */
 } sample_set;
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);

@@ -162,7 +162,8 @@ typedef struct {
     double reward[REWARD_MAX], advantage;
 } completion;
 typedef struct {
-    double reward, deviation, zero_groups, length, cut, each[REWARD_MAX];
+    double reward, deviation, zero_groups, length, cut, unscored,
+        each[REWARD_MAX];           /* unscored: the share no reward had anything to say of */
     double prefill_rows, step_rows; /* sums: what sessions ran */
     double seconds;                 /* that this process of this rank spent on it; all else is over all ranks */
 } rollout_means;
@@ -175,6 +176,7 @@ typedef struct {
     double *baseline;             /* (group_count): the greedy answer's weighted reward, for remax; NAN without any reward */
     double item_count, row_count; /* tokens that learn, completions that have some, over all ranks */
     rollout_means mean;
+    bool told;                       /* that no group of a rollout had anything to teach: said once a run */
     int64_t prefill_rows, step_rows; /* rows this rank's sessions ran */
     double seconds;
     id_list banned;

@@ -139,11 +139,12 @@ static lmm_status run_micro_batches(trainer *t, order *o, step_report *out) {
     batch_size *sizes = mem_new((size_t)n, sizeof *sizes);
     micro_result *results = mem_new((size_t)n, sizeof *results);
     lmm_status st = make_batches(t, o, b, sizes);
-    for (int i = 0; i < n; i++) out->labels += sizes[i].labels, out->rows += sizes[i].rows;
+    int filled = 0; /* micro batches whose samples were all broken have nothing to report */
+    for (int i = 0; i < n; i++) out->labels += sizes[i].labels, out->rows += sizes[i].rows, filled += sizes[i].rows > 0;
     if (!st) st = run_batches(t, b, out->labels, results);
     for (int i = 0; i < n; i++) {
         out->loss += results[i].loss;
-        for (int k = 0; k < METRIC_MAX; k++) out->metric[k] += results[i].metric[k] / n;
+        for (int k = 0; k < METRIC_MAX; k++) out->metric[k] += results[i].metric[k] / max_int(filled, 1);
     }
     for (int i = 0; i < own; i++) batch_free(&b[i]);
     free(results);

@@ -96,6 +96,10 @@ lmm_status trainer_load(trainer *t, load_fn load, int each) {
         return LMM_FAIL(LMM_E_ARG, "%s: no usable sample (%d were longer than max_length or had nothing to learn)", t->r.path,
                         t->samples.skipped);
     t->broken = mem_new((size_t)t->samples.list.count, sizeof *t->broken);
+    if (dist_rank(t->world)) return LMM_OK;
+    const sample_set *s = &t->samples;
+    if (s->skipped) fprintf(stderr, "lmm: %d samples are left out: longer than max_length, or with nothing to learn\n", s->skipped);
+    if (s->unread) fprintf(stderr, "lmm: %d reference answers are not understood as mathematics\n", s->unread);
     return LMM_OK;
 }
 
