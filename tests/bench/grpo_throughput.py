@@ -163,7 +163,7 @@ def main():
     print(f"| rollout, tokens/s | {a['rollout']:,.0f} | {b['rollout']:,.0f} | {a['rollout'] / b['rollout']:.2f} |")
     print(f"| whole step, s | {a['step']:.3f} | {b['step']:.3f} | {b['step'] / a['step']:.2f} |")
     print(f"\nlmm's rows in the last step: {last['prefill']:.0f} of prompts for {args.prompts} prompts, {last['sampled']:.0f} of answers "
-          f"({answers} x {args.tokens - 1} and what was read again)")
+          f"({answers} x {args.tokens - 1}: the last token is not read again)")
 
 
 main()
