@@ -82,14 +82,15 @@ def tables(seed, results):
     first = next(iter(results.values()))
     types, lengths = sorted(keys(first, "types")), keys(first, "certificate")
     print("\n### World %d\n" % seed)
-    print("| system | micro | macro | %s | %s | hit@1 | hit@10 | rows cited | n |" % (" | ".join(types), " | ".join(lengths)))
-    print("|---|" + "---|" * (6 + len(types) + len(lengths)))
+    print("| system | micro | macro | %s | %s | hit@1 | hit@10 | cited hit | rows cited | n |" % (" | ".join(types), " | ".join(lengths)))
+    print("|---|" + "---|" * (7 + len(types) + len(lengths)))
     for name, reports in results.items():
         by_type = [total(reports, "types", t) for t in types]
         macro = sum(100 * a / b for a, b in by_type if b) / len(by_type)
         whole = total(reports)
         row = [percent(whole) + " " + interval(whole), "%.1f" % macro] + [percent(t) for t in by_type] + [percent(total(reports, "certificate", l)) for l in lengths]
-        row += ["%.2f" % mean(reports, "hit@1", "with_targets"), "%.2f" % mean(reports, "hit@10", "with_targets"), "%.1f" % mean(reports, "cited", "with_targets"), str(whole[1])]
+        row += ["%.2f" % mean(reports, "hit@1", "with_targets"), "%.2f" % mean(reports, "hit@10", "with_targets"), "%.2f" % mean(reports, "cited_hit", "with_targets"),
+                "%.1f" % mean(reports, "cited", "with_targets"), str(whole[1])]
         print("| %s | %s |" % (name, " | ".join(row)))
     ours = results["ours"]
     traps = sum(r["traps"] for r in ours) or 1

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Writes src/ego/synonyms.c from WordNet 3.0 (Debian: wordnet-base): irregular forms, and everyday words of one meaning.
+"""Writes src/ego/synonyms.c or src/ego/common.c from WordNet 3.0 (Debian: wordnet-base). Nothing is added by hand.
 
-Two words mean one thing when the commonest sense of both, over all parts of speech, is the same synset, and at least one of them is seen three
-times in the sense-tagged texts WordNet counts. Nothing is added by hand.          usage: tools/wordnet_rows.py >src/ego/synonyms.c
+synonyms: irregular forms, and everyday words of one meaning. Two words mean one thing when the commonest sense of both, over all parts of speech, is
+the same synset, and at least one of them is seen three times in the sense-tagged texts WordNet counts.
+common: how often the texts hold a word, for those seen forty times, under the stem that stands for it.
+usage: tools/wordnet_rows.py synonyms|common [FOLDER] >src/ego/FILE.c
 """
 import collections, os, sys
 
-ROOT = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/wordnet"
+ROOT = sys.argv[2] if len(sys.argv) > 2 else "/usr/share/wordnet"
 KINDS = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
 SEEN = 3
+COMMON = 40
 
 
 def stem(w):
@@ -41,16 +44,22 @@ def senses():
         for line in open(os.path.join(ROOT, "index." + kind)):
             f = line.split()
             word = f[0]
-            if line.startswith(" ") or not word.isalpha() or len(word) < 3:
+            if line.startswith(" ") or not word.isalpha():
                 continue
             for i, offset in enumerate(f[-int(f[2]):]):
                 out[word].append((counts.get((word, kind, i + 1), 0), kind, offset))
     return out
 
 
-def main():
-    table = senses()
+def bent(word, top):
+    """A form of a verb that is seen more often: "doing" is "do" before it is "behavior"."""
+    bases = (word[:-3], word[:-3] + "e", word[:-4]) if word.endswith("ing") else ()
+    return any(base in top and top[base][0] > top[word][0] for base in bases)
+
+
+def synonym_pairs(table):
     top = {w: max(s, key=lambda x: (x[0], -KINDS[x[1]])) for w, s in table.items()}
+    top = {w: s for w, s in top.items() if len(w) > 2 and not bent(w, top)}
     rows = collections.defaultdict(list)
     for word, sense in top.items():
         rows[sense[1:]].append((sense[0], word))
@@ -74,17 +83,34 @@ def main():
         while pairs[key] in pairs and pairs[key] not in seen:
             seen.add(pairs[key])
             pairs[key] = pairs[pairs[key]]
-    print("/* synonyms.c - stems and the stems that stand for them, sorted. Made by tools/wordnet_rows.py from WordNet 3.0, Copyright 2006 Princeton University,")
-    print(" * used under its licence; not edited by hand. */")
-    print('#include "ego/ego_int.h"\n\n/* clang-format off */\nconst char *const ego_synonyms[] = {')
+    return pairs
+
+
+def write(name, about, rows):
+    print("/* %s - %s Made by tools/wordnet_rows.py from WordNet 3.0, Copyright 2006 Princeton University,\n * used under its licence; not edited by hand. */" % (name + ".c", about))
+    print('#include "ego/ego_int.h"\n\n/* clang-format off */\nconst char *const ego_%s[] = {' % name)
     line = "   "
-    for key in sorted(k for k in pairs if pairs[k] != k):
-        piece = ' "%s %s",' % (key, pairs[key])
+    for row in rows:
+        piece = ' "%s %s",' % row
         if len(line) + len(piece) > 176:
             print(line)
             line = "   "
         line += piece
-    print(line + "\n};\n/* clang-format on */\nconst int ego_synonym_count = (int)COUNT_OF(ego_synonyms);")
+    print(line + "\n};\n/* clang-format on */\nconst int ego_%s_count = (int)COUNT_OF(ego_%s);" % (name, name))
+
+
+def main():
+    table = senses()
+    pairs = synonym_pairs(table)
+    if sys.argv[1:2] == ["synonyms"]:
+        write("synonyms", "stems and the stems that stand for them, sorted.", sorted((k, v) for k, v in pairs.items() if v != k))
+    elif sys.argv[1:2] == ["common"]:
+        seen = collections.Counter()
+        for word, found in table.items():
+            seen[pairs.get(stem(word), stem(word))] += sum(count for count, _, _ in found)
+        write("common", "common English words and how often texts hold them, sorted.", sorted(row for row in seen.items() if row[1] >= COMMON))
+    else:
+        raise SystemExit(__doc__)
 
 
 main()

@@ -43,7 +43,7 @@ static lmm_status add_unit(ego_view *v, const ego_unit *u, double *score) {
     lmm_status st = LMM_OK;
     for (int k = 0; !st && k < u->terms.count; k++) {
         ego_postings p = {0};
-        st = ego_view_postings(v, u->terms.at[k].term, &p);
+        st = ego_phrase_postings(v, u->terms.at[k].term, &p);
         for (int i = 0; i < p.count; i++) best[p.doc[i]] = fmax(best[p.doc[i]], u->terms.at[k].share);
         free(p.doc);
     }
@@ -58,7 +58,7 @@ static lmm_status mark_rows(ego_view *v, const char *text, const lmm_model *enco
     ego_query q = {0};
     double *score = mem_new((size_t)e->docs.count + 1, sizeof *score), sum = 0;
     ego_ranking r = {0};
-    lmm_status st = ego_query_of(&q, v, encoder, text);
+    lmm_status st = ego_query_of(&q, v, encoder, text, !all_words);
     for (int i = 0; !st && i < q.count; i++) {
         sum += q.at[i].weight;
         st = add_unit(v, &q.at[i], score);

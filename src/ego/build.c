@@ -340,6 +340,8 @@ lmm_status ego_build(ego *e, const ego_build_opts *o, ego_build_report *r) {
             if (bar) progress_set(bar, r->rows, NULL);
         }
     writers_close(&w);
+    if (!st && ego_meta(e, "phrased", 0) != total) st = ego_lexicon_phrases(e, o->encoder);
+    if (!st) st = ego_meta_set(e, "phrased", total); /* rows they were looked for in; fewer when some were forgotten */
     if (!st) st = ego_resegment(e, &r->segments);
     progress_free(bar);
     r->vectors = ego_meta(e, "vectors", 0);

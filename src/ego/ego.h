@@ -181,13 +181,15 @@ typedef struct {
     const char *options[8];
     int option_count; /* 0: open answer */
 } ego_question;
+enum { EGO_RETURNED = 10 };
 typedef struct {
     ego_op op;
     int choice; /* index of the option, -1: none */
     double confidence;
-    bool abstain;   /* "not in your recordings" */
-    char *text;     /* the answer in words */
-    ego_hits proof; /* the rows that decided, and no others */
+    bool abstain;      /* "not in your recordings" */
+    char *text;        /* the answer in words */
+    ego_hits proof;    /* the rows that decided, and no others */
+    ego_hits returned; /* at most EGO_RETURNED: those, then the next best for the question, best first */
 } ego_answer;
 void ego_answer_free(ego_answer *a);
 /* The reader: answers from these rows alone, all from v. Word weights are those of v, so that any retrieval can be put before it. */

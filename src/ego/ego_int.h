@@ -52,6 +52,9 @@ struct ego {
     VEC(ego_postings) postings;
     VEC(ego_word) lexicon; /* sorted by term */
     VEC(ego_seg_vector) segments;
+    strmap *kept; /* text -> vector of kept_x */
+    const lmm_model *kept_encoder;
+    VEC(float) kept_x;
     file_map vectors;
     int vector_count; /* records, one for each of docs that has one */
     int *vector_of;   /* doc -> record, -1 */
@@ -73,7 +76,12 @@ lmm_status ego_postings_of(ego *e, const char *term, ego_postings *out);
 
 /* synonyms.c: "stem head" sorted by stem; the index holds heads. */
 extern const char *const ego_synonyms[];
-extern const int ego_synonym_count;
+extern const int ego_synonyms_count;
+/* common.c: "stem times" of common words, sorted by stem. */
+extern const char *const ego_common[];
+extern const int ego_common_count;
+/* words.c: how much a word tells, 0.1 (everybody says it about everything) to 1. */
+double ego_word_tells(const char *token);
 
 /* fts_token.c: teaches a connection the tokenizer 'ego' of words.c. */
 lmm_status ego_fts_register(sqlite3 *db);
@@ -82,6 +90,9 @@ lmm_status ego_fts_register(sqlite3 *db);
 void ego_hash_embed(const char *text, float out[EGO_WIDTH]);
 /* (count, EGO_WIDTH); encoder NULL: the hashing embedder. */
 lmm_status ego_embed(const lmm_model *encoder, const char *const *texts, int count, float *out);
+/* The same, of short texts that come again: vectors are kept with the memory while it is open. */
+void ego_kept_drop(ego *e);
+lmm_status ego_embed_kept(ego *e, const lmm_model *encoder, const char *const *texts, int count, float *out);
 void ego_vector_pack(ego_vector *v, int64_t key, const float *x);
 float ego_vector_dot(const ego_vector *v, const float *x);
 lmm_status ego_vectors_append(ego *e, const ego_vector *v, int count, int64_t at);
@@ -111,19 +122,34 @@ lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out); /* r
 /* ---- words by meaning (lexicon.c, query.c) ---- */
 
 typedef struct {
-    const char *term; /* on loan from the ego */
+    const char *term; /* a token, or a phrase of several with blanks between; on loan from the ego */
     double cosine;
     int rows;
 } ego_near;
 typedef VEC(ego_near) ego_nears;
+typedef struct {
+    double least;          /* cosine */
+    int count;             /* at most; 0: 8 */
+    bool phrases;          /* false: single words only */
+    const ego_terms *said; /* what these words alone say is passed over; NULL: nothing */
+} ego_near_opts;
 lmm_status ego_lexicon_add(ego *e, const lmm_model *encoder, const char *const *texts, int count); /* encoder NULL: nothing */
+lmm_status ego_lexicon_phrases(ego *e, const lmm_model *encoder);
 lmm_status ego_lexicon_load(ego *e);
 void ego_lexicon_drop(ego *e);
-/* Words of visible rows nearest to x (EGO_WIDTH), nearest first. free(out->at) */
-lmm_status ego_lexicon_near(ego_view *v, const float *x, double least, ego_nears *out);
+/* What visible rows hold that is nearest to x (EGO_WIDTH), nearest first. free(out->at) */
+lmm_status ego_lexicon_near(ego_view *v, const float *x, const ego_near_opts *o, ego_nears *out);
+
+/* phrase.c: two or three words that stand together, as tokens with blanks between. */
+lmm_status ego_phrases_find(ego *e, ego_terms *out); /* that three times or more are said; free each and .at */
+bool ego_phrase_has(const char *phrase, const char *term);
+bool ego_phrase_within(const char *phrase, const ego_terms *terms); /* all its words are among them */
+/* Visible rows that hold all words of a phrase, or of a single word. free(out->doc) */
+lmm_status ego_phrase_postings(ego_view *v, const char *phrase, ego_postings *out);
+lmm_status ego_phrase_seen(ego_view *v, const char *phrase, const ego_postings *rows, bool *out);
 
 typedef struct {
-    char *term;
+    char *term;   /* or phrase */
     double share; /* of the unit's weight */
 } ego_share;
 typedef struct {
@@ -131,7 +157,8 @@ typedef struct {
     VEC(ego_share) terms; /* any of them */
 } ego_unit;
 typedef VEC(ego_unit) ego_query;
-lmm_status ego_query_of(ego_query *out, ego_view *v, const lmm_model *encoder, const char *text);
+/* question: words that only say what is wanted (ego_word_asks) are not looked for. */
+lmm_status ego_query_of(ego_query *out, ego_view *v, const lmm_model *encoder, const char *text, bool question);
 void ego_query_free(ego_query *q);
 /* Share of the query's weight, 0..1, that a row's terms hold. misheard: a letter may be off. */
 double ego_query_share(const ego_query *q, const ego_terms *row, bool misheard);
@@ -157,8 +184,11 @@ typedef struct {
     ego_terms tokens;       /* all words of it as stems, stop words too */
     ego_spans spans, option_spans[EGO_OPTIONS_MAX];
 } ego_intent;
-lmm_status ego_intent_of(ego_intent *out, ego_view *v, const ego_question *q);
+lmm_status ego_intent_of(ego_intent *out, ego_view *v, const ego_question *q, const lmm_model *encoder);
+/* wants.c: the operator of the example most like the question among those of a shape; bonus: by operator, added to the cosine. */
+lmm_status ego_wants(ego_view *v, const lmm_model *encoder, const char *question, ego_shape shape, const double *bonus, ego_op *out);
 void ego_intent_free(ego_intent *in);
+bool ego_word_asks(const char *token); /* a word that only says what is wanted: "usually", "yesterday", "please" */
 void ego_tokens_of(ego_terms *out, const char *text);
 bool ego_tokens_hold(const ego_terms *t, const char *words); /* any of these words, as stems */
 /* when.c: hours [*from, *to) of a part of the day the text names; *to may pass midnight. */

@@ -17,7 +17,8 @@ typedef struct {
     const char *type[TYPES_MAX];
     tally of_type[TYPES_MAX], of_bucket[BUCKETS], heard[2], all, trap;
     int types, with_targets, abstained, errors;
-    int hit[KS], cited, cited_right;                    /* cited_right: cited rows that lie on a target */
+    int hit[KS], proved, cited,
+        cited_right; /* hit: of rows returned; cited_right: cited rows that lie on a target; proved: questions with one */
     int future, controlled, future_in_control, changed; /* of traps */
     VEC(double) ms;
 } score;
@@ -41,15 +42,25 @@ static bool on_target(const ego_qa *q, const ego_hit *h) {
     return false;
 }
 
-static void judge_proof(score *s, const ego_qa *q, const ego_answer *a) {
-    int first = INT32_MAX;
-    s->with_targets++;
-    for (int i = 0; i < a->proof.count; i++) {
-        bool on = on_target(q, &a->proof.at[i]);
-        if (on && first > i) first = i;
-        s->cited++, s->cited_right += on;
+/* The first row that lies on a target, -1 none; *on: how many do. */
+static int first_on_target(const ego_qa *q, const ego_hits *h, int *on) {
+    int first = -1;
+    *on = 0;
+    for (int i = 0; i < h->count; i++) {
+        if (!on_target(q, &h->at[i])) continue;
+        if (first < 0) first = i;
+        ++*on;
     }
-    for (int k = 0; k < KS; k++) s->hit[k] += first < ks[k];
+    return first;
+}
+
+static void judge_proof(score *s, const ego_qa *q, const ego_answer *a) {
+    int on, first = first_on_target(q, &a->proof, &on);
+    s->with_targets++;
+    s->proved += first >= 0;
+    s->cited += a->proof.count, s->cited_right += on;
+    first = first_on_target(q, &a->returned, &on);
+    for (int k = 0; k < KS; k++) s->hit[k] += first >= 0 && first < ks[k];
 }
 
 static void judge(score *s, const ego_qa *q, const ego_answer *a) {
@@ -95,8 +106,11 @@ static lmm_status one(ego *e, const ego_qa *q, const ego_eval_opts *o, ego_answe
 }
 
 static void put_sample(buf *b, const ego_qa *q, const ego_answer *a) {
-    buf_printf(b, "{\"id\": \"%s\", \"operator\": \"%s\", \"choice\": %d, \"answer\": %d, \"confidence\": %.3f, \"cited\": [", q->id,
-               ego_op_name(a->op), a->choice, q->answer, a->confidence);
+    int on, first = first_on_target(q, &a->returned, &on);
+    buf_printf(b,
+               "{\"id\": \"%s\", \"operator\": \"%s\", \"choice\": %d, \"answer\": %d, \"confidence\": %.3f, \"first_hit\": %d, "
+               "\"rows\": %d, \"cited\": [",
+               q->id, ego_op_name(a->op), a->choice, q->answer, a->confidence, first, a->proof.count);
     for (int i = 0; i < a->proof.count && i < 10; i++)
         buf_puts(b, i ? ", " : ""), json_quote(b, a->proof.at[i].text, strlen(a->proof.at[i].text));
     buf_puts(b, "]}\n");
@@ -166,7 +180,7 @@ static int ascending(const void *a, const void *b) {
 static void put_proof(buf *b, const score *s) {
     double n = s->with_targets ? s->with_targets : 1;
     for (int k = 0; k < KS; k++) buf_printf(b, ", \"hit@%d\": %.4f", ks[k], s->hit[k] / n);
-    buf_printf(b, ", \"cited\": %.2f, \"citation_precision\": %.4f, \"with_targets\": %d", s->cited / n,
+    buf_printf(b, ", \"cited_hit\": %.4f, \"cited\": %.2f, \"citation_precision\": %.4f, \"with_targets\": %d", s->proved / n, s->cited / n,
                s->cited ? (double)s->cited_right / s->cited : 0, s->with_targets);
 }
 

@@ -9,6 +9,9 @@
 
 #include "ego/ego_int.h"
 
+/* Beside a cosine: what a cue is worth, and that most questions are about the last time. */
+static const double CUE_BONUS = 0.06, HABIT_BONUS = 0.12, LAST_BONUS = 0.03;
+
 /* ---- words as stems ---- */
 
 static int push_token(void *arg, const char *token, int size, int from, int to, bool colocated) {
@@ -36,6 +39,18 @@ bool ego_tokens_hold(const ego_terms *t, const char *words) {
     return false;
 }
 
+bool ego_word_asks(const char *token) {
+    const ego_terms one = {(char *[]){(char *)token}, 1, 1};
+    return ego_tokens_hold(&one, "usually usual often mostly typical typically general generally regular regularly habit habitually tend "
+                                 "common commonly always routine normal normally ordinary ordinarily every each "
+                                 "last late latest recent recently newest again ago already currently moment lately "
+                                 "many much number count total times often exactly altogether "
+                                 "today yesterday day week hour date morning noon lunchtime midday afternoon evening night "
+                                 "until once while since soon after afterwards before next following then activity occupation thing "
+                                 "something anything everything nothing somebody anybody everybody nobody someone anyone everyone "
+                                 "please question remind remember forget wonder else other besides apart except");
+}
+
 /* ---- options ---- */
 
 static bool is_number(const char *s) { return *s && strspn(s, "0123456789") == strlen(s); }
@@ -51,21 +66,22 @@ static bool is_place(const char *s) {
 
 static ego_shape shape_of(const ego_question *q, int64_t now, ego_spans *spans) {
     int numbers = 0, names = 0, days = 0, parts = 0, places = 0, n = q->option_count, a, b;
+    int64_t day_end = ((now - 4 * EGO_HOUR) / EGO_DAY + 1) * EGO_DAY + 4 * EGO_HOUR - 1;
     for (int i = 0; i < n; i++) {
         const char *o = q->options[i];
         numbers += is_number(o);
         names += is_name(o);
         places += is_place(o);
-        days += ego_when(o, now, &spans[i]);
+        days += ego_when(o, now, &spans[i]) || ego_when(o, day_end, &spans[i]); /* "this evening", asked at noon, is a time too */
         parts += ego_part_of_day(o, &a, &b);
     }
     if (!n) return SHAPE_WORDS;
-    return numbers == n  ? SHAPE_NUMBERS
-           : days == n   ? SHAPE_DAYS
-           : parts == n  ? SHAPE_PARTS
-           : names == n  ? SHAPE_NAMES
-           : places == n ? SHAPE_PLACES
-                         : SHAPE_WORDS;
+    return numbers == n              ? SHAPE_NUMBERS
+           : days == n               ? SHAPE_DAYS
+           : parts && parts >= n - 1 ? SHAPE_PARTS
+           : names == n              ? SHAPE_NAMES
+           : places == n             ? SHAPE_PLACES
+                                     : SHAPE_WORDS;
 }
 
 /* Things somebody said are needed: most of the options. */
@@ -126,18 +142,47 @@ static bool absence(const ego_intent *in) {
            (ego_tokens_hold(t, "not didn wasn hasn") && !strstr(in->text, "not me") && !strstr(in->text, "not count"));
 }
 
-static ego_op op_of(const ego_intent *in, bool wanted) {
+/* By the shape of the options alone; false when words must decide. */
+static bool op_of_shape(const ego_intent *in, bool wanted, ego_op *out) {
     const ego_terms *t = &in->tokens;
-    if (in->shape == SHAPE_NUMBERS && !ego_tokens_hold(t, "much price cost old pay")) return EGO_OP_COUNT;
+    if (in->shape == SHAPE_NUMBERS && !ego_tokens_hold(t, "much price cost old pay")) return *out = EGO_OP_COUNT, true;
+    if (in->shape == SHAPE_PARTS) return *out = ego_tokens_hold(t, "least rarely seldom") ? EGO_OP_LEAST : EGO_OP_MOST, true;
+    if (in->shape == SHAPE_DAYS) return *out = EGO_OP_WHEN, true;
+    if (in->shape == SHAPE_WORDS && wanted) return *out = EGO_OP_OPEN, true;
+    return false;
+}
+
+static ego_op op_of_cues(const ego_intent *in) {
+    const ego_terms *t = &in->tokens;
     if (ego_tokens_hold(t, "least rarely seldom")) return EGO_OP_LEAST;
-    if (in->shape == SHAPE_PARTS || habitual(in)) return EGO_OP_MOST;
+    if (habitual(in)) return EGO_OP_MOST;
     if (in->shape == SHAPE_NAMES && absence(in)) return EGO_OP_ABSENT;
-    if (in->shape == SHAPE_DAYS) return EGO_OP_WHEN;
-    if (in->shape == SHAPE_WORDS && wanted) return EGO_OP_OPEN;
     if (in->shape == SHAPE_WORDS && ego_tokens_hold(t, "after next follow then subsequently afterwards")) return EGO_OP_AFTER;
     if (in->shape == SHAPE_WORDS && ego_tokens_hold(t, "before prior precede")) return EGO_OP_BEFORE;
     if (in->text && !strncmp(in->text, "when", 4)) return EGO_OP_WHEN;
-    return ego_tokens_hold(t, "first earliest") ? EGO_OP_FIRST : EGO_OP_LAST;
+    return EGO_OP_LAST;
+}
+
+/* Numbers with a point are prices and the like: they are neither habits nor acts. */
+static bool amounts(const ego_question *q) {
+    int n = 0;
+    for (int i = 0; i < q->option_count; i++) n += q->options[i][0] && strspn(q->options[i], "0123456789., ") == strlen(q->options[i]);
+    return n && n == q->option_count;
+}
+
+/* Cues of grammar, and where there is an encoder, likeness to examples, which cues tip. */
+static lmm_status op_of_words(ego_intent *in, ego_view *v, const lmm_model *encoder, const ego_question *q, const char *text) {
+    double bonus[EGO_OP_OPEN + 1] = {0};
+    bool first = ego_tokens_hold(&in->tokens, "first earliest");
+    lmm_status st = LMM_OK;
+    in->op = op_of_cues(in);
+    bonus[EGO_OP_LAST] = LAST_BONUS;
+    if (in->op != EGO_OP_BEFORE) bonus[EGO_OP_BEFORE] = -CUE_BONUS; /* hardly ever asked without its word */
+    bonus[in->op] += in->op == EGO_OP_MOST ? HABIT_BONUS : CUE_BONUS;
+    bool words = in->shape == SHAPE_NAMES || (in->shape == SHAPE_WORDS && q->option_count && !amounts(q));
+    if (encoder && words && in->op != EGO_OP_LEAST) st = ego_wants(v, encoder, text, in->shape, bonus, &in->op);
+    if (in->op == EGO_OP_LAST && first) in->op = EGO_OP_FIRST;
+    return st;
 }
 
 /* A part of the day in the plural is a habit's hours. */
@@ -156,7 +201,7 @@ static bool plural_part(const char *text, int *from, int *to) {
     return false;
 }
 
-lmm_status ego_intent_of(ego_intent *in, ego_view *v, const ego_question *q) {
+lmm_status ego_intent_of(ego_intent *in, ego_view *v, const ego_question *q, const lmm_model *encoder) {
     const char *s = without_opening(q->question);
     *in = (ego_intent){.text = mem_strdup(s)};
     for (char *p = in->text; *p; p++) *p = (char)tolower((unsigned char)*p);
@@ -165,7 +210,7 @@ lmm_status ego_intent_of(ego_intent *in, ego_view *v, const ego_question *q) {
     in->plural_part = plural_part(in->text, &in->hour_from, &in->hour_to);
     bool wanted = false;
     lmm_status st = in->shape == SHAPE_WORDS ? wanted_things(v, q, &wanted) : LMM_OK;
-    in->op = op_of(in, wanted);
+    if (!st && !op_of_shape(in, wanted, &in->op)) st = op_of_words(in, v, encoder, q, s);
     in->first_person = ego_tokens_hold(&in->tokens, "i me my");
     if (in->op == EGO_OP_MOST && !in->plural_part && in->shape != SHAPE_PARTS) ego_part_of_day(in->text, &in->hour_from, &in->hour_to);
     ego_when(in->text, ego_view_cut(v), &in->spans);

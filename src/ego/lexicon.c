@@ -1,11 +1,11 @@
-/* lexicon.c - the memory's own words by meaning: a vector for each token, so that a word of a question that nobody ever wrote down ("tankard") finds those
- * that were ("mug"). Only builds with an encoder fill it. Neighbours pass through the view: a word no visible row holds is not there. */
+/* lexicon.c - the memory's own words and phrases by meaning: a vector for each, so that what a question says in words nobody ever wrote down finds the
+ * words that were. Only builds with an encoder fill it. Neighbours pass through the view: what no visible row holds is not there. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ego/ego_int.h"
 
-enum { NEIGHBOURS = 8, CANDIDATES = 40, TOKEN_LEAST = 3, TOKEN_MOST = 24, ROWS_LEAST = 3 };
+enum { NEIGHBOURS = 8, TOKEN_LEAST = 3, TOKEN_MOST = 24, ROWS_LEAST = 3 };
 
 /* ---- filling ---- */
 
@@ -53,17 +53,33 @@ static lmm_status insert(ego *e, const ego_terms *t, const float *x) {
     return st;
 }
 
+/* Takes the terms over. */
+static lmm_status add(ego *e, const lmm_model *encoder, ego_terms *t) {
+    lmm_status st = keep_new(e, t);
+    float *x = mem_new((size_t)t->count + 1, EGO_WIDTH * sizeof *x);
+    if (!st && t->count) st = ego_embed(encoder, (const char *const *)t->at, t->count, x);
+    if (!st) st = insert(e, t, x);
+    free(x);
+    ego_terms_free(t);
+    return st;
+}
+
 lmm_status ego_lexicon_add(ego *e, const lmm_model *encoder, const char *const *texts, int count) {
     if (!encoder) return LMM_OK;
     collection c = {strmap_new(), {0}};
     for (int i = 0; i < count; i++) ego_words(texts[i], strlen(texts[i]), collect, &c);
-    lmm_status st = keep_new(e, &c.terms);
-    float *x = mem_new((size_t)c.terms.count + 1, EGO_WIDTH * sizeof *x);
-    if (!st && c.terms.count) st = ego_embed(encoder, (const char *const *)c.terms.at, c.terms.count, x);
-    if (!st) st = insert(e, &c.terms, x);
-    free(x);
     strmap_free(c.seen);
-    ego_terms_free(&c.terms);
+    return add(e, encoder, &c.terms);
+}
+
+lmm_status ego_lexicon_phrases(ego *e, const lmm_model *encoder) {
+    if (!encoder) return LMM_OK;
+    ego_terms t = {0};
+    lmm_status st = ego_begin(e);
+    if (!st) st = ego_phrases_find(e, &t);
+    if (!st) st = add(e, encoder, &t);
+    if (!st) return ego_commit(e);
+    if (e->pending) ego_rollback(e);
     return st;
 }
 
@@ -89,34 +105,38 @@ void ego_lexicon_drop(ego *e) {
     memset(&e->lexicon, 0, sizeof e->lexicon);
 }
 
+/* Of a word or phrase: how many visible rows hold it; 0 when there are too few of them. */
+static lmm_status visible_rows(ego_view *v, const char *term, int *out) {
+    ego_postings p = {0};
+    bool enough = true;
+    lmm_status st = ego_phrase_postings(v, term, &p);
+    if (!st && p.count >= ROWS_LEAST && strchr(term, ' ')) st = ego_phrase_seen(v, term, &p, &enough);
+    *out = p.count >= ROWS_LEAST && enough ? p.count : 0;
+    free(p.doc);
+    return st;
+}
+
 static int by_cosine(const void *a, const void *b) {
     const ego_near *x = a, *y = b;
     if (x->cosine > y->cosine || x->cosine < y->cosine) return x->cosine > y->cosine ? -1 : 1;
     return strcmp(x->term, y->term);
 }
 
-/* Keeps of the nearest words those that visible rows hold. */
-static lmm_status keep_visible(ego_view *v, ego_nears *all, ego_nears *out) {
-    lmm_status st = LMM_OK;
-    for (int i = 0; !st && i < all->count && i < CANDIDATES && out->count < NEIGHBOURS; i++) {
-        ego_postings p = {0};
-        st = ego_view_postings(v, all->at[i].term, &p);
-        free(p.doc);
-        all->at[i].rows = p.count;
-        if (p.count >= ROWS_LEAST) VEC_PUSH(out, all->at[i]);
-    }
-    return st;
-}
-
-lmm_status ego_lexicon_near(ego_view *v, const float *x, double least, ego_nears *out) {
+lmm_status ego_lexicon_near(ego_view *v, const float *x, const ego_near_opts *o, ego_nears *out) {
     ego *e = ego_view_store(v);
+    lmm_status st = LMM_OK;
     ego_nears all = {0};
     for (int i = 0; i < e->lexicon.count; i++) {
-        double cosine = (double)ego_vector_dot(&e->lexicon.at[i].vector, x);
-        if (cosine >= least) VEC_PUSH(&all, ((ego_near){e->lexicon.at[i].term, cosine, 0}));
+        const ego_word *w = &e->lexicon.at[i];
+        if ((!o->phrases && strchr(w->term, ' ')) || (o->said && ego_phrase_within(w->term, o->said))) continue;
+        double cosine = (double)ego_vector_dot(&w->vector, x);
+        if (cosine >= o->least) VEC_PUSH(&all, ((ego_near){w->term, cosine, 0}));
     }
     if (all.count) qsort(all.at, (size_t)all.count, sizeof *all.at, by_cosine);
-    lmm_status st = keep_visible(v, &all, out);
+    for (int i = 0; !st && i < all.count && out->count < (o->count ? o->count : NEIGHBOURS); i++) {
+        st = visible_rows(v, all.at[i].term, &all.at[i].rows);
+        if (!st && all.at[i].rows) VEC_PUSH(out, all.at[i]);
+    }
     free(all.at);
     return st;
 }

@@ -176,6 +176,7 @@ lmm_status ego_create(const char *dir) {
 void ego_close(ego *e) {
     if (!e) return;
     ego_cache_drop(e);
+    ego_kept_drop(e);
     for (int k = 0; k < EGO_KINDS; k++) sqlite3_finalize(e->insert[k]), sqlite3_finalize(e->text[k]);
     sqlite3_finalize(e->insert_clip);
     if (e->pending) ego_rollback(e);

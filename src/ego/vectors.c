@@ -11,6 +11,8 @@
 
 #include "ego/ego_int.h"
 
+enum { KEPT_MAX = 10000 };
+
 static void add_feature(float *out, const void *bytes, size_t n, float weight) {
     uint64_t h = hash_u64(bytes, n, 17);
     out[h % EGO_WIDTH] += h >> 63 ? weight : -weight;
@@ -51,6 +53,37 @@ lmm_status ego_embed(const lmm_model *encoder, const char *const *texts, int cou
     if (width == EGO_WIDTH) memcpy(out, v, (size_t)count * EGO_WIDTH * sizeof *out);
     else st = LMM_FAIL(LMM_E_SHAPE, "the encoder gives %d numbers a text, the memory keeps %d (MiniLM-L6 fits)", width, EGO_WIDTH);
     free(v);
+    return st;
+}
+
+void ego_kept_drop(ego *e) {
+    strmap_free(e->kept);
+    e->kept = NULL;
+    free(e->kept_x.at);
+    memset(&e->kept_x, 0, sizeof e->kept_x);
+}
+
+static lmm_status keep(ego *e, const char *const *texts, int count) {
+    const char **fresh = mem_new((size_t)count + 1, sizeof *fresh);
+    int n = 0, first = e->kept_x.count / EGO_WIDTH;
+    for (int i = 0; i < count; i++)
+        if (strmap_put(e->kept, texts[i], strlen(texts[i]), first + n)) fresh[n++] = texts[i];
+    float *x = mem_new((size_t)n + 1, EGO_WIDTH * sizeof *x);
+    lmm_status st = n ? ego_embed(e->kept_encoder, fresh, n, x) : LMM_OK;
+    for (int i = 0; !st && i < n * EGO_WIDTH; i++) VEC_PUSH(&e->kept_x, x[i]);
+    if (st) ego_kept_drop(e);
+    free(x), free(fresh);
+    return st;
+}
+
+lmm_status ego_embed_kept(ego *e, const lmm_model *encoder, const char *const *texts, int count, float *out) {
+    if (e->kept && (e->kept_encoder != encoder || strmap_count(e->kept) > KEPT_MAX)) ego_kept_drop(e);
+    if (!e->kept) e->kept = strmap_new();
+    e->kept_encoder = encoder;
+    lmm_status st = keep(e, texts, count);
+    for (int i = 0, at; !st && i < count; i++)
+        if (strmap_get(e->kept, texts[i], strlen(texts[i]), &at))
+            memcpy(out + (size_t)i * EGO_WIDTH, e->kept_x.at + (size_t)at * EGO_WIDTH, EGO_WIDTH * sizeof *out);
     return st;
 }
 

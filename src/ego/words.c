@@ -4,6 +4,7 @@
  * point ("19.9").
  * Chinese, Japanese and Korean text has no spaces: every character is a token, and every pair of neighbours one more in the same place. */
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,14 @@
 
 enum { WORD_MAX = 48 };
 
+/* Information of a word in nats: words below COMMON_FROM ("make") say next to nothing, from COMMON_TO on (one in 8,000) all they can. */
+static const double SEEN_ALL = 258691 /* sense-tagged words WordNet counted */, COMMON_FROM = 4.8, COMMON_TO = 9.0;
+
 /* clang-format off */
 static const char *const stops[] = {
-    "a", "an", "the", "and", "or", "of", "to", "in", "on", "at", "by", "for", "from", "with", "is", "are", "was", "were", "be", "been", "am", "do", "did", "doe",
+    "a", "an", "the", "and", "or", "of", "to", "in", "on", "at", "by", "for", "from", "with", "is", "are", "was", "were", "be", "been", "am", "do", "did", "doe", "doing",
     "i", "me", "my", "we", "us", "our", "you", "your", "he", "she", "it", "they", "them", "his", "her", "their", "that", "thi", "this", "these", "those", "there",
-    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "have", "ha", "had", "has", "so", "as", "if", "then", "than", "up", "out", "into", "over",
+    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "have", "ha", "had", "has", "so", "as", "if", "then", "than", "up", "out", "into", "over", "through", "during",
     "some", "any", "not", "no", "will", "would", "can", "could", "should", "about", "just", "now", "s", "t", "m", "ll", "re", "ve",
     "most", "last", "time", "thing", "one", "of", "us",
 };
@@ -48,13 +52,24 @@ static int by_word(const void *w, const void *row) {
     return order ? order : key[n] != 0;
 }
 
+/* What a table of "word rest" rows says of a word; NULL: nothing. */
+static const char *row_of(const char *const *table, int count, const char *word) {
+    const char *const *row = bsearch(word, table, (size_t)count, sizeof *table, by_word);
+    return row ? strchr(*row, ' ') + 1 : NULL;
+}
+
+double ego_word_tells(const char *token) {
+    const char *seen = row_of(ego_common, ego_common_count, token);
+    double information = log(SEEN_ALL / (seen ? atoi(seen) : 1));
+    return fmax(0.1, fmin(1, (information - COMMON_FROM) / (COMMON_TO - COMMON_FROM)));
+}
+
 /* The stem that stands for w's meaning; w itself when it stands alone. */
 static int canonical(char *w, int n) {
     char key[WORD_MAX + 1];
     snprintf(key, sizeof key, "%.*s", n, w);
-    const char *const *row = bsearch(key, ego_synonyms, (size_t)ego_synonym_count, sizeof *ego_synonyms, by_word);
-    if (!row) return n;
-    const char *head = strchr(*row, ' ') + 1;
+    const char *head = row_of(ego_synonyms, ego_synonyms_count, key);
+    if (!head) return n;
     n = (int)strlen(head);
     memcpy(w, head, (size_t)n);
     return n;
