@@ -7,6 +7,8 @@
 
 enum { NEIGHBOURS = 8, TOKEN_LEAST = 3, TOKEN_MOST = 24, ROWS_LEAST = 3 };
 
+static const double LONE = 0.93; /* several words are rather a phrase of the memory than one word */
+
 /* ---- filling ---- */
 
 typedef struct {
@@ -129,7 +131,7 @@ lmm_status ego_lexicon_near(ego_view *v, const float *x, const ego_near_opts *o,
     for (int i = 0; i < e->lexicon.count; i++) {
         const ego_word *w = &e->lexicon.at[i];
         if ((!o->phrases && strchr(w->term, ' ')) || (o->said && ego_phrase_within(w->term, o->said))) continue;
-        double cosine = (double)ego_vector_dot(&w->vector, x);
+        double cosine = (double)ego_vector_dot(&w->vector, x) * (o->phrases && !strchr(w->term, ' ') ? LONE : 1);
         if (cosine >= o->least) VEC_PUSH(&all, ((ego_near){w->term, cosine, 0}));
     }
     if (all.count) qsort(all.at, (size_t)all.count, sizeof *all.at, by_cosine);
