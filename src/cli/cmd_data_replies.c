@@ -5,7 +5,6 @@
 
 #include "cli/cli.h"
 #include "data/data.h"
-#include "media/media.h"
 
 enum { KEPT, NO_REPLY, EMPTY_TAGS, LEAKS, NO_PICTURE, SMALL_PICTURE, FATE_COUNT };
 enum { SIDE_MIN = 28 };
@@ -20,9 +19,7 @@ static int picture_fate(const tree *row, const char *file) {
     const char *name = tree_str(row, "image", NULL);
     if (!name) return KEPT;
     char *folder = path_dir(file), *path = path_join(folder, name);
-    image im = {0};
-    int fate = image_load(&im, path, 0, NULL) ? NO_PICTURE : im.width < SIDE_MIN || im.height < SIDE_MIN ? SMALL_PICTURE : KEPT;
-    image_free(&im);
+    const int side = picture_side(path), fate = side < 0 ? NO_PICTURE : side < SIDE_MIN ? SMALL_PICTURE : KEPT;
     free(path);
     free(folder);
     return fate;

@@ -48,6 +48,8 @@ void reply_free(solved_reply *r);
 bool reply_leaks(const solved_reply *r); /* the problem speaks of an answer */
 bool tags_empty(const char *text);       /* a tag is closed right behind its opening */
 
+int picture_side(const char *path); /* pixels of the shorter side; -1 when it cannot be read */
+
 /* ---- zip archives (zip.c): stored and deflated entries, no zip64, no encryption ---- */
 
 typedef struct {

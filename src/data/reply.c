@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/data.h"
+#include "media/media.h"
 
 static char *stripped(const char *from, const char *to) {
     char *part = mem_strndup(from, (size_t)(to - from)), *out = python_strip(part);
@@ -71,3 +72,10 @@ bool tags_empty(const char *text) {
 }
 
 bool reply_leaks(const solved_reply *r) { return strstr(r->problem, "Answer:") != NULL; }
+
+int picture_side(const char *path) {
+    image im = {0};
+    int side = image_load(&im, path, 0, NULL) ? -1 : min_int(im.width, im.height);
+    image_free(&im);
+    return side;
+}
