@@ -172,7 +172,7 @@ const aggregation *aggregation_find(const char *name) {
 }
 
 const char *const *aggregation_names(void) {
-    static const char *const names[] = {"mean", "sum_div",  "median",    "perplexity", "macro_mean", "none",      "bypass",   "mme",
-                                        "prf",  "circular", "hallusion", "ratio",      "mmmu",       "videommmu", "captions", NULL};
+    static const char *const names[] = {"mean",     "sum_div",   "median", "perplexity", "macro_mean", "none",     "bypass", "mme", "prf",
+                                        "circular", "hallusion", "ratio",  "mmmu",       "videommmu",  "captions", "wups",   NULL};
     return names;
 }

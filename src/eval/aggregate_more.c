@@ -1,4 +1,4 @@
-/* aggregate_more.c - scores with rules of their own: MME, POPE, MMBench's circular evaluation, HallusionBench, LLaVA-Bench, MMMU, captions. */
+/* aggregate_more.c - scores with rules of their own: MME, POPE, MMBench's circular evaluation, HallusionBench, LLaVA-Bench, MMMU, captions, NExT-QA. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +310,56 @@ static lmm_status captions(const aggregate_in *in, tree **out) {
     return LMM_OK;
 }
 
+/* ---- NExT-QA's open answers ---- */
+
+static bool is_stop_word(const aggregate_in *in, const char *word) {
+    const tree *list = tree_get(in->spec, "stop_words");
+    for (int i = 0; list && i < list->count; i++)
+        if (!strcmp(list->items[i]->text, word)) return true;
+    return false;
+}
+
+/* Base forms without stop words. */
+static char *plain_words(const aggregate_in *in, const wordnet *w, const char *text) {
+    int n;
+    buf b = {0};
+    char **words = py_split(in->mem, regex_sub(in->mem, "[^\\w']+", py_lower(in->mem, text), " ", 0), &n);
+    for (int i = 0; i < n; i++) {
+        const char *base = wordnet_base(w, in->mem, words[i]);
+        if (!is_stop_word(in, words[i]) && !is_stop_word(in, base)) buf_printf(&b, "%s%s", b.size ? " " : "", base);
+    }
+    char *out = scratch_cut(in->mem, b.size ? b.data : "", b.size);
+    buf_free(&b);
+    return out;
+}
+
+/* Questions for a number or a yes (DC, DB) want the same words, all others alike ones; the better of two references counts. */
+static double open_score(const aggregate_in *in, const wordnet *w, const tree *item) {
+    const char *type = tree_str(item, "type", ""), *pred = plain_words(in, w, tree_str(item, "pred", ""));
+    const bool exact = !strcmp(type, "DC") || !strcmp(type, "DB");
+    double best = 0;
+    for (int k = 0; k < 2; k++) {
+        const tree *value = tree_get(item, k ? "second" : "answer");
+        const char *text = value && value->type != TREE_NULL ? py_str(in->mem, value) : "";
+        if (k && !*text) continue;
+        const char *truth = plain_words(in, w, text);
+        best = fmax(best, exact ? !strcmp(pred, truth) : wups(w, in->mem, pred, truth, 0));
+    }
+    return best;
+}
+
+static lmm_status open_wups(const aggregate_in *in, tree **out) {
+    wordnet *w;
+    double sum = 0;
+    const int n = in->items->count;
+    lmm_status st = wordnet_open(&w, tree_str(in->spec, "wordnet", "/usr/share/wordnet"));
+    if (st) return LMM_CONTEXT(st, "WUPS needs WordNet (Debian's wordnet-base)");
+    for (int i = 0; i < n; i++) sum += open_score(in, w, in->items->items[i]);
+    wordnet_close(w);
+    *out = n ? tree_new_real(tree_real(in->spec, "scale", 1) * sum / n) : tree_new(TREE_NULL);
+    return LMM_OK;
+}
+
 const aggregation aggregations_more[] = {
     {"mme", mme},
     {"prf", prf},
@@ -319,5 +369,6 @@ const aggregation aggregations_more[] = {
     {"mmmu", mmmu},
     {"videommmu", videommmu},
     {"captions", captions},
+    {"wups", open_wups},
     {0},
 };

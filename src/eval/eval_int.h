@@ -147,6 +147,8 @@ lmm_status wordnet_open(wordnet **out, const char *dir); /* /usr/share/wordnet o
 void wordnet_close(wordnet *w);
 double wordnet_wup(const wordnet *w, const char *a, const char *b);   /* of the first senses; 0 when a word is unknown or unrelated */
 bool wordnet_synonym(const wordnet *w, const char *a, const char *b); /* share a synset, base forms included */
+/* The word's base form as a noun, else as a verb, an adjective, an adverb; the word itself when it is none. */
+const char *wordnet_base(const wordnet *w, scratch *mem, const char *word);
 double wups(const wordnet *w, scratch *mem, const char *response, const char *truth, double alpha);
 
 /* ---- statistics (stats.c) ---- */

@@ -123,6 +123,14 @@ static int base_forms(const wordnet *w, scratch *mem, int kind, const char *word
     return n;
 }
 
+const char *wordnet_base(const wordnet *w, scratch *mem, const char *word) {
+    const char *forms[12], *shortest = NULL;
+    for (int k = 0; k < KINDS && !shortest; k++)
+        for (int i = 0, n = base_forms(w, mem, k, word, forms, COUNT_OF(forms)); i < n; i++)
+            if (!shortest || strlen(forms[i]) < strlen(shortest)) shortest = forms[i];
+    return shortest ? shortest : word;
+}
+
 static bool first_sense(const wordnet *w, scratch *mem, const char *word, sense *out) {
     const char *forms[12], *low = py_lower(mem, word);
     for (int k = 0; k < KINDS; k++)

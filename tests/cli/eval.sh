@@ -55,6 +55,16 @@ check power sh -c "'$LMM' eval power --effect-size 0.1 --alpha 0.1 --correlation
 check models_listed sh -c "'$LMM' eval models | grep -q '| llava_onevision .*videos.*LlavaOnevisionForConditionalGeneration'"
 check tasks_listed sh -c "'$LMM' eval tasks mmmu_val | grep -q '| mmmu_val'"
 
+# Open answers by WUPS: other words for the same, a second reference, numbers exactly.
+if [ -f /usr/share/wordnet/data.noun ]; then
+    mkdir -p "$tmp/lmms-eval/NExTQA/OE"
+    printf '{"video": "a.mp4", "question": "why?", "answer": "to play", "additional_ref_answer": "catching dogs", "type": "CW"}\n{"video": "a.mp4", "question": "how many?", "answer": "two", "additional_ref_answer": null, "type": "DC"}\n' >"$tmp/lmms-eval/NExTQA/OE/test.jsonl"
+    printf '{"doc_id": 0, "response": "He was catching the dog."}\n{"doc_id": 1, "response": "three"}\n' >"$tmp/open.jsonl"
+    check open_answers sh -c "'$LMM' eval --tasks nextqa_oe_test --data '$tmp' --answers '$tmp/open.jsonl' | grep -q '| nextqa_oe_test .* 50.0000 |'"
+else
+    echo "skip open_answers: no WordNet"
+fi
+
 printf 'task: x\ndataset_path: d\ntest_split: test\ndoc_to_text: question\ndoc_to_target: answers\nmetric_list:\n  - metric: anls\n    aggregation: mean\n    higher_is_better: true\nmetadata:\n  - version: 1.0\n' >"$tmp/theirs.yaml"
 "$LMM" eval tasks import "$tmp/theirs.yaml" -o "$tmp/tasks/x.yaml"
 check imported_task_is_read sh -c "'$LMM' eval tasks --include_path '$tmp/tasks' --json | grep -q '\"name\": \"x\"'"
