@@ -138,6 +138,19 @@ static lmm_status check_answer(const tree *y, const char *name) {
     return tree_check_keys(a, known, name);
 }
 
+/* A metric that no row feeds would have no value: where the answer lists what it feeds, in words and not in templates, it must be one of these. */
+static lmm_status check_fed(const tree *answer, const char *metric, const char *name) {
+    const tree *fed = tree_get(answer, "metrics");
+    if (!fed || fed->type != TREE_LIST || !strcmp(metric, "submission")) return LMM_OK;
+    const char *words[33] = {0};
+    for (int i = 0; i < fed->count && i < 32; i++) {
+        const char *one = fed->items[i]->type == TREE_STRING ? fed->items[i]->text : "";
+        if (strstr(one, "{{") || !strcmp(one, metric)) return LMM_OK;
+        words[i] = one;
+    }
+    return unknown_word(metric, words, "metric", name);
+}
+
 static lmm_status check_metrics(const tree *y, const char *name) {
     const tree *list = tree_get(y, "metric_list");
     if (!list || list->type != TREE_LIST || !list->count)
@@ -147,6 +160,8 @@ static lmm_status check_metrics(const tree *y, const char *name) {
         if (m->type != TREE_MAP || !tree_str(m, "metric", NULL))
             return LMM_FAIL(LMM_E_FORMAT, "%s: every item of 'metric_list' needs a 'metric'", name);
         lmm_status st = tree_check_keys(m, metric_keys, name);
+        if (st) return st;
+        st = check_fed(tree_get(y, "answer"), tree_str(m, "metric", ""), name);
         if (st) return st;
         const char *a = tree_str(m, "aggregation", "mean");
         if (!aggregation_find(a)) return unknown_word(a, aggregation_names(), "aggregation", name);

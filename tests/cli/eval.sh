@@ -71,6 +71,9 @@ check imported_task_is_read sh -c "'$LMM' eval tasks --include_path '$tmp/tasks'
 printf 'task: y\ndoc_to_text: !function utils.f\nprocess_results: !function utils.g\n' >"$tmp/code.yaml"
 refuses code_is_named "doc_to_text, process_results are Python code" "$LMM" eval tasks import "$tmp/code.yaml"
 refuses unknown_task "did you mean 'mmstar'" "$LMM" eval --tasks mmstr --answers "$tmp/first.jsonl"
+sed 's/tiny_choice/tiny_unfed/; s/metric: acc/metric: ac/; s/letters: ABCD,/letters: ABCD, metrics: [acc],/' "$tmp/tasks/tiny.yaml" >"$tmp/tasks/unfed.yaml"
+refuses unknown_metric "unknown metric 'ac' (did you mean 'acc'?)" "$LMM" eval --tasks tiny_unfed --include_path "$tmp/tasks" --data "$tmp" --answers "$tmp/first.jsonl"
+rm "$tmp/tasks/unfed.yaml"
 refuses missing_data "its data is not here" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --data "$tmp"
 refuses few_shots "asked without examples" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --num_fewshot 3
 refuses bad_verbosity "WARNING, ERROR or CRITICAL, not 'LOUD'" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --verbosity LOUD
