@@ -78,7 +78,7 @@ static void run_file(golden *g, const char *dir, const char *name) {
         const tree *c = cases->items[i];
         const rl_check *check = find_check(file, tree_str(c, "group", ""));
         if (!check) skipped++;
-        else golden_check(g, check->run(c), "%s differs", tree_str(c, "id", file));
+        else if (check->run) golden_check(g, check->run(c), "%s differs", tree_str(c, "id", file));
         if (check && check->left_out) golden_skip(g, 1, "%s: %s not compared", tree_str(c, "id", file), check->left_out);
     }
     if (cases && !strcmp(file, "math_verify")) golden_judgement(g, cases);

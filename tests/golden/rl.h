@@ -7,7 +7,7 @@
 
 typedef struct {
     const char *file, *group;
-    bool (*run)(const tree *c); /* one case: does it agree? */
+    bool (*run)(const tree *c); /* one case: does it agree? NULL: it is skipped, and left_out says why */
     const char *left_out;       /* what of the expected numbers is not compared, NULL: nothing; counted as skipped once a case */
 } rl_check;
 extern const rl_check rl_optimizer_checks[], rl_loss_checks[], rl_preference_checks[], rl_logit_checks[], rl_data_checks[],

@@ -176,6 +176,7 @@ static bool trained(const tree *c) {
 const rl_check rl_lora_checks[] = {
     {"lora", "lora", layer, NULL},
     {"lora", "rslora", layer, NULL},
+    {"lora", "dora", NULL, "DoRA: adapters are LoRA and rsLoRA,"},
     {"lora", "init_stats", initial, NULL},
     {"lora", "train_mse_adamw", trained, NULL},
     {0},

@@ -192,6 +192,7 @@ static bool sampling(const tree *c) {
 const rl_check rl_optimizer_checks[] = {
     {"adamw", "torch_adamw", torch_adamw, NULL},
     {"adamw", "hf_loop", hf_loop, NULL},
+    {"adamw", "easyr1_anyprecision_bf16", NULL, "states and weights in bf16: training keeps both in f32,"},
     {"lr_schedules", "linear", schedule_curve, NULL},
     {"lr_schedules", "cosine", schedule_curve, NULL},
     {"lr_schedules", "cosine_with_min_lr", schedule_curve, NULL},
