@@ -132,7 +132,7 @@ static bool is_whole(double x) { return isfinite(x) && fabs(x - nearbyint(x)) <=
 static char *without_commas(char *s) {
     for (bool more = true; more;) {
         more = false;
-        for (size_t i = 1; s[i]; i++)
+        for (size_t i = 1; *s && s[i]; i++)
             if (s[i] == ',' && isdigit((unsigned char)s[i - 1]) && strspn(s + i + 1, "0123456789") == 3) {
                 memmove(s + i, s + i + 1, strlen(s + i));
                 more = true;
