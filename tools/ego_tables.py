@@ -94,6 +94,8 @@ def tables(seed, results):
         print("| %s | %s |" % (name, " | ".join(row)))
     ours = results["ours"]
     traps = sum(r["traps"] for r in ours) or 1
+    if not all("future_chosen_in_control" in r for r in ours):
+        return print("\nNo leak index: ours was measured without --leaks.")
     print("\nTraps %d: the later answer is chosen %d times, %d times from a memory cut off for real (leak index %.2f %%); answers that differ between the two: %d." % (
         traps, sum(r["future_chosen"] for r in ours), sum(r.get("future_chosen_in_control", 0) for r in ours),
         100 * sum(r["future_chosen"] - r.get("future_chosen_in_control", 0) for r in ours) / traps, sum(r.get("answers_changed_by_control", 0) for r in ours)))
