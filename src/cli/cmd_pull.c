@@ -1,6 +1,7 @@
 /* cmd_pull.c - fetches a checkpoint from the hub into its cache, where -m ORG/NAME finds it. */
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -10,7 +11,11 @@ static lmm_status run(const hub_opts *o, const hub_request *r) {
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     lmm_status st = hub_pull(&folder, o, r);
-    if (!st) printf("%s\nuse it as: -m %s\n", folder, r->local_dir ? r->local_dir : r->name);
+    if (!st && strstr(r->name, "datasets/"))
+        printf("%s\n%s\n", folder,
+               r->local_dir ? "lmm eval finds a data set ORG/NAME below its data folder (--data)"
+                            : "--local-dir data/ORG/NAME puts it where lmm eval looks");
+    else if (!st) printf("%s\nuse it as: -m %s\n", folder, r->local_dir ? r->local_dir : r->name);
     free(folder);
     return st;
 }
@@ -36,6 +41,7 @@ lmm_status cmd_pull(int argc, char **argv) {
                   "Fetches a checkpoint from the hub (HF_ENDPOINT, default https://huggingface.co), every file checked against its hash.",
                   "  lmm pull llava-hf/llava-1.5-7b-hf\n  lmm pull org/name-GGUF:Q4_K_M\n  lmm pull org/name@refs/pr/1 --include '*.json' "
                   "--include '*.safetensors'\n"
+                  "  lmm pull datasets/lmms-lab/ai2d --local-dir data/lmms-lab/ai2d\n"
                   "  lmm chat -m llava-hf/llava-1.5-7b-hf --image a.png \"What is shown?\"\n",
                   &done);
     if (!st && !done && words.count != 1) st = LMM_FAIL(LMM_E_ARG, "name one model: ORG/NAME");

@@ -34,16 +34,25 @@ static char *data_path(const eval_task *t, const lmm_eval_opts *o) {
     return below(o->data_dir, file);
 }
 
+/* How to get it: as the task says, else from the hub when its name is one there. */
+static lmm_status no_data(const eval_task *t, const char *path) {
+    const char *fetch = tree_str(tree_get(t->config, "dataset_kwargs"), "fetch", NULL), *name = tree_str(t->config, "dataset_path", "");
+    const char *slash = strchr(name, '/');
+    if (fetch) return LMM_FAIL(LMM_E_IO, "task '%s': its data is not here: '%s'; get it with: %s", t->name, path, fetch);
+    if (slash && !strchr(slash + 1, '/') && !strchr(slash, '.'))
+        return LMM_FAIL(LMM_E_IO, "task '%s': its data is not here: '%s'; get it with: lmm pull datasets/%s --local-dir '%s'", t->name,
+                        path, name, path);
+    return LMM_FAIL(LMM_E_IO, "task '%s': its data is not here: '%s'", t->name, path);
+}
+
 static lmm_status open_data(table *out, char **home, const eval_task *t, const lmm_eval_opts *o) {
     const tree *how = tree_get(t->config, "dataset_kwargs");
-    const char *fetch = tree_str(how, "fetch", NULL), **columns = name_list(tree_get(how, "columns"));
+    const char **columns = name_list(tree_get(how, "columns"));
     char *path = data_path(t, o);
     lmm_status st;
     if (file_is_dir(path)) st = table_salvage_set(out, path, tree_str(t->config, "dataset_name", NULL), split_of(t), 0);
     else if (file_exists(path)) st = table_salvage(out, path, columns, 0);
-    else
-        st = LMM_FAIL(LMM_E_IO, "task '%s': its data is not here: '%s'%s%s", t->name, path, fetch ? "; get it with: " : "",
-                      fetch ? fetch : "");
+    else st = no_data(t, path);
     if (!st) *home = file_is_dir(path) ? mem_strdup(path) : path_dir(path);
     free(path);
     free(columns);

@@ -74,6 +74,7 @@ refuses unknown_task "did you mean 'mmstar'" "$LMM" eval --tasks mmstr --answers
 sed 's/tiny_choice/tiny_unfed/; s/metric: acc/metric: ac/; s/letters: ABCD,/letters: ABCD, metrics: [acc],/' "$tmp/tasks/tiny.yaml" >"$tmp/tasks/unfed.yaml"
 refuses unknown_metric "unknown metric 'ac' (did you mean 'acc'?)" "$LMM" eval --tasks tiny_unfed --include_path "$tmp/tasks" --data "$tmp" --answers "$tmp/first.jsonl"
 rm "$tmp/tasks/unfed.yaml"
+refuses data_of_the_hub "get it with: lmm pull datasets/lmms-lab-encoder/MME --local-dir" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --data "$tmp"
 refuses missing_data "its data is not here" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --data "$tmp"
 refuses few_shots "asked without examples" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --num_fewshot 3
 refuses bad_verbosity "WARNING, ERROR or CRITICAL, not 'LOUD'" "$LMM" eval --tasks mme --answers "$tmp/first.jsonl" --verbosity LOUD

@@ -60,6 +60,9 @@ fails() { # NAME EXIT PATTERN ARGUMENT...: the pull fails with this code and sen
 
 # What should work.
 fresh ok
+if pull datasets/org/model --local-dir "$tmp/set" && diff -r -x .cache -x '.lmm*' "$repo/main" "$tmp/set" >"$tmp/diff" && grep -q 'lmm eval finds' "$tmp/out"; then echo "ok data_set"
+else echo "not ok data_set: $(cat "$tmp/err" "$tmp/diff")"; fi
+fresh ok
 arrives ok
 check links_are_relative test "$(readlink "$cache/snapshots"/*/sub/deep/big.bin)" = "../../../../blobs/$(sha256sum "$repo/main/sub/deep/big.bin" | cut -d ' ' -f 1)"
 check ref test "$(cat "$cache/refs/main")" = "$(basename "$cache"/snapshots/*)"

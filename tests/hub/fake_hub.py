@@ -109,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
                 parts = parts[1:]
             if parts[0] == "api":
                 return self.api(parts[1:], parse_qs(url.query), mode, value)
-            return self.resolve(parts, mode, value)
+            return self.resolve(parts[parts[0] == "datasets":], mode, value)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
