@@ -1,7 +1,5 @@
-/* samples.c - LLaVA conversations as ids and labels (llava.md 6.1, 6.2).
+/* samples.c - LLaVA conversations (records.c) as ids and labels (llava.md 6.1, 6.2).
  *
- * A record: {id, image: "a.png" | ["a.png", ...], video: the same, conversations: [{from: human | gpt, value}, ...]}; role / content are read too. The texts
- * hold a mark <image> or <video> for each; where a record has only videos, both marks mean one, as in LLaVA-Video's data.
  * Targets are found by rendering: the text of a conversation up to an answer is a prefix of the text with it, what follows, through the end token, is
  * trained. "plain" (stage 1) is the picture, the caption and a newline, the caption and newline trained. */
 #include <stdlib.h>
@@ -24,114 +22,6 @@ void sample_set_free(sample_set *s) {
     for (int i = 0; i < s->list.count; i++) sample_free(&s->list.at[i]);
     free(s->list.at);
     *s = (sample_set){0};
-}
-
-/* ---- records as messages ---- */
-
-static const char *turn_role(const tree *turn) {
-    const char *from = tree_str(turn, "from", tree_str(turn, "role", ""));
-    if (!strcmp(from, "human") || !strcmp(from, "user")) return "user";
-    if (!strcmp(from, "gpt") || !strcmp(from, "assistant")) return "assistant";
-    return !strcmp(from, "system") ? "system" : NULL;
-}
-
-static const char *turn_text(const tree *turn) { return tree_str(turn, "value", tree_str(turn, "content", NULL)); }
-
-static void add_text_part(tree *parts, const char *s, size_t n) {
-    if (!n) return;
-    tree *part = tree_new(TREE_MAP);
-    tree_put(part, "type", tree_new_string("text"));
-    tree_put(part, "text", tree_new_text(s, n));
-    tree_add(parts, part);
-}
-
-/* ---- pictures and videos ---- */
-
-static const struct {
-    const char *mark, *type, *key, *keys;
-} kinds[2] = {{"<image>", "image", "image", "images"}, {"<video>", "video", "video", "videos"}};
-
-/* What a record names, taken mark by mark. */
-typedef struct {
-    const tree *record;
-    const char *root;
-    media_list *to;
-    int found[2]; /* marks so far */
-} media_source;
-
-static const tree *named_media(const tree *record, int kind) {
-    const tree *t = tree_get(record, kinds[kind].key);
-    return t ? t : tree_get(record, kinds[kind].keys);
-}
-
-static int media_count(const tree *record, int kind) {
-    const tree *t = named_media(record, kind);
-    return !t ? 0 : t->type == TREE_LIST ? t->count : t->type == TREE_STRING;
-}
-
-/* Kind of a mark in this record's texts. */
-static int mark_kind(const media_source *src, int mark) { return !media_count(src->record, 0) && media_count(src->record, 1) ? 1 : mark; }
-
-static void take_medium(media_source *src, int kind) {
-    int number = src->found[kind]++;
-    const tree *t = named_media(src->record, kind);
-    const tree *name = number >= media_count(src->record, kind) ? NULL : t->type == TREE_LIST ? t->items[number] : t;
-    if (name && name->type == TREE_STRING) VEC_PUSH(src->to, ((media_ref){.path = path_join(src->root, name->text), .video = kind == 1}));
-}
-
-static lmm_status check_media(const media_source *src) {
-    int taken[2] = {0};
-    for (int i = 0; i < src->to->count; i++) taken[src->to->at[i].video]++;
-    for (int k = 0; k < 2; k++)
-        if (src->found[k] != media_count(src->record, k) || src->found[k] != taken[k])
-            return LMM_FAIL(LMM_E_FORMAT, "it names %d %s and has %d %s marks", media_count(src->record, k), k ? "videos" : "pictures",
-                            src->found[k], kinds[k].mark);
-    return LMM_OK;
-}
-
-/* The next mark in the text, NULL: none. */
-static const char *next_mark(const char *text, int *mark) {
-    const char *first = NULL;
-    for (int k = 0; k < 2; k++) {
-        const char *at = strstr(text, kinds[k].mark);
-        if (at && (!first || at < first)) first = at, *mark = k;
-    }
-    return first;
-}
-
-/* "<image>\nWhat?" becomes a picture part and a text part; templates write their own newline after a picture. */
-static tree *turn_message(const char *role, const char *text, media_source *src) {
-    tree *message = tree_new(TREE_MAP), *parts = tree_new(TREE_LIST);
-    int mark = 0;
-    tree_put(message, "role", tree_new_string(role));
-    for (const char *at; (at = next_mark(text, &mark));) {
-        int kind = mark_kind(src, mark);
-        add_text_part(parts, text, (size_t)(at - text));
-        tree *part = tree_new(TREE_MAP);
-        tree_put(part, "type", tree_new_string(kinds[kind].type));
-        tree_put(part, kinds[kind].type, tree_new_string(""));
-        tree_add(parts, part);
-        take_medium(src, kind);
-        text = at + strlen(kinds[mark].mark);
-        if (*text == '\n') text++;
-    }
-    add_text_part(parts, text, strlen(text));
-    tree_put(message, "content", parts);
-    return message;
-}
-
-/* All turns as messages; NULL when the record makes no sense. A first turn that is not human is dropped. */
-static tree *record_messages(media_source *src) {
-    const tree *turns = tree_get(src->record, "conversations");
-    if (!turns || turns->type != TREE_LIST) return NULL;
-    tree *messages = tree_new(TREE_LIST);
-    for (int i = 0; i < turns->count; i++) {
-        const char *role = turn_role(turns->items[i]), *text = turn_text(turns->items[i]);
-        if (!role || !text) return tree_free(messages), NULL;
-        if (i == 0 && !strcmp(role, "assistant")) continue;
-        tree_add(messages, turn_message(role, text, src));
-    }
-    return messages;
 }
 
 /* ---- messages as ids ---- */
@@ -292,7 +182,7 @@ static lmm_status add_record(sample_set *set, const recipe *r, const source *src
     sample s = sample_new(src->d);
     media_source media = {.record = record, .root = src->d->images, .to = &s.media};
     tree *messages = record_messages(&media);
-    lmm_status st = messages ? check_media(&media) : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
+    lmm_status st = messages ? record_media_check(&media) : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
     if (!st) st = r->dpo.llava_layout ? llava_layout_sample(&s, src->m, messages) : build(&s, src, messages);
     tree_free(messages);
     if (!st && r->truncate != TRUNCATE_SKIP && !sample_truncate(&s, r->max_length, r->truncate)) s.label_count = 0;
@@ -376,7 +266,7 @@ static bool mentions_media(const tree *turns) {
 /* A mark and a newline for each picture and video of the record. */
 static void put_marks(buf *b, const tree *record) {
     for (int k = 0; k < 2; k++)
-        for (int i = media_count(record, k); i > 0; i--) buf_printf(b, "%s\n", kinds[k].mark);
+        for (int i = record_media_count(record, k); i > 0; i--) buf_printf(b, "%s\n", medium_kinds[k].mark);
 }
 
 /* The conversation that ends in one of the answers. A prompt without a mark gets one in front for each picture or video, as LLaVA's loader does. */
@@ -393,7 +283,7 @@ static tree *answer_record(const tree *record, const char *answer) {
     }
     add_turns(turns, tree_get(record, answer), "gpt");
     for (int k = 0; k < 2; k++)
-        if (named_media(record, k)) tree_put(one, kinds[k].key, tree_copy(named_media(record, k)));
+        if (record_media(record, k)) tree_put(one, medium_kinds[k].key, tree_copy(record_media(record, k)));
     tree_put(one, "conversations", turns);
     return one;
 }
@@ -490,7 +380,7 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src
     tree *messages = tree_new(TREE_LIST);
     tree_add(messages, turn_message("user", marked.data, &media));
     media_list named = {0};
-    st = check_media(&media);
+    st = record_media_check(&media);
     if (!st) st = messages_render(&text, &named, src->m, messages, &(lmm_prompt_opts){.add_generation_prompt = true});
     if (!st) st = conversation_encode(&s.ids, src->m, text.data, text.size);
     media_list_free(&named);
@@ -510,7 +400,7 @@ static char *without_marks(const char *text) {
     int mark = 0;
     for (const char *at; (at = next_mark(text, &mark)); text = at) {
         buf_put(&b, text, (size_t)(at - text));
-        at += strlen(kinds[mark].mark);
+        at += strlen(medium_kinds[mark].mark);
         if (*at == '\n') at++;
     }
     buf_puts(&b, text);

@@ -121,6 +121,29 @@ void token_grid_weigh(const token_grid *g, batch *b, double divisor);
 void token_grid_spread(const token_grid *g, const double *values, float *out);
 void token_grid_close(token_grid *g);
 
+/* records.c: LLaVA's records as messages. */
+typedef struct {
+    const char *mark, *type, *key, *keys;
+} medium_kind;
+extern const medium_kind medium_kinds[2]; /* pictures, videos */
+/* What a record names, taken mark by mark. */
+typedef struct {
+    const tree *record;
+    const char *root;
+    media_list *to;
+    int found[2]; /* marks so far */
+} media_source;
+const tree *record_media(const tree *record, int kind); /* a name or a list of them, NULL: none */
+int record_media_count(const tree *record, int kind);
+lmm_status record_media_check(const media_source *src); /* as many marks as media */
+const char *turn_role(const tree *turn);                /* "user", "assistant", "system", or NULL */
+const char *turn_text(const tree *turn);                /* NULL: it has none */
+const char *next_mark(const char *text, int *mark);     /* NULL: no further one */
+/* "<image>\nWhat?" becomes a picture part and a text part. tree_free */
+tree *turn_message(const char *role, const char *text, media_source *src);
+/* All turns as messages, tree_free; NULL when the record makes no sense. A first turn that is not human is dropped. */
+tree *record_messages(media_source *src);
+
 /* conversation.c: a conversation as it is learnt; each answer is text [first, end), what the model writes behind the opening of its turn. */
 typedef struct {
     size_t first, end;
