@@ -315,7 +315,7 @@ static lmm_status captions(const aggregate_in *in, tree **out) {
 static bool is_stop_word(const aggregate_in *in, const char *word) {
     const tree *list = tree_get(in->spec, "stop_words");
     for (int i = 0; list && i < list->count; i++)
-        if (!strcmp(list->items[i]->text, word)) return true;
+        if (list->items[i]->type == TREE_STRING && !strcmp(list->items[i]->text, word)) return true;
     return false;
 }
 
