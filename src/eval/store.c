@@ -29,6 +29,16 @@ static lmm_status damaged(const eval_store *s, const char *doing) {
     return LMM_FAIL(LMM_E_IO, "cannot %s the answers in '%s': %s", doing, s->path, sqlite3_errmsg(s->db));
 }
 
+/* Changing to a write-ahead log does not wait for others who open the same new file, whatever the busy timeout: it is tried again. */
+static bool make_tables(sqlite3 *db) {
+    int code = SQLITE_BUSY;
+    for (int tries = 0; tries < 500 && (code == SQLITE_BUSY || code == SQLITE_LOCKED); tries++) {
+        if (tries) sqlite3_sleep(20);
+        code = sqlite3_exec(db, schema, NULL, NULL, NULL);
+    }
+    return code == SQLITE_OK;
+}
+
 lmm_status store_open(eval_store **out, const char *path) {
     char *dir = path_dir(path);
     lmm_status st = dir_make(dir);
@@ -38,8 +48,7 @@ lmm_status store_open(eval_store **out, const char *path) {
     s->path = mem_strdup(path);
     bool fine = sqlite3_open(path, &s->db) == SQLITE_OK;
     if (fine) sqlite3_busy_timeout(s->db, 10000);
-    fine = fine && sqlite3_exec(s->db, schema, NULL, NULL, NULL) == SQLITE_OK &&
-           sqlite3_prepare_v2(s->db, get_sql, -1, &s->get, NULL) == SQLITE_OK &&
+    fine = fine && make_tables(s->db) && sqlite3_prepare_v2(s->db, get_sql, -1, &s->get, NULL) == SQLITE_OK &&
            sqlite3_prepare_v2(s->db, put_sql, -1, &s->put, NULL) == SQLITE_OK;
     if (!fine) {
         st = damaged(s, "open");

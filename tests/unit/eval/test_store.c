@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -76,11 +78,41 @@ static void a_file_that_is_no_store_is_refused_and_left_alone(void **state) {
     free(path);
 }
 
+/* As ranks do, or two runs with one cache: all open the same new file at once and each keeps an answer. */
+static void several_may_open_a_new_store_at_once(void **state) {
+    (void)state;
+    enum { ROUNDS = 10, WRITERS = 6 };
+    for (int round = 0; round < ROUNDS; round++) {
+        char *name = mem_printf("shared-%d.db", round), *path = path_join(folder, name);
+        for (int k = 0; k < WRITERS; k++) {
+            if (fork()) continue;
+            eval_store *s;
+            tree *request = tree_new(TREE_MAP), *answer = tree_new_string("yes");
+            const char key[] = {(char)('a' + k), '\0'};
+            _exit(store_open(&s, path) || store_put(s, key, request, answer, NULL));
+        }
+        int status, failed = 0;
+        for (int k = 0; k < WRITERS; k++) failed += wait(&status) < 0 || status != 0;
+        assert_int_equal(failed, 0);
+        eval_store *s;
+        tree *response, *usage;
+        OK(store_open(&s, path));
+        OK(store_get(s, "f", &response, &usage));
+        assert_string_equal(response->text, "yes");
+        tree_free(response);
+        tree_free(usage);
+        store_close(s);
+        free(path);
+        free(name);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_come_back_to_the_last_bit),
         cmocka_unit_test(the_first_word_of_a_run_stays),
         cmocka_unit_test(a_file_that_is_no_store_is_refused_and_left_alone),
+        cmocka_unit_test(several_may_open_a_new_store_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
