@@ -194,6 +194,20 @@ static const char *type_of(const eval_task *t) {
     return !strcmp(said, "multiple_choice") ? "loglikelihood" : said;
 }
 
+/* A server that answers nothing at all is no result. */
+static lmm_status check_server(const task_run *run) {
+    const char *first = NULL;
+    int failed = 0;
+    for (int i = 0; i < run->count; i++) {
+        const eval_row *r = &run->rows[i];
+        if (r->response && !r->fault) return LMM_OK;
+        if (!r->fault || strcmp(r->fault_key, "request_failed")) continue;
+        if (!failed++) first = r->fault;
+    }
+    return failed ? LMM_FAIL(LMM_E_IO, "task '%s': none of %d questions got an answer; the first: %s", run->task->name, failed, first)
+                  : LMM_OK;
+}
+
 /* This rank's rows. */
 static lmm_status ask_share(asking *a) {
     const lmm_eval_opts *o = a->o;
@@ -222,6 +236,7 @@ lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts 
     st = dist_agree(a.world, st);
     if (!st) st = ask_share(&a);
     if (!st) st = ranks_merge(&a);
+    if (!st && o->chat) st = check_server(run);
     free(a.todo.at);
     tree_free(a.kwargs);
     return st;

@@ -52,26 +52,12 @@ static lmm_status take(void *arg, int64_t id, const lmm_chat_reply *reply) {
     return ask_keep(w->a, (int)id);
 }
 
-/* A server that answers nothing at all is no result. */
-static lmm_status check_any(const asking *a) {
-    const eval_row *first = NULL;
-    if (a->run->recalled) return LMM_OK;
-    for (int i = 0; i < a->todo.count; i++) {
-        const eval_row *r = &a->run->rows[a->todo.at[i].row];
-        if (!r->fault) return LMM_OK;
-        if (!first) first = r;
-    }
-    return LMM_FAIL(LMM_E_IO, "task '%s': none of %d questions got an answer; the first: %s", a->run->task->name, a->todo.count,
-                    first->fault);
-}
-
 lmm_status ask_remote(asking *a, lmm_chat_fn ask, void *self) {
     if (a->likelihood)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "task '%s' asks for likelihoods, which a server of chats does not give", a->run->task->name);
     remote w = {.a = a, .json = mem_new((size_t)a->run->count, sizeof *w.json)};
     w.stops = ask_stops(a->kwargs, &w.stop_count);
     lmm_status st = ask(self, &(lmm_chat_feed){give_next, take, &w});
-    if (!st) st = check_any(a);
     for (int i = 0; i < a->run->count; i++) free(w.json[i]);
     free(w.json);
     free(w.stops);

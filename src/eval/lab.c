@@ -157,7 +157,7 @@ static lmm_status run_task(lab *l, const eval_task *t) {
 static lmm_status run_tasks(lab *l) {
     task_list list = {0};
     char *names;
-    lmm_status st = tasks_chosen(&list, &l->set, &names, l->opts);
+    lmm_status st = dist_agree(l->world, tasks_chosen(&list, &l->set, &names, l->opts));
     for (int i = 0; i < list.count && !st; i++) st = run_task(l, list.at[i]);
     for (int i = 0; i < l->set.all.count && !st && !dist_rank(l->world); i++) {
         const eval_task *g = &l->set.all.at[i];
