@@ -225,7 +225,7 @@ lmm_status ask_rows(task_run *run, const eval_source *from, const lmm_eval_opts 
     a.world = from->world;
     a.pictures = from->pictures;
     a.likelihood = !strcmp(a.type, "loglikelihood");
-    a.from = (visual_source){run->task, &run->data, run->home, o->data_dir ? o->data_dir : "", run->zips, o->chat != NULL};
+    a.from = visuals_of_run(run, o);
     lmm_status st = kwargs_of(&a.kwargs, run->task, o);
     if (!st && o->repeats > 1 && !ask_draws(&a))
         st =

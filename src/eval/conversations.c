@@ -39,7 +39,7 @@ static lmm_status put_media(tree *record, buf *head, const visual_list *visuals,
 }
 
 static lmm_status add_row(writer *w, const task_run *run, int i) {
-    const visual_source from = {run->task, &run->data, run->home, w->opts->data_dir, run->zips, false};
+    const visual_source from = visuals_of_run(run, w->opts);
     const tree *config = run->task->config, *doc = table_row(&run->data, run->first + i);
     const char *system = tree_str(config, "system", NULL);
     tree *vars = row_vars(run->task, doc, w->opts->model), *record = tree_new(TREE_MAP), *turns = tree_new(TREE_LIST);

@@ -347,9 +347,12 @@ typedef struct {
     const archives *zips; /* NULL: none */
     bool inline_files;    /* files become data: URIs, for readers elsewhere */
 } visual_source;
+visual_source visuals_of_run(const task_run *run, const lmm_eval_opts *o);
 void visuals_free(visual_list *v);
 /* vars: row_vars of the row. Rows without a picture give an empty list. */
 lmm_status visuals_of(visual_list *out, const visual_source *from, const tree *row, const tree *vars);
+/* A file that a template names, looked for where pictures are. *text NULL: it is nowhere. free() */
+lmm_status text_beside(char **text, const visual_source *from, const char *source, const tree *vars);
 char *visual_uri(const char *bytes, size_t n); /* data:image/png;base64,... free() */
 bool file_names_video(const char *name);       /* by its ending */
 /* A picture that is a data: URI as a file below `dir` named by its content; NULL when it cannot be written. free() */

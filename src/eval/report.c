@@ -43,7 +43,7 @@ static void put_hashes(tree *t, const tree *doc) {
 
 /* The files that the row shows; pictures inside the table become files below `dir`. */
 static void put_media(tree *t, const task_run *r, const tree *doc, const tree *vars, const lmm_eval_opts *o, const char *dir) {
-    visual_source from = {r->task, &r->data, r->home, o->data_dir ? o->data_dir : "", r->zips, false};
+    const visual_source from = visuals_of_run(r, o);
     visual_list list = {0};
     if (visuals_of(&list, &from, doc, vars)) return;
     tree *files = tree_new(TREE_LIST);

@@ -9,31 +9,6 @@
 
 #include "eval/eval_int.h"
 
-enum { SUBTITLES_MAX = 64 << 20 };
-
-/* Below the data set or the folder of all. free(); NULL: nowhere. */
-static char *find(const visual_source *from, const char *name) {
-    const char *const roots[] = {from->home, from->data_dir};
-    for (size_t i = 0; i < COUNT_OF(roots); i++) {
-        char *path = roots[i] ? path_join(roots[i], name) : NULL;
-        if (path && file_exists(path)) return path;
-        free(path);
-    }
-    return NULL;
-}
-
-static lmm_status read_file(char **text, const visual_source *from, const tree *spec, const tree *vars) {
-    char *name;
-    *text = NULL;
-    lmm_status st = template_render(&name, tree_str(spec, "file", ""), vars);
-    if (st) return st;
-    char *path = find(from, name);
-    if (path) st = file_read(text, NULL, path, SUBTITLES_MAX);
-    free(path);
-    free(name);
-    return st;
-}
-
 /* ---- SubRip ---- */
 
 /* "01:02:03,500" in seconds; -1: none stands there. */
@@ -142,7 +117,7 @@ lmm_status subtitles_add(tree *vars, visual_list *v, const visual_source *from) 
     const tree *spec = tree_get(from->task->config, "subtitles");
     const int interleave = (int)tree_int(spec, "interleave", 0);
     char *text = NULL;
-    lmm_status st = spec ? read_file(&text, from, spec, vars) : LMM_OK;
+    lmm_status st = spec ? text_beside(&text, from, tree_str(spec, "file", ""), vars) : LMM_OK;
     if (!st && interleave > 0) st = add_interleaved(vars, text, v, from, interleave);
     else if (!st && text) st = add_lines(vars, text, v, (int)tree_int(spec, "frames", 32));
     free(text);

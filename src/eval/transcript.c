@@ -7,28 +7,12 @@
 
 #include "eval/eval_int.h"
 
-enum { TEXT_MAX = 16 << 20 };
-
 typedef struct {
     task_run *run;
     const lmm_eval_opts *opts;
     eval_store *store;
     char fingerprint[17]; /* of the speech model */
 } listening;
-
-/* ---- files ---- */
-
-/* *text NULL: there is no such file. */
-static lmm_status read_text(char **text, const task_run *run, const tree *row, const char *source) {
-    char *name;
-    lmm_status st = template_render(&name, source, row);
-    if (st) return st;
-    char *path = path_join(run->home, name);
-    if (file_exists(path)) st = file_read(text, NULL, path, TEXT_MAX);
-    free(path);
-    free(name);
-    return st;
-}
 
 /* ---- a speech model ---- */
 
@@ -75,7 +59,7 @@ static lmm_status hear(char **text, const listening *l, const char *path, int i)
 /* The first video of the row. */
 static lmm_status hear_row(char **text, const listening *l, const tree *row, int i) {
     const task_run *run = l->run;
-    const visual_source from = {run->task, &run->data, run->home, l->opts->data_dir ? l->opts->data_dir : "", run->zips, false};
+    const visual_source from = visuals_of_run(run, l->opts);
     visual_list list = {0};
     tree *vars = row_vars(run->task, row, l->opts->model);
     lmm_status st = visuals_of(&list, &from, row, vars);
@@ -94,6 +78,7 @@ static lmm_status hear_row(char **text, const listening *l, const tree *row, int
 lmm_status transcripts_add(task_run *run, eval_store *store, const lmm_eval_opts *o) {
     const char *source = tree_str(run->task->config, "transcript", NULL);
     if (!source) return LMM_OK;
+    const visual_source from = visuals_of_run(run, o);
     listening l = {.run = run, .opts = o, .store = store};
     if (o->speech) lmm_model_fingerprint(o->speech, l.fingerprint);
     progress *bar = o->speech && !o->quiet ? progress_new("transcripts", run->count, "videos") : NULL;
@@ -102,7 +87,7 @@ lmm_status transcripts_add(task_run *run, eval_store *store, const lmm_eval_opts
         tree *row = run->data.rows->items[run->first + i];
         char *text = NULL;
         if (tree_get(row, "transcript") && !o->speech) continue;
-        st = o->speech ? hear_row(&text, &l, row, i) : read_text(&text, run, row, source);
+        st = o->speech ? hear_row(&text, &l, row, i) : text_beside(&text, &from, source, row);
         if (st && st != LMM_E_MEMORY && st != LMM_E_CANCELLED) st = LMM_OK; /* the prompt says that there is none, the results count it */
         if (text) tree_put(row, "transcript", tree_new_string(text));
         else run->untranscribed++;

@@ -8,11 +8,17 @@
 
 #include "eval/eval_int.h"
 
+enum { TEXT_MAX = 64 << 20 };
+
 typedef struct {
     visual_list *out;
     const visual_source *from;
     const tree *row, *vars;
 } finder;
+
+visual_source visuals_of_run(const task_run *run, const lmm_eval_opts *o) {
+    return (visual_source){run->task, &run->data, run->home, o->data_dir ? o->data_dir : "", run->zips, o->chat != NULL};
+}
 
 void visuals_free(visual_list *v) {
     for (int i = 0; i < v->count; i++) free(v->at[i].url);
@@ -102,6 +108,18 @@ static char *find_file(const visual_source *from, const char *name) {
             if (path) return path;
         }
     return NULL;
+}
+
+lmm_status text_beside(char **text, const visual_source *from, const char *source, const tree *vars) {
+    char *name;
+    *text = NULL;
+    lmm_status st = template_render(&name, source, vars);
+    if (st) return st;
+    char *path = find_file(from, name);
+    if (path) st = file_read(text, NULL, path, TEXT_MAX);
+    free(path);
+    free(name);
+    return st;
 }
 
 static lmm_status add_file(finder *f, const char *name) {
