@@ -78,12 +78,16 @@ lmm_status table_open(table *out, const char *path, const char *const *columns, 
     return open_file(out, path, columns, limit, NULL);
 }
 
+/* Takes the faults. */
+static lmm_status with_faults(table *out, lmm_status st, table_faults *faults) {
+    if (st) return table_faults_free(faults), st;
+    out->faults = *faults;
+    return LMM_OK;
+}
+
 lmm_status table_salvage(table *out, const char *path, const char *const *columns, int64_t limit) {
     table_faults faults = {0};
-    lmm_status st = open_file(out, path, columns, limit, &faults);
-    if (st) return table_faults_free(&faults), st;
-    out->faults = faults;
-    return LMM_OK;
+    return with_faults(out, open_file(out, path, columns, limit, &faults), &faults);
 }
 
 /* ---- folders ---- */
@@ -142,16 +146,13 @@ static int narrow(paths *p, const char *word) {
     return kept;
 }
 
-/* Adds the rows of a file; its faults move behind those that are there. */
+/* Adds the rows of a file; its faults count from the first row of all. */
 static lmm_status add_file(tree *rows, const char *path, int64_t limit, table_faults *faults) {
     table part;
-    lmm_status st = faults ? table_salvage(&part, path, NULL, limit) : table_open(&part, path, NULL, limit);
+    const int before = faults ? faults->count : 0;
+    lmm_status st = open_file(&part, path, NULL, limit, faults);
     if (st) return st;
-    for (int i = 0; i < part.faults.count; i++) {
-        table_fault *f = &part.faults.at[i];
-        VEC_PUSH(faults, ((table_fault){rows->count + f->first, f->count, f->why}));
-        f->why = NULL;
-    }
+    for (int i = before; faults && i < faults->count; i++) faults->at[i].first += rows->count;
     for (int k = 0; k < part.count; k++) {
         tree_add(rows, part.rows->items[k]);
         part.rows->items[k] = tree_new(TREE_NULL);
@@ -185,10 +186,7 @@ lmm_status table_open_set(table *out, const char *dir, const char *config, const
 
 lmm_status table_salvage_set(table *out, const char *dir, const char *config, const char *split, int64_t limit) {
     table_faults faults = {0};
-    lmm_status st = open_set(out, dir, config, split, limit, &faults);
-    if (st) return table_faults_free(&faults), st;
-    out->faults = faults;
-    return LMM_OK;
+    return with_faults(out, open_set(out, dir, config, split, limit, &faults), &faults);
 }
 
 void table_close(table *t) {

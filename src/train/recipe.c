@@ -10,6 +10,19 @@ static char *resolve(const recipe *r, const char *path) { return path ? path_joi
 
 lmm_status recipe_bad(const recipe *r, const char *key, const char *what) { return LMM_FAIL(LMM_E_ARG, "%s: '%s' %s", r->path, key, what); }
 
+lmm_status recipe_word(const recipe *r, const tree *map, const char *key, const char *const *names, int *index) {
+    const char *word = tree_str(map, key, names[0]);
+    buf must = {0};
+    buf_puts(&must, "must be ");
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(word, names[i])) return buf_free(&must), *index = i, LMM_OK;
+        buf_printf(&must, "%s%s", !i ? "" : names[i + 1] ? ", " : " or ", names[i]);
+    }
+    lmm_status st = recipe_bad(r, key, must.data);
+    buf_free(&must);
+    return st;
+}
+
 /* A number within bounds; absent gives the fallback. */
 lmm_status recipe_number(const recipe *r, const tree *map, const char *key, double fallback, double low, double high, double *out) {
     const tree *t = tree_get(map, key);
@@ -208,11 +221,11 @@ static lmm_status read_schedule(recipe *r, const tree *t) {
 }
 
 static lmm_status read_truncate(recipe *r, const tree *t) {
-    static const char *const names[] = {"skip", "keep_start", "keep_end"}; /* in truncation's order */
-    const char *name = tree_str(t, "truncate", names[0]);
-    for (int i = 0; i < (int)COUNT_OF(names); i++)
-        if (!strcmp(name, names[i])) return r->truncate = (truncation)i, LMM_OK;
-    return recipe_bad(r, "truncate", "must be skip, keep_start or keep_end");
+    static const char *const names[] = {"skip", "keep_start", "keep_end", NULL}; /* in truncation's order */
+    int index;
+    lmm_status st = recipe_word(r, t, "truncate", names, &index);
+    if (!st) r->truncate = (truncation)index;
+    return st;
 }
 
 static lmm_status read_loop(recipe *r, const tree *t) {

@@ -13,11 +13,11 @@ static bool listed(const char *name, const char *const *names) {
 }
 
 static lmm_status read_divergence(recipe *r, const tree *d) {
-    static const char *const names[] = {"reverse_kl", "forward_kl", "js", "alpha"}; /* in dpo_divergence's order */
-    const char *name = tree_str(d, "divergence", names[0]);
-    for (int i = 0; i < (int)COUNT_OF(names); i++)
-        if (!strcmp(name, names[i])) return r->dpo.divergence = (dpo_divergence)i, LMM_OK;
-    return recipe_bad(r, "divergence", "must be reverse_kl, forward_kl, js or alpha");
+    static const char *const names[] = {"reverse_kl", "forward_kl", "js", "alpha", NULL}; /* in dpo_divergence's order */
+    int index;
+    lmm_status st = recipe_word(r, d, "divergence", names, &index);
+    if (!st) r->dpo.divergence = (dpo_divergence)index;
+    return st;
 }
 
 lmm_status recipe_dpo_read(recipe *r, const tree *t) {

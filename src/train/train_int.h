@@ -46,6 +46,8 @@ extern const algorithm algorithm_sft, algorithm_dpo, algorithm_grpo;
 /* ---- reading a recipe (recipe.c): each fails with a sentence that names file and key ---- */
 
 lmm_status recipe_bad(const recipe *r, const char *key, const char *what);
+/* The place of a word in a list with NULL at the end; absent is its first. */
+lmm_status recipe_word(const recipe *r, const tree *map, const char *key, const char *const *names, int *index);
 lmm_status recipe_number(const recipe *r, const tree *map, const char *key, double fallback, double low, double high, double *out);
 lmm_status recipe_integer(const recipe *r, const tree *map, const char *key, int fallback, int low, int high, int *out);
 lmm_status recipe_keys(const recipe *r, const tree *map, const char *section, const char *const *known);

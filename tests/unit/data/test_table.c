@@ -63,6 +63,28 @@ static void other_lines_are_salvaged(void **state) {
     done(path);
 }
 
+static void faults_of_a_folder_count_from_its_first_row(void **state) {
+    (void)state;
+    char *dir = mem_printf("/tmp/lmm-table-%d-set", (int)getpid()), *one = path_join(dir, "a-test.jsonl"),
+         *two = path_join(dir, "b-test.jsonl");
+    static const char first[] = "{\"a\": 1}\n{\"a\": 2}\n", second[] = "{\"a\": 3}\nno\n{\"a\": 5}\n";
+    table t;
+    assert_int_equal(dir_make(dir), LMM_OK);
+    assert_int_equal(file_write(one, first, strlen(first)), LMM_OK);
+    assert_int_equal(file_write(two, second, strlen(second)), LMM_OK);
+    assert_int_equal(table_salvage_set(&t, dir, NULL, "test", 0), LMM_OK);
+    assert_int_equal(t.count, 5);
+    assert_int_equal(t.faults.count, 1);
+    assert_int_equal(t.faults.at[0].first, 3);
+    assert_int_equal(tree_int(table_row(&t, 4), "a", 0), 5);
+    table_close(&t);
+    assert_int_equal(table_open_set(&t, dir, NULL, "test", 0), LMM_E_FORMAT);
+    assert_int_equal(dir_remove(dir), LMM_OK);
+    free(two);
+    free(one);
+    free(dir);
+}
+
 static void a_bad_line_is_named(void **state) {
     (void)state;
     char *path = write_file("c.jsonl", "{\"a\": 1}\n{\"a\": \n");
@@ -84,11 +106,9 @@ static void a_row_of_the_wrong_length_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(list_rows_get_names),
-        cmocka_unit_test(lines_are_rows_and_a_limit_holds),
-        cmocka_unit_test(other_lines_are_salvaged),
-        cmocka_unit_test(a_bad_line_is_named),
-        cmocka_unit_test(a_row_of_the_wrong_length_is_named),
+        cmocka_unit_test(list_rows_get_names),      cmocka_unit_test(lines_are_rows_and_a_limit_holds),
+        cmocka_unit_test(other_lines_are_salvaged), cmocka_unit_test(faults_of_a_folder_count_from_its_first_row),
+        cmocka_unit_test(a_bad_line_is_named),      cmocka_unit_test(a_row_of_the_wrong_length_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
