@@ -228,6 +228,14 @@ static lmm_status read_truncate(recipe *r, const tree *t) {
     return st;
 }
 
+static lmm_status read_grouping(recipe *r, const tree *t) {
+    static const char *const names[] = {"none", "length", "modality", NULL}; /* in grouping's order */
+    int index;
+    lmm_status st = recipe_word(r, t, "group_by", names, &index);
+    if (!st) r->group_by = (grouping)index;
+    return st;
+}
+
 static lmm_status read_loop(recipe *r, const tree *t) {
     double seed, steps;
     lmm_status st = recipe_number(r, t, "seed", 0, 0, 9007199254740992.0, &seed);
@@ -237,6 +245,7 @@ static lmm_status read_loop(recipe *r, const tree *t) {
     if (!st) st = recipe_number(r, t, "epochs", 1, 0, 1e6, &r->epochs);
     if (!st) st = recipe_integer(r, t, "max_length", 1 << 20, 1, 1 << 24, &r->max_length);
     if (!st) st = read_truncate(r, t);
+    if (!st) st = read_grouping(r, t);
     if (!st) st = recipe_integer(r, t, "broken_max", 0, 0, 1 << 30, &r->broken_max);
     if (!st) st = recipe_integer(r, t, "save_every", 500, 1, 1 << 30, &r->save_every);
     if (!st) st = recipe_integer(r, t, "log_every", 10, 1, 1 << 30, &r->log_every);
@@ -249,9 +258,10 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run",        "seed",  "model",  "train",      "data",       "evaluate",  "augment",   "batch",
-                                        "accumulate", "steps", "epochs", "max_length", "broken_max", "recompute", "optimizer", "schedule",
-                                        "lora",       "dpo",   "grpo",   "save_every", "log_every",  "keep",      "truncate",  NULL};
+    static const char *const known[] = {"run",       "seed",       "model",    "train",  "data",       "evaluate",   "augment",
+                                        "batch",     "accumulate", "steps",    "epochs", "max_length", "broken_max", "recompute",
+                                        "optimizer", "schedule",   "lora",     "dpo",    "grpo",       "save_every", "log_every",
+                                        "keep",      "truncate",   "group_by", NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = recipe_keys(r, t, "", known);

@@ -14,6 +14,8 @@
 /* ---- recipe (recipe.c): a YAML file, every key checked ---- */
 
 typedef enum { TRUNCATE_SKIP, TRUNCATE_KEEP_START, TRUNCATE_KEEP_END } truncation;
+/* What the samples of a batch have in common: nothing, micro batches of like length, all with pictures or all without (grouping.c). */
+typedef enum { GROUP_NONE, GROUP_LENGTH, GROUP_MODALITY } grouping;
 typedef enum { TURNS_SEQUENCE, TURNS_INDEPENDENT } turn_mode;
 typedef struct {
     char *path, *images; /* LLaVA JSON or JSONL; the folder the names of its pictures and videos start in */
@@ -94,6 +96,7 @@ typedef struct {
     recipe_grpo grpo;
     uint64_t seed;
     int batch, accumulate; /* samples a micro batch; micro batches a step */
+    grouping group_by;
     int64_t steps;         /* 0: from epochs */
     double epochs;
     double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip, clip_norm; /* lr_part 0: lr */

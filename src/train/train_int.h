@@ -13,6 +13,8 @@ typedef struct {
     int *at;
 } order;
 int order_at(order *o, const trainer *t, int64_t k);
+/* grouping.c: lays out a shuffled epoch of n items, `before` of which came in earlier epochs, in batches of micros * each; length[item] < 0: text only. */
+void order_grouped(int *at, int n, const int *length, int micros, int each, int64_t before, rng *r);
 
 /* What one micro batch came to. */
 typedef struct {

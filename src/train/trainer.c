@@ -7,6 +7,18 @@
 
 /* ---- one step ---- */
 
+static void group(order *o, const trainer *t, rng *r) {
+    const int items = t->samples.list.count / t->samples_each, n = t->epoch_samples.count;
+    int *length = mem_new((size_t)items, sizeof *length);
+    for (int i = 0; i < items; i++) {
+        const sample *s = &t->samples.list.at[i * t->samples_each];
+        for (int k = 0; k < t->samples_each; k++) length[i] += s[k].ids.count;
+        if (t->r.group_by == GROUP_MODALITY && !s->media.count) length[i] = -length[i];
+    }
+    order_grouped(o->at, n, length, t->r.accumulate, t->r.batch, o->epoch * n, r);
+    free(length);
+}
+
 int order_at(order *o, const trainer *t, int64_t k) {
     int n = t->epoch_samples.count;
     if (o->epoch != k / n) {
@@ -14,6 +26,7 @@ int order_at(order *o, const trainer *t, int64_t k) {
         memcpy(o->at, t->epoch_samples.at, (size_t)n * sizeof *o->at);
         rng r = rng_make(t->r.seed, 0x6f72646572u + (uint64_t)o->epoch);
         rng_shuffle(&r, o->at, n);
+        if (t->r.group_by) group(o, t, &r);
     }
     return o->at[k % n];
 }
