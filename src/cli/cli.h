@@ -29,7 +29,7 @@ typedef struct {
     MORE_MODEL_OPTS(a)
 #define MORE_MODEL_OPTS(a) \
     {"--mmproj", OPT_STRING, &(a)->projector, 0, 0, "FILE", "tower and projector of a LLaVA whose -m is a GGUF file, in another one (default: the mmproj*.gguf beside it; none: text only)"}, \
-    {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA adapter over the model (PEFT's layout)"}, \
+    {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA or DoRA adapter over the model (PEFT's layout)"}, \
     {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
     {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
     {"--reference", OPT_STRING, &(a)->reference, 0, 0, "NAME", "whose preparation of pictures: hf or original (default: as the checkpoint was published)"}, \

@@ -22,7 +22,7 @@ lmm_status cmd_merge(int argc, char **argv) {
     const opt table[] = {MODEL_OPTS(&a), {"-o|--out", OPT_STRING, &out, 0, 0, "DIR", "the merged model's folder"}, {0}};
     bool done;
     lmm_status st = cli_parse(table, argc, argv, NULL, "lmm merge -m MODEL --adapter DIR -o OUT",
-                              "Adds a LoRA adapter into the weights of its model (f32).",
+                              "Adds a LoRA or DoRA adapter into the weights of its model (f32).",
                               "  lmm merge -m models/base --adapter runs/lora/final -o models/tuned\n", &done);
     if (!st && !done) st = run(&a, out);
     opts_free(table);

@@ -145,5 +145,6 @@ lmm_status lmm_detokenize(const lmm_model *m, const int *ids, int count, bool sk
 lmm_status lmm_model_adapt(lmm_model *m, const char *dir) {
     if (!m->net->has_decoder) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' has no decoder to adapt", m->path);
     m->version++;
-    return LMM_CONTEXT(lora_load(&m->net->params, &m->net->adapters, dir, &m->net->lora), "adapter '%s'", dir);
+    net *n = m->net;
+    return LMM_CONTEXT(lora_load(&n->params, &n->adapters, dir, &n->lora, m->runtime->k, m->runtime->pool), "adapter '%s'", dir);
 }

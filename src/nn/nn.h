@@ -81,25 +81,31 @@ tensor *nn_norm(cx *c, const norm *n, tensor *x);
 /* ---- adapters (lora.c) ---- */
 
 struct adapter {
-    param *a, *b; /* (r, in), (out, r) */
+    param *a, *b;     /* (r, in), (out, r) */
+    param *magnitude; /* (out): DoRA's; NULL: LoRA */
+    tensor length;    /* (out), with a magnitude: of the rows of W + scale B A (lora_measure); owned */
     float scale;
 };
+void adapter_free(adapter *a); /* its parameters stay */
 typedef struct {
     int rank;
     double alpha;
-    bool rslora;
+    bool rslora, dora;
     const char *const *targets; /* module names such as "q_proj"; none: every linear of the decoder's blocks */
     int target_count;
 } lora_config;
-/* Puts an adapter beside every targeted linear of the decoder; its parameters join `adapters`, which must outlive `base`'s use. B starts at zero: nothing changes yet. */
-lmm_status lora_attach(const param_set *base, param_set *adapters, const lora_config *l, uint64_t seed);
-tensor *lora_add(cx *c, const adapter *a, tensor *x, tensor *y); /* y + scale * B (A x) */
-/* Adds every adapter to its weight (those that own f32 values). The adapters stay: drop them after. */
+/* Puts an adapter beside every targeted linear of the decoder; its parameters join `adapters`, which must outlive `base`'s use. B starts at zero and magnitudes at the
+ * lengths of W's rows: nothing changes yet. `threads` may be NULL here and below. */
+lmm_status lora_attach(const param_set *base, param_set *adapters, const lora_config *l, uint64_t seed, const kernels *k, pool *threads);
+tensor *lora_linear(cx *c, const linear *l, tensor *x); /* of a linear with an adapter */
+/* DoRA: measures the rows of W + scale B A. To be called whenever A or B have changed. */
+void lora_measure(const param_set *base, const kernels *k, pool *threads);
+/* Makes every adapter part of its weight (those that own f32 values). The adapters stay: drop them after. */
 void lora_merge(const param_set *base);
 /* PEFT's layout: adapter_config.json and adapter_model.safetensors in dir. `model`: base_model_name_or_path. */
 lmm_status lora_save(const param_set *base, const param_set *adapters, const lora_config *l, const char *model, const char *dir);
 /* Attaches what the folder holds; out may be NULL. */
-lmm_status lora_load(const param_set *base, param_set *adapters, const char *dir, lora_config *out);
+lmm_status lora_load(const param_set *base, param_set *adapters, const char *dir, lora_config *out, const kernels *k, pool *threads);
 
 /* ---- rotary positions (rope.c) ---- */
 

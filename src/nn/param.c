@@ -17,7 +17,7 @@ void param_set_free(param_set *s) {
         free(p->key);
         free(p->owned);
         free(p->grad_owned);
-        free(p->adapter);
+        adapter_free(p->adapter);
         free(p);
     }
     free(s->list.at);
@@ -192,8 +192,7 @@ linear linear_part(cx *c, const linear *l, int first, int count) {
 }
 
 tensor *nn_linear(cx *c, const linear *l, tensor *x) {
-    tensor *y = op_linear(c, x, l->w, l->b);
-    return l->of && l->of->adapter ? lora_add(c, l->of->adapter, x, y) : y;
+    return l->of && l->of->adapter ? lora_linear(c, l, x) : op_linear(c, x, l->w, l->b);
 }
 
 norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ...) {

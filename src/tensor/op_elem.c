@@ -1,4 +1,4 @@
-/* op_elem.c - elementwise ops: add, scale, SwiGLU and the activations. */
+/* op_elem.c - elementwise ops: add, scales, SwiGLU and the activations. */
 #include <math.h>
 #include <string.h>
 
@@ -106,6 +106,70 @@ static const op OP_SCALE_EXP = {"scale_exp", scale_exp_forward, scale_exp_backwa
 tensor *op_scale_exp(cx *c, tensor *x, tensor *log_scale) {
     LMM_ASSERT(tensor_count(log_scale) == 1, "scale_exp: %" PRId64 " scales", tensor_count(log_scale));
     return cx_apply(c, (node){.op = &OP_SCALE_EXP, .out = cx_new(c, x->nd, x->ne), .in = {x, log_scale}});
+}
+
+/* ---- columns by a gain over a length ---- */
+
+static void factors(float *f, const tensor *gain, const tensor *length) {
+    for (int64_t i = 0; i < tensor_count(gain); i++) f[i] = tensor_f32(gain)[i] / tensor_f32(length)[i];
+}
+
+static void cols_scale_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    for (int64_t r = first; r < last; r++) j->k->mul(j->y + r * j->cols, j->a + r * j->cols, j->b, j->cols);
+}
+
+static void cols_scale_forward(cx *c, node *n) {
+    tensor *x = n->in[0];
+    factors(n->scratch, n->in[1], n->in[2]);
+    job j = {.k = c->k, .y = n->out->data, .a = x->data, .b = n->scratch, .cols = tensor_cols(x)};
+    parallel_for(c->pool, tensor_rows(x), grain_rows(j.cols), cols_scale_rows, &j);
+}
+
+static void cols_scale_grad_rows(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    for (int64_t r = first; r < last; r++)
+        for (int64_t i = 0; i < j->cols; i++) j->y[r * j->cols + i] += j->d[r * j->cols + i] * j->b[i];
+}
+
+/* z: sums of dy x over the rows in their order, cut over columns. */
+static void gain_grad_cols(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    for (int64_t i = first; i < last; i++) j->z[i] = 0.0f;
+    for (int64_t r = 0; r < j->n; r++)
+        for (int64_t i = first; i < last; i++) j->z[i] += j->d[r * j->cols + i] * j->a[r * j->cols + i];
+    for (int64_t i = first; i < last; i++) j->y[i] += j->z[i] / j->b[i];
+}
+
+static void cols_scale_backward(cx *c, node *n) {
+    tensor *x = n->in[0], *gain = n->in[1], *length = n->in[2];
+    job j = {.k = c->k, .a = x->data, .d = n->out->grad, .n = tensor_rows(x), .cols = tensor_cols(x)};
+    if (x->wants_grad) {
+        factors(n->scratch, gain, length);
+        j.y = x->grad, j.b = n->scratch;
+        parallel_for(c->pool, j.n, grain_rows(j.cols), cols_scale_grad_rows, &j);
+    }
+    if (!gain->wants_grad) return;
+    j.y = gain->grad, j.b = length->data, j.z = n->scratch;
+    parallel_for(c->pool, j.cols, 64, gain_grad_cols, &j);
+}
+
+static const op OP_COLS_SCALE = {"cols_scale", cols_scale_forward, cols_scale_backward, false};
+
+tensor *op_cols_scale(cx *c, tensor *x, tensor *gain, tensor *length) {
+    LMM_ASSERT(tensor_count(gain) == tensor_cols(x) && tensor_count(length) == tensor_cols(x),
+               "cols_scale: %" PRId64 " columns, %" PRId64 " gains, %" PRId64 " lengths", tensor_cols(x), tensor_count(gain),
+               tensor_count(length));
+    LMM_ASSERT(!length->wants_grad, "cols_scale: %s", "lengths are constants");
+    size_t scratch = (size_t)tensor_cols(x) * sizeof(float);
+    return cx_apply(c, (node){.op = &OP_COLS_SCALE,
+                              .out = cx_new(c, x->nd, x->ne),
+                              .in = {x, gain, length},
+                              .scratch_forward = scratch,
+                              .scratch_backward = scratch});
 }
 
 /* ---- SwiGLU ---- */

@@ -154,7 +154,9 @@ tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b);
 tensor *op_add(cx *c, tensor *a, tensor *b); /* b may have fewer rows: row r of a meets row r % rows(b) */
 tensor *op_scale(cx *c, tensor *x, float s);
 tensor *op_scale_exp(cx *c, tensor *x, tensor *log_scale); /* x * exp(log_scale), a scalar parameter (CLIP's logit_scale) */
-tensor *op_swiglu(cx *c, tensor *gate, tensor *up);        /* silu(gate) * up */
+/* Column j times gain[j] / length[j]; length is a constant without a gradient, never 0 (DoRA). */
+tensor *op_cols_scale(cx *c, tensor *x, tensor *gain, tensor *length);
+tensor *op_swiglu(cx *c, tensor *gate, tensor *up); /* silu(gate) * up */
 typedef enum { ACT_SILU, ACT_GELU_ERF, ACT_GELU_TANH, ACT_GELU_QUICK, ACT_RELU, ACT_COUNT } activation;
 tensor *op_act(cx *c, tensor *x, activation a);          /* the gelus and relu; ACT_SILU only inside op_swiglu */
 bool activation_find(const char *name, activation *out); /* "gelu", "quick_gelu", "gelu_pytorch_tanh", "silu" ... as configs spell them */

@@ -170,7 +170,7 @@ static lmm_status read_augment(recipe *r, const tree *t) {
 }
 
 static lmm_status read_lora(recipe *r, const tree *t) {
-    static const char *const known[] = {"rank", "alpha", "rslora", "targets", NULL};
+    static const char *const known[] = {"rank", "alpha", "rslora", "dora", "targets", NULL};
     const tree *l = tree_get(t, "lora"), *targets = tree_get(l, "targets");
     if (!l) return LMM_OK;
     lmm_status st = recipe_keys(r, l, "lora", known);
@@ -178,6 +178,7 @@ static lmm_status read_lora(recipe *r, const tree *t) {
     if (!st) st = recipe_number(r, l, "alpha", 16, 1e-6, 1e6, &r->lora.alpha);
     if (st) return st;
     r->lora.rslora = tree_bool(l, "rslora", false);
+    r->lora.dora = tree_bool(l, "dora", false);
     if (tree_get(t, "train")) return recipe_bad(r, "train", "cannot be used with 'lora': the adapters of the decoder learn alone");
     if (targets && targets->type != TREE_LIST) return recipe_bad(r, "targets", "must list module names: [q_proj, v_proj]");
     r->lora_targets = mem_new((size_t)(targets ? targets->count : 0) + 1, sizeof *r->lora_targets);

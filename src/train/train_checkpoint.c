@@ -329,7 +329,9 @@ lmm_status train_restore(const char *dir, lmm_model *m, optim *o) {
     free(path);
     if (!st) o->step = tree_int(state, "optimizer_step", 0);
     tree_free(state);
-    if (!st) st = m->net->lora.rank ? lora_load(&m->net->params, &m->net->adapters, dir, NULL) : load_weights(m, dir);
+    net *n = m->net;
+    const lmm_runtime *r = m->runtime;
+    if (!st) st = n->lora.rank ? lora_load(&n->params, &n->adapters, dir, NULL, r->k, r->pool) : load_weights(m, dir);
     if (!st) st = load_optim(o, dir);
     return LMM_CONTEXT(st, "resuming from '%s'", dir);
 }
@@ -342,7 +344,7 @@ static lmm_status merge(net *n) {
     }
     lora_merge(&n->params);
     for (int i = 0; i < n->params.list.count; i++) {
-        free(n->params.list.at[i]->adapter);
+        adapter_free(n->params.list.at[i]->adapter);
         n->params.list.at[i]->adapter = NULL;
     }
     param_set_free(&n->adapters);

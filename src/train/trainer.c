@@ -179,6 +179,7 @@ static lmm_status train_step(trainer *t, order *o, step_report *out) {
     out->lr = schedule_at(&t->rate, t->step);
     double scale = t->r.clip > 0 && out->grad_norm > t->r.clip ? t->r.clip / (out->grad_norm + 1e-6) : 1.0;
     st = optim_step(&t->opt, out->lr, scale);
+    if (t->r.lora.dora) lora_measure(&t->model->net->params, t->runtime->k, t->runtime->pool);
     t->model->version++;
     t->step++;
     return st || !t->way->end_step ? st : t->way->end_step(t, out->metric);

@@ -53,10 +53,10 @@ static bool takes_part(const net *n, const param *p) {
 static lmm_status own_adapters(trainer *t) {
     net *n = t->model->net;
     n->lora = t->r.lora;
-    lmm_status st = lora_attach(&n->params, &n->adapters, &t->r.lora, t->r.seed);
+    lmm_status st = lora_attach(&n->params, &n->adapters, &t->r.lora, t->r.seed, t->runtime->k, t->runtime->pool);
     for (int i = 0; i < n->adapters.list.count && !st; i++) {
         st = param_own(n->adapters.list.at[i], true);
-        if (!st) st = optim_add(&t->opt, n->adapters.list.at[i], 1.0, t->r.weight_decay);
+        if (!st) st = optim_add(&t->opt, n->adapters.list.at[i], 1.0, param_decays(n->adapters.list.at[i]) ? t->r.weight_decay : 0.0);
     }
     return st;
 }

@@ -36,8 +36,8 @@ static void set_values(param *p, const tree *t) {
     free(v);
 }
 
-static void bench_open(bench *b, const tree *c, int rank, double alpha, bool rslora) {
-    const tree *W = tree_get(c, "W"), *bias = tree_get(c, "bias");
+static void bench_open(bench *b, const tree *c) {
+    const tree *W = tree_get(c, "W"), *bias = tree_get(c, "bias"), *config = tree_get(c, "config");
     *b = (bench){0};
     lmm_runtime_open(&b->runtime, 1, NULL);
     arena_open(&b->mem, 1 << 22, "test");
@@ -55,9 +55,12 @@ static void bench_open(bench *b, const tree *c, int rank, double alpha, bool rsl
         b->bias = tensor_make(DT_F32, 1, (int64_t[]){bias->count}, b->bias_values);
         b->layer.b = &b->bias;
     }
-    lora_attach(&b->base, &b->adapters, &(lora_config){.rank = rank, .alpha = alpha, .rslora = rslora}, 7);
-    param_own(b->adapters.list.at[0], true);
-    param_own(b->adapters.list.at[1], true);
+    const lora_config l = {.rank = (int)real(config, "r"),
+                           .alpha = real(config, "lora_alpha"),
+                           .rslora = tree_bool(config, "use_rslora", false),
+                           .dora = tree_bool(config, "use_dora", false)};
+    lora_attach(&b->base, &b->adapters, &l, 7, b->c.k, NULL);
+    for (int i = 0; i < b->adapters.list.count; i++) param_own(b->adapters.list.at[i], true);
 }
 
 static void bench_close(bench *b) {
@@ -92,11 +95,14 @@ static tensor *weighted_sum(cx *c, tensor *y, const tensor *grad_y) {
 }
 
 static bool layer(const tree *c) {
-    const tree *config = tree_get(c, "config"), *expect = tree_get(c, "expect"), *X = tree_get(c, "x");
+    const tree *expect = tree_get(c, "expect"), *X = tree_get(c, "x");
     bench b;
-    bench_open(&b, c, (int)real(config, "r"), real(config, "lora_alpha"), tree_bool(config, "use_rslora", false));
-    set_values(b.adapters.list.at[0], tree_get(c, "A"));
-    set_values(b.adapters.list.at[1], tree_get(c, "B"));
+    bench_open(&b, c);
+    const adapter *a = b.w->adapter;
+    set_values(a->a, tree_get(c, "A"));
+    set_values(a->b, tree_get(c, "B"));
+    if (a->magnitude) set_values(a->magnitude, tree_get(c, "dora_magnitude"));
+    lora_measure(&b.base, b.c.k, NULL);
     float *xv = floats(X), *gv = floats(tree_get(c, "grad_y"));
     int64_t n = X->count, in = X->items[0]->count, out = b.w->t.ne[0];
     float *xg = mem_new((size_t)(n * in), sizeof *xg);
@@ -105,8 +111,9 @@ static bool layer(const tree *c) {
     tensor *y = nn_linear(&b.c, &b.layer, &x);
     bool same = near_floats(tensor_f32(y), tree_get(expect, "y"));
     tape_backward(&b.c, weighted_sum(&b.c, y, &g), 1.0f);
-    same = same && near_floats(xg, tree_get(expect, "grad_x")) && near_floats(b.adapters.list.at[0]->t.grad, tree_get(expect, "grad_A")) &&
-           near_floats(b.adapters.list.at[1]->t.grad, tree_get(expect, "grad_B"));
+    same = same && near_floats(xg, tree_get(expect, "grad_x")) && near_floats(a->a->t.grad, tree_get(expect, "grad_A")) &&
+           near_floats(a->b->t.grad, tree_get(expect, "grad_B")) &&
+           (!a->magnitude || near_floats(a->magnitude->t.grad, tree_get(expect, "grad_magnitude")));
     lora_merge(&b.base);
     same = same && near_floats(b.w->t.data, tree_get(expect, "merged_weight"));
     free(xg), free(xv), free(gv);
@@ -122,7 +129,8 @@ static bool initial(const tree *c) {
     p->name = mem_strdup("llm.layers.0.x_proj.weight"), p->key = mem_strdup("x_proj.weight"), p->part = PART_DECODER;
     p->t = tensor_make(DT_F32, 2, (int64_t[]){out, in}, p->owned = mem_new((size_t)(in * out), sizeof(float)));
     VEC_PUSH(&base.list, p);
-    bool same = lora_attach(&base, &adapters, &(lora_config){.rank = (int)real(config, "r"), .alpha = 8}, 3) == LMM_OK;
+    bool same =
+        lora_attach(&base, &adapters, &(lora_config){.rank = (int)real(config, "r"), .alpha = 8}, 3, &kernels_generic, NULL) == LMM_OK;
     const float *a = same ? adapters.list.at[0]->t.data : NULL, *z = same ? adapters.list.at[1]->t.data : NULL;
     double most = 0, sum = 0;
     int64_t n = same ? tensor_count(&adapters.list.at[0]->t) : 0;
@@ -138,7 +146,7 @@ static bool initial(const tree *c) {
 static bool trained(const tree *c) {
     const tree *config = tree_get(c, "config"), *steps = tree_at(c, "expect.trajectory"), *X = tree_get(c, "x");
     bench b;
-    bench_open(&b, c, (int)real(config, "r"), real(config, "lora_alpha"), false);
+    bench_open(&b, c);
     set_values(b.adapters.list.at[0], tree_get(c, "A0"));
     optim o;
     optim_open(&o, NULL, 0.9, 0.999, 1e-8);
@@ -176,7 +184,7 @@ static bool trained(const tree *c) {
 const rl_check rl_lora_checks[] = {
     {"lora", "lora", layer, NULL},
     {"lora", "rslora", layer, NULL},
-    {"lora", "dora", NULL, "DoRA: adapters are LoRA and rsLoRA,"},
+    {"lora", "dora", layer, NULL},
     {"lora", "init_stats", initial, NULL},
     {"lora", "train_mse_adamw", trained, NULL},
     {0},

@@ -90,6 +90,15 @@ static void oracle_scale_exp(const op_row *r, double **in, double *y) {
     for (int64_t i = 0; i < in_count(r, 0); i++) y[i] = in[0][i] * exp(in[1][0]);
 }
 
+static tensor *run_cols_scale(cx *c, const op_row *r, tensor **in, int first, int count) {
+    (void)r, (void)first, (void)count;
+    return op_cols_scale(c, in[0], in[1], in[2]);
+}
+
+static void oracle_cols_scale(const op_row *r, double **in, double *y) {
+    for (int64_t i = 0, C = in_cols(r, 0); i < in_count(r, 0); i++) y[i] = in[0][i] * in[1][i % C] / in[2][i % C];
+}
+
 static tensor *run_swiglu(cx *c, const op_row *r, tensor **in, int first, int count) {
     (void)r, (void)first, (void)count;
     return op_swiglu(c, in[0], in[1]);
@@ -456,6 +465,7 @@ static const op_row op_rows[] = {
     {"add_broadcast",          run_add,         oracle_add,         {X(75, 301), W(3, 301)},                          75, 3,     1, 25,          .samples = 24},
     {"scale",                  run_scale,       oracle_scale,       {X(70, 301)},                                     70, 1,     1, 1,           .samples = 24},
     {"scale_exp",              run_scale_exp,   oracle_scale_exp,   {X(70, 301), {.nd = 1, .ne = {1}, .grad = true}}, 70, 1,     3, 3,           .samples = 24},
+    {"cols_scale",             run_cols_scale,  oracle_cols_scale,  {X(70, 301), GAIN(301), {.nd = 1, .ne = {301}, .shift = 3.0f}}, 70, 1, 2, 72, .samples = 24},
     {"swiglu",                 run_swiglu,      oracle_swiglu,      {X(40, 301), X(40, 301)},                         40, 1,     4, 8,           .samples = 24},
     {"act_gelu_erf",           run_act,         oracle_act,         {X(40, 301)},                                     40, 1,     4, 8,           .samples = 24, .pick = ACT_GELU_ERF},
     {"act_gelu_tanh",          run_act,         oracle_act,         {X(40, 301)},                                     40, 1,     4, 8,           .samples = 24, .pick = ACT_GELU_TANH},
