@@ -57,7 +57,7 @@ static lmm_status mark_rows(ego_view *v, const char *text, const lmm_model *enco
     ego *e = ego_view_store(v);
     ego_query q = {0};
     double *score = mem_new((size_t)e->docs.count + 1, sizeof *score), sum = 0;
-    ego_ranking r = {0};
+    ego_ranking r = {.most = most};
     lmm_status st = ego_query_of(&q, v, encoder, text, !all_words);
     for (int i = 0; !st && i < q.count; i++) {
         sum += q.at[i].weight;
@@ -65,8 +65,7 @@ static lmm_status mark_rows(ego_view *v, const char *text, const lmm_model *enco
     }
     for (int d = 0; !st && d < e->docs.count; d++)
         if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) ego_ranking_add(&r, e, d, score[d]);
-    ego_ranking_sort(&r);
-    for (int i = 0; i < r.count && i < most; i++) taken[r.at[i].doc] = true;
+    for (int i = 0; i < r.count; i++) taken[r.at[i].doc] = true;
     free(r.at), free(score);
     ego_query_free(&q);
     return st;

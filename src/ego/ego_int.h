@@ -32,6 +32,18 @@ typedef struct {
     ego_vector vector;
 } ego_word;
 
+/* A person in the rows of the memory, and whom its rows show with them; a row counts once for each time it says so. */
+typedef struct {
+    int64_t id;
+    char *name;
+    ego_postings rows;
+} ego_tie;
+typedef struct {
+    int64_t id;
+    ego_postings rows;
+    VEC(ego_tie) ties; /* by id */
+} ego_acquaintance;
+
 /* The vector of a summary, kept for the next question. */
 typedef struct {
     int64_t id;
@@ -50,6 +62,7 @@ struct ego {
     VEC(ego_doc) docs;
     strmap *term;
     VEC(ego_postings) postings;
+    VEC(ego_acquaintance) people;
     VEC(ego_word) lexicon; /* sorted by term */
     VEC(ego_seg_vector) segments;
     strmap *kept; /* text -> vector of kept_x */
@@ -73,6 +86,8 @@ int ego_doc_find(const ego *e, int64_t key);                           /* -1 whe
 lmm_status ego_text(ego *e, int64_t key, char **text, char **speaker); /* free both */
 /* Rows whose text or speaker holds the token, ascending; on loan until the next write. */
 lmm_status ego_postings_of(ego *e, const char *term, ego_postings *out);
+/* The rows of an entity; on loan until the next write or the next call. */
+lmm_status ego_acquaintance_of(ego *e, int64_t entity, const ego_acquaintance **out);
 
 /* synonyms.c: "stem head" sorted by stem; the index holds heads. */
 extern const char *const ego_synonyms[];
@@ -95,6 +110,13 @@ void ego_kept_drop(ego *e);
 lmm_status ego_embed_kept(ego *e, const lmm_model *encoder, const char *const *texts, int count, float *out);
 void ego_vector_pack(ego_vector *v, int64_t key, const float *x);
 float ego_vector_dot(const ego_vector *v, const float *x);
+/* A vector to be compared with every row: the sum is one of integers, so it is the same in any order of adding. */
+typedef struct {
+    int16_t q[EGO_WIDTH];
+    double scale;
+} ego_probe;
+void ego_probe_of(ego_probe *p, const float *x);
+double ego_probe_dot(const ego_probe *p, const ego_vector *v);
 lmm_status ego_vectors_append(ego *e, const ego_vector *v, int count, int64_t at);
 /* Whether the memory's vectors are of the kind this encoder (NULL: hashed words) gives. */
 bool ego_vectors_fit(ego *e, const lmm_model *encoder);
@@ -201,7 +223,11 @@ typedef struct {
     double score;
     int64_t t0;
 } ego_scored;
-typedef VEC(ego_scored) ego_ranking;
+typedef struct {
+    ego_scored *at;
+    int count, capacity;
+    int most; /* the best so many are kept, 0: all */
+} ego_ranking;
 void ego_ranking_add(ego_ranking *r, const ego *e, int doc, double score);
 void ego_ranking_sort(ego_ranking *r); /* best first, of equals the later row */
 

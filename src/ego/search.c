@@ -18,7 +18,27 @@ static int by_score(const void *a, const void *b) {
     return (x->doc < y->doc) - (x->doc > y->doc);
 }
 
-void ego_ranking_add(ego_ranking *r, const ego *e, int doc, double score) { VEC_PUSH(r, ((ego_scored){doc, score, e->docs.at[doc].t0})); }
+/* Puts the worst of the heap below `at` on its place. */
+static void sift(ego_ranking *r, int at) {
+    for (int child; (child = 2 * at + 1) < r->count; at = child) {
+        if (child + 1 < r->count && by_score(&r->at[child + 1], &r->at[child]) > 0) child++;
+        if (by_score(&r->at[at], &r->at[child]) >= 0) return;
+        ego_scored x = r->at[at];
+        r->at[at] = r->at[child], r->at[child] = x;
+    }
+}
+
+/* From `most` rows on they are a heap with the worst on top: of a million rows nearly all are passed over by one comparison. */
+void ego_ranking_add(ego_ranking *r, const ego *e, int doc, double score) {
+    ego_scored x = {doc, score, e->docs.at[doc].t0};
+    if (!r->most || r->count < r->most) {
+        VEC_PUSH(r, x);
+        for (int i = r->count / 2 - 1; r->count == r->most && i >= 0; i--) sift(r, i);
+    } else if (by_score(&x, &r->at[0]) < 0) {
+        r->at[0] = x;
+        sift(r, 0);
+    }
+}
 
 void ego_ranking_sort(ego_ranking *r) {
     if (r->count) qsort(r->at, (size_t)r->count, sizeof *r->at, by_score);
@@ -29,11 +49,6 @@ static bool in_spans(const ego_doc *d, const ego_spans *spans) {
     for (int i = 0; i < spans->count; i++)
         if (d->t1 >= spans->at[i].from && d->t0 <= spans->at[i].to) return true;
     return false;
-}
-
-static void cut(ego_ranking *r, int most) {
-    ego_ranking_sort(r);
-    r->count = min_int(r->count, most);
 }
 
 static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *spans, ego_ranking *out) {
@@ -61,11 +76,13 @@ static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *span
 static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opts *o, ego_ranking *out) {
     ego *e = ego_view_store(v);
     float x[EGO_WIDTH];
+    ego_probe probe;
     if (!ego_vectors_fit(e, o->encoder)) return LMM_OK; /* vectors of another kind say nothing: words alone decide */
     lmm_status st = ego_embed(o->encoder, &text, 1, x);
+    if (!st) ego_probe_of(&probe, x);
     for (int d = 0; !st && d < e->docs.count; d++) {
         const ego_vector *q = ego_vector_at(e, d);
-        if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) ego_ranking_add(out, e, d, (double)ego_vector_dot(q, x));
+        if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) ego_ranking_add(out, e, d, ego_probe_dot(&probe, q));
     }
     return st;
 }
@@ -73,60 +90,47 @@ static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opt
 /* ---- people: rows they are in, and rows of those seen with them ---- */
 
 typedef struct {
-    int64_t id;
-    char *name;
-    int count;
+    const ego_tie *tie;
+    int count; /* visible rows */
 } companion;
-typedef VEC(companion) companions;
 
 static int by_company(const void *a, const void *b) {
     const companion *x = a, *y = b;
-    return x->count != y->count ? (x->count < y->count) - (x->count > y->count) : strcmp(x->name, y->name);
+    return x->count != y->count ? (x->count < y->count) - (x->count > y->count) : strcmp(x->tie->name, y->tie->name);
 }
 
 /* Adds `weight` to the visible rows a person is in. */
 static lmm_status score_person(ego_view *v, int64_t person, double weight, double *score) {
-    ego *e = ego_view_store(v);
-    sqlite3_stmt *s;
-    lmm_status st = ego_prepare(e, &s, "SELECT doc FROM obs WHERE entity_id = ?1");
-    if (st) return st;
-    sqlite3_bind_int64(s, 1, person);
-    while (sqlite3_step(s) == SQLITE_ROW) {
-        int d = ego_doc_find(e, sqlite3_column_int64(s, 0));
-        if (d >= 0 && ego_view_sees(v, d)) score[d] += weight;
-    }
-    sqlite3_finalize(s);
-    return LMM_OK;
+    const ego_acquaintance *a;
+    lmm_status st = ego_acquaintance_of(ego_view_store(v), person, &a);
+    for (int i = 0; !st && i < a->rows.count; i++)
+        if (ego_view_sees(v, a->rows.doc[i])) score[a->rows.doc[i]] += weight;
+    return st;
 }
 
-/* Whom visible rows show with a person; free each name and .at. */
-static lmm_status companions_of(ego_view *v, int64_t person, companions *out) {
-    ego *e = ego_view_store(v);
-    sqlite3_stmt *s;
-    lmm_status st = ego_prepare(e, &s, "SELECT dst, name, doc FROM edge JOIN entity ON entity.id = dst WHERE src = ?1 ORDER BY dst");
-    if (st) return st;
-    sqlite3_bind_int64(s, 1, person);
-    while (sqlite3_step(s) == SQLITE_ROW) {
-        int64_t id = sqlite3_column_int64(s, 0);
-        int d = ego_doc_find(e, sqlite3_column_int64(s, 2));
-        if (d < 0 || !ego_view_sees(v, d)) continue;
-        if (!out->count || out->at[out->count - 1].id != id)
-            VEC_PUSH(out, ((companion){id, mem_strdup((const char *)sqlite3_column_text(s, 1)), 0}));
-        out->at[out->count - 1].count++;
+/* Whom visible rows show with a person, most often first; free(*out). */
+static companion *companions_of(ego_view *v, const ego_acquaintance *a, int *count) {
+    companion *c = mem_new((size_t)a->ties.count + 1, sizeof *c);
+    *count = 0;
+    for (int i = 0; i < a->ties.count; i++) {
+        companion x = {&a->ties.at[i], 0};
+        for (int k = 0; k < x.tie->rows.count; k++) x.count += ego_view_sees(v, x.tie->rows.doc[k]);
+        if (x.count) c[(*count)++] = x;
     }
-    sqlite3_finalize(s);
-    if (out->count) qsort(out->at, (size_t)out->count, sizeof *out->at, by_company);
-    return LMM_OK;
+    if (*count) qsort(c, (size_t)*count, sizeof *c, by_company);
+    return c;
 }
 
 static lmm_status score_with_company(ego_view *v, int64_t person, double *score) {
-    companions c = {0};
-    lmm_status st = score_person(v, person, 1.0, score);
-    if (!st) st = companions_of(v, person, &c);
-    for (int i = 0; !st && i < c.count && i < COMPANIONS; i++)
-        st = score_person(v, c.at[i].id, 0.5 * c.at[i].count / (c.at[i].count + 20.0), score);
-    for (int i = 0; i < c.count; i++) free(c.at[i].name);
-    free(c.at);
+    const ego_acquaintance *a;
+    lmm_status st = ego_acquaintance_of(ego_view_store(v), person, &a);
+    if (!st) st = score_person(v, person, 1.0, score);
+    if (st) return st;
+    int count;
+    companion *c = companions_of(v, a, &count);
+    for (int i = 0; !st && i < count && i < COMPANIONS; i++)
+        st = score_person(v, c[i].tie->id, 0.5 * c[i].count / (c[i].count + 20.0), score);
+    free(c);
     return st;
 }
 
@@ -150,39 +154,42 @@ static lmm_status rank_people(ego_view *v, const char *text, const ego_spans *sp
     return st;
 }
 
-static void fuse(double *total, ego_ranking *r, double weight) {
-    cut(r, LIST_MAX);
-    for (int i = 0; i < r->count; i++) total[r->at[i].doc] += weight / (RRF_K + i + 1);
-    free(r->at);
-    *r = (ego_ranking){0};
+/* Adds a list by its ranks; of the same row's places the sum counts. */
+static void fuse(ego_ranking *total, const ego *e, ego_ranking *r, double weight) {
+    ego_ranking_sort(r);
+    for (int i = 0; i < r->count; i++) {
+        int at = 0;
+        while (at < total->count && total->at[at].doc != r->at[i].doc) at++;
+        if (at == total->count) ego_ranking_add(total, e, r->at[i].doc, 0);
+        total->at[at].score += weight / (RRF_K + i + 1);
+    }
+    r->count = 0;
 }
 
 static lmm_status fused(ego_view *v, const char *query, const ego_search_opts *o, ego_ranking *out) {
     ego *e = ego_view_store(v);
-    double *total = mem_new((size_t)e->docs.count + 1, sizeof *total);
-    ego_ranking r = {0};
+    ego_ranking r = {.most = LIST_MAX}, all = {0};
     lmm_status st = rank_bm25(v, query, o->spans, &r);
-    fuse(total, &r, 1.0);
+    fuse(&all, e, &r, 1.0);
     if (!st) st = rank_dense(v, query, o, &r);
-    fuse(total, &r, 0.8);
+    fuse(&all, e, &r, 0.8);
     if (!st) st = rank_people(v, query, o->spans, &r);
-    fuse(total, &r, 0.3);
+    fuse(&all, e, &r, 0.3);
     for (int i = 0; !st && i < o->also_count; i++) {
         st = rank_bm25(v, o->also[i], o->spans, &r);
-        fuse(total, &r, 0.5);
+        fuse(&all, e, &r, 0.5);
     }
-    for (int d = 0; !st && d < e->docs.count; d++)
-        if (total[d] > 0) ego_ranking_add(out, e, d, total[d]);
-    free(total);
+    for (int i = 0; !st && i < all.count; i++) ego_ranking_add(out, e, all.at[i].doc, all.at[i].score);
+    free(all.at), free(r.at);
     return st;
 }
 
 lmm_status ego_search(ego_view *v, const char *query, const ego_search_opts *o, ego_hits *out) {
-    ego_ranking r = {0};
+    ego_ranking r = {.most = o->count ? o->count : 10};
     lmm_status st = o->rank == EGO_BM25    ? rank_bm25(v, query, o->spans, &r)
                     : o->rank == EGO_DENSE ? rank_dense(v, query, o, &r)
                                            : fused(v, query, o, &r);
-    cut(&r, o->count ? o->count : 10);
+    ego_ranking_sort(&r);
     for (int i = 0; !st && i < r.count; i++) st = ego_view_hit(v, r.at[i].doc, r.at[i].score, out);
     free(r.at);
     return st;

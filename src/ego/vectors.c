@@ -1,7 +1,7 @@
 /* vectors.c - sentence vectors: int8 with one scale a row, in one append-only file that readers map.
  *
- * The file is a plain array of records; how many of them count is in the database, so bytes behind a killed append are never read. A dot product over
- * 40,000 rows takes half a millisecond: no index. Without a model, words and pairs of letters are hashed into the same 384 numbers. */
+ * The file is a plain array of records; how many of them count is in the database, so bytes behind a killed append are never read. There is no
+ * index: a query is multiplied in integers with every row, 40,000 in half a millisecond, ten years of a life in a tenth of a second. Without a model, words and pairs of letters are hashed into the same 384 numbers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -98,6 +98,20 @@ float ego_vector_dot(const ego_vector *v, const float *x) {
     float sum = 0;
     for (int i = 0; i < EGO_WIDTH; i++) sum += (float)v->q[i] * x[i];
     return sum * v->scale;
+}
+
+void ego_probe_of(ego_probe *p, const float *x) {
+    float top = 0;
+    for (int i = 0; i < EGO_WIDTH; i++) top = fmaxf(top, fabsf(x[i]));
+    /* 384 products of at most 127 * 32767 stay below 2^31. */
+    for (int i = 0; i < EGO_WIDTH; i++) p->q[i] = top > 0 ? (int16_t)lrintf(x[i] * 32767.0f / top) : 0;
+    p->scale = (double)top / 32767.0;
+}
+
+double ego_probe_dot(const ego_probe *p, const ego_vector *v) {
+    int32_t sum = 0;
+    for (int i = 0; i < EGO_WIDTH; i++) sum += p->q[i] * (int16_t)v->q[i];
+    return sum * p->scale * (double)v->scale;
 }
 
 static lmm_status arena_file(ego *e, int flags, int *fd) {

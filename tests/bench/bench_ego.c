@@ -109,6 +109,13 @@ int main(int argc, char **argv) {
     start = time_now();
     check(ego_build(e, &(ego_build_opts){.quiet = true}, &r));
     printf("build %.1f s\n", time_now() - start);
+    ego_close(e);
+    check(ego_open(&e, dir));
+    ego_view *v;
+    start = time_now();
+    check(ego_view_open(&v, e, "A1_Alice", INT64_MAX / 4));
+    ego_view_close(v);
+    printf("open %.1f s\n", time_now() - start);
     reads(e, asks, false);
     reads(e, asks, true);
     ego_close(e);
