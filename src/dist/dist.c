@@ -8,7 +8,7 @@
 #include <mpi.h>
 #endif
 
-enum { SLICE = 1 << 19 }; /* floats a message: bounds the receive buffers to SLICE a rank */
+enum { SLICE = 1 << 19 }; /* values a message: bounds the receive buffers to SLICE floats a rank */
 
 struct dist {
     int rank, count;
@@ -34,10 +34,10 @@ lmm_status dist_share(dist *d, void *all, size_t size) {
     return mpi_status(MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, (int)size, MPI_BYTE, MPI_COMM_WORLD), "sharing a record");
 }
 
-/* Sends to every other rank `send(rank)` and receives from it at the same time; counts may be 0. */
+/* Sends to every other rank `send(rank)` and receives from it at the same time; sizes may be 0. */
 typedef struct {
-    float *at;
-    int count;
+    void *at;
+    int size; /* bytes */
 } piece;
 
 static lmm_status exchange(dist *d, const piece *send, const piece *receive) {
@@ -45,8 +45,8 @@ static lmm_status exchange(dist *d, const piece *send, const piece *receive) {
     int n = 0, code = MPI_SUCCESS;
     for (int r = 0; r < d->count && code == MPI_SUCCESS; r++) {
         if (r == d->rank) continue;
-        if (receive[r].count) code = MPI_Irecv(receive[r].at, receive[r].count, MPI_FLOAT, r, 1, MPI_COMM_WORLD, &wait[n++]);
-        if (send[r].count && code == MPI_SUCCESS) code = MPI_Isend(send[r].at, send[r].count, MPI_FLOAT, r, 1, MPI_COMM_WORLD, &wait[n++]);
+        if (receive[r].size) code = MPI_Irecv(receive[r].at, receive[r].size, MPI_BYTE, r, 1, MPI_COMM_WORLD, &wait[n++]);
+        if (send[r].size && code == MPI_SUCCESS) code = MPI_Isend(send[r].at, send[r].size, MPI_BYTE, r, 1, MPI_COMM_WORLD, &wait[n++]);
     }
     if (code == MPI_SUCCESS) code = MPI_Waitall(n, wait, MPI_STATUSES_IGNORE);
     free(wait);
@@ -85,8 +85,8 @@ static lmm_status world_open(dist *d) {
 #else
 
 typedef struct {
-    float *at;
-    int count;
+    void *at;
+    int size; /* bytes */
 } piece;
 
 lmm_status dist_share(dist *d, void *all, size_t size) { return (void)d, (void)all, (void)size, LMM_OK; }
@@ -141,9 +141,8 @@ static int64_t longest(const int64_t *first, int count) {
 static lmm_status sum_slice(dist *d, float *data, const int64_t *first, int64_t offset, piece *send, piece *receive, float **at) {
     const int own = slice_count(first, d->rank, offset);
     for (int r = 0; r < d->count; r++) {
-        send[r] = (piece){data + first[r] + offset, slice_count(first, r, offset)};
-        receive[r] = (piece){d->received + (size_t)r * SLICE, own};
-        at[r] = receive[r].at;
+        send[r] = (piece){data + first[r] + offset, slice_count(first, r, offset) * (int)sizeof(float)};
+        receive[r] = (piece){at[r] = d->received + (size_t)r * SLICE, own * (int)sizeof(float)};
     }
     lmm_status st = exchange(d, send, receive);
     if (st || !own) return st;
@@ -166,14 +165,18 @@ lmm_status dist_sum(dist *d, float *data, const int64_t *first) {
     return st;
 }
 
-lmm_status dist_spread(dist *d, float *data, const int64_t *first) {
+static piece piece_of(void *data, size_t item, const int64_t *first, int rank, int64_t offset) {
+    return (piece){(char *)data + (size_t)(first[rank] + offset) * item, slice_count(first, rank, offset) * (int)item};
+}
+
+lmm_status dist_spread(dist *d, void *data, size_t item, const int64_t *first) {
     if (dist_count(d) == 1) return LMM_OK;
     piece *send = mem_new((size_t)d->count * 2, sizeof *send), *receive = send + d->count;
     lmm_status st = LMM_OK;
     for (int64_t offset = 0, n = longest(first, d->count); offset < n && !st; offset += SLICE) {
         for (int r = 0; r < d->count; r++) {
-            send[r] = (piece){data + first[d->rank] + offset, slice_count(first, d->rank, offset)};
-            receive[r] = (piece){data + first[r] + offset, slice_count(first, r, offset)};
+            send[r] = piece_of(data, item, first, d->rank, offset);
+            receive[r] = piece_of(data, item, first, r, offset);
         }
         st = exchange(d, send, receive);
     }

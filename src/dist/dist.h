@@ -23,8 +23,8 @@ lmm_status dist_share(dist *d, void *all, size_t size);
 /* The ranges [first[r], first[r + 1]) cut an array that every rank has; first has dist_count + 1 entries. Rank r's range becomes the sum over
  * all ranks there, the rest keeps its values. */
 lmm_status dist_sum(dist *d, float *data, const int64_t *first);
-/* The reverse: every rank gets every range from the rank it belongs to. */
-lmm_status dist_spread(dist *d, float *data, const int64_t *first);
+/* The reverse: every rank gets every range from the rank it belongs to. Values of `item` bytes, at most 4. */
+lmm_status dist_spread(dist *d, void *data, size_t item, const int64_t *first);
 /* LMM_OK when st is LMM_OK on every rank; else every rank fails, the healthy ones naming the first that did not. */
 lmm_status dist_agree(dist *d, lmm_status st);
 

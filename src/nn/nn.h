@@ -26,7 +26,7 @@ typedef struct {
     char *key;  /* as the checkpoint spells it, kept for saving */
     model_part part;
     tensor t;    /* data: the mapped file, or `owned` */
-    void *owned; /* f32 copy made by param_own, or by initialisation */
+    void *owned; /* copy made by param_own (f32) or param_own_bf16, or by initialisation (f32) */
     float *grad_owned;
     adapter *adapter; /* of a linear's weight: LoRA (lora.c), or NULL */
     init_rule init;   /* how it would begin */
@@ -39,7 +39,10 @@ param *param_find(const param_set *s, const char *name);
 int64_t param_total(const param_set *s); /* number of values */
 /* Gives the parameter its own f32 values (converted exactly) and a zeroed gradient: what training needs. */
 lmm_status param_own(param *p, bool with_grad);
-bool param_decays(const param *p); /* weight decay applies: matrices, but no norms, biases, position tables */
+/* The same with values rounded to bf16, and a gradient in f32. Only for what may be narrow. */
+lmm_status param_own_bf16(param *p);
+bool param_may_be_narrow(const param *p); /* matrices: op_linear and op_rows_get alone read f16, bf16 and blocks; the small rest is f32 */
+bool param_decays(const param *p);        /* weight decay applies: matrices, but no norms, biases, position tables */
 
 /* Where parameters come from: a checkpoint under canonical names, or initialisation (checkpoint NULL), where every tensor draws from its own
  * random stream, named by its name: adding one changes no other. */

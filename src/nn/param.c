@@ -45,26 +45,45 @@ static void widen(float *to, const tensor *t) {
     }
 }
 
+static lmm_status own_grad(param *p) {
+    void *grad;
+    lmm_status st = p->grad_owned ? LMM_OK : mem_try(&grad, (size_t)tensor_count(&p->t) * sizeof(float), p->name);
+    if (!st && !p->grad_owned) p->t.grad = p->grad_owned = grad;
+    p->t.wants_grad = !st;
+    return st;
+}
+
 lmm_status param_own(param *p, bool with_grad) {
-    size_t size = (size_t)tensor_count(&p->t) * sizeof(float);
     if (!p->owned) {
         void *data;
-        lmm_status st = mem_try(&data, size, p->name);
+        lmm_status st = mem_try(&data, (size_t)tensor_count(&p->t) * sizeof(float), p->name);
         if (st) return st;
         widen(data, &p->t);
         p->owned = p->t.data = data;
         p->t.woven = 0;
         p->t.type = DT_F32;
     }
-    if (with_grad && !p->grad_owned) {
-        void *grad;
-        lmm_status st = mem_try(&grad, size, p->name);
-        if (st) return st;
-        p->t.grad = p->grad_owned = grad;
-    }
-    p->t.wants_grad = with_grad;
-    return LMM_OK;
+    p->t.wants_grad = false;
+    return with_grad ? own_grad(p) : LMM_OK;
 }
+
+lmm_status param_own_bf16(param *p) {
+    int64_t n = tensor_count(&p->t);
+    void *data;
+    lmm_status st = mem_try(&data, (size_t)n * sizeof(uint16_t), p->name);
+    if (!st && p->t.type == DT_BF16 && !p->t.woven) memcpy(data, p->t.data, tensor_size(&p->t));
+    else if (!st) {
+        if ((st = param_own(p, false))) return free(data), st;
+        kernels_generic.from_f32(data, p->t.data, KT_BF16, n);
+    }
+    if (st) return st;
+    free(p->owned);
+    p->owned = p->t.data = data;
+    p->t.type = DT_BF16;
+    return own_grad(p);
+}
+
+bool param_may_be_narrow(const param *p) { return (p->t.nd == 2 || p->t.nd >= 4) && !strstr(p->name, "position_embedding"); }
 
 bool param_decays(const param *p) { return p->t.nd >= 2 && !strstr(p->name, "position_embedding"); }
 
@@ -123,9 +142,7 @@ static lmm_status take(binder *b, param *p, init_rule init) {
         return LMM_FAIL(LMM_E_SHAPE, "tensor '%s': file has %s, model needs %s", found->name, tensor_shape_text(have, &found->t),
                         tensor_shape_text(need, &p->t));
     p->t = found->t;
-    /* Only op_linear and op_rows_get read f16, bf16 and blocks; the small rest is widened once. */
-    bool is_matrix = (p->t.nd == 2 || p->t.nd >= 4) && !strstr(p->name, "position_embedding");
-    return is_matrix || p->t.type == DT_F32 ? LMM_OK : param_own(p, false);
+    return param_may_be_narrow(p) || p->t.type == DT_F32 ? LMM_OK : param_own(p, false);
 }
 
 static tensor *bind_named(binder *b, init_rule init, int nd, const int64_t *ne, char *name) {

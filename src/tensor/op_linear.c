@@ -87,7 +87,7 @@ static const op OP_LINEAR = {"linear", linear_forward, linear_backward, false};
 tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b) {
     LMM_ASSERT(w->nd == 2 && x->type == DT_F32 && tensor_cols(x) == w->ne[1], "linear: %" PRId64 " columns, weight takes %" PRId64,
                tensor_cols(x), w->ne[1]);
-    LMM_ASSERT(!w->wants_grad || w->type == DT_F32, "linear: gradients of %s weights do not exist", dtype_name(w->type));
+    LMM_ASSERT(!w->wants_grad || dtype_block(w->type) == 1, "linear: gradients of %s weights do not exist", dtype_name(w->type));
     LMM_ASSERT(!w->wants_grad || !w->woven, "linear: gradients of woven weights do not exist");
     LMM_ASSERT(!b || (b->type == DT_F32 && tensor_count(b) == w->ne[0]), "linear: bias has %" PRId64 " values", tensor_count(b));
     int64_t ne[TENSOR_ND_MAX];

@@ -146,7 +146,7 @@ void tape_backward(cx *c, tensor *loss, float seed);
 
 /* ---- linear (op_linear.c) ---- */
 
-/* y (n, o) = x (n, i) w(o, i)^T + b (o): w of any weight type, b NULL or f32. Backward to w and b only for f32. */
+/* y (n, o) = x (n, i) w(o, i)^T + b (o): w of any weight type, b NULL or f32. Backward to w only for floats, its gradient is f32. */
 tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b);
 
 /* ---- elementwise (op_elem.c) ---- */
@@ -238,7 +238,7 @@ typedef struct {
 } xent_opts;
 
 /* Weighted cross entropy of the output layer, fused and in chunks so that no (n, V) buffer exists:
- * loss = sum_r weight[r] * -log softmax(h_r w^T)[label[r]]; rows with label < 0 count nothing. opts may be NULL. w f32 for a gradient to it.
+ * loss = sum_r weight[r] * -log softmax(h_r w^T)[label[r]]; rows with label < 0 count nothing. opts may be NULL. w of floats for a gradient to it.
  * With opts.logprob, weight is borrowed and read again in backward: a loss that is another function of the log-probabilities puts its negative slopes there before. */
 tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, const xent_opts *opts);
 /* Log-probability of an id under logits z (V), which are spent; the very number opts.logprob would hold for a row with these logits. */

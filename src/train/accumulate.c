@@ -7,10 +7,13 @@
 
 #include "train/train.h"
 
+/* Gradients are f32 whatever the weights are. */
+static size_t grad_size(const tensor *t) { return (size_t)tensor_count(t) * sizeof *t->grad; }
+
 static lmm_status add_level(grad_tree *g, const optim *o) {
     for (int i = 0; i < o->slots.count; i++) {
         void *values;
-        lmm_status st = mem_try(&values, tensor_size(&o->slots.at[i].p->t), "gradients of earlier micro batches");
+        lmm_status st = mem_try(&values, grad_size(&o->slots.at[i].p->t), "gradients of earlier micro batches");
         if (st) return st;
         VEC_PUSH(&g->held, values);
     }
@@ -39,8 +42,8 @@ static void add_held(const grad_tree *g, const optim *o, int level) {
 static void hold(const grad_tree *g, const optim *o, int level) {
     for (int i = 0; i < g->slots; i++) {
         const tensor *t = &o->slots.at[i].p->t;
-        memcpy(g->held.at[level * g->slots + i], t->grad, tensor_size(t));
-        memset(t->grad, 0, tensor_size(t));
+        memcpy(g->held.at[level * g->slots + i], t->grad, grad_size(t));
+        memset(t->grad, 0, grad_size(t));
     }
 }
 

@@ -1,4 +1,4 @@
-/* optim.c - AdamW with decoupled weight decay, bias corrected, as torch.optim.AdamW orders its arithmetic.
+/* optim.c - AdamW with decoupled weight decay, bias corrected, as torch.optim.AdamW orders its arithmetic; and as AnyPrecisionAdamW does in bf16.
  *
  * Values are cut into chunks of fixed size; norms are summed per chunk in f64, then in chunk order: the same bits for any number of threads and
  * ranks. A rank's share of a parameter is a run of whole chunks. */
@@ -25,26 +25,37 @@ static void shares(int64_t *first, const optim *o, const tensor *t) {
     for (int r = 0; r <= ranks; r++) first[r] = share_first(t, r, ranks);
 }
 
+static void slot_free(optim_slot *s) {
+    free(s->m);
+    free(s->v);
+    free(s->lost);
+}
+
 lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay) {
     LMM_ASSERT(p->owned && p->grad_owned, "'%s' is not trainable", p->name);
     int rank = dist_rank(o->world), ranks = dist_count(o->world);
     optim_slot s = {.p = p, .lr_scale = lr_scale, .weight_decay = weight_decay};
     s.first = share_first(&p->t, rank, ranks), s.last = share_first(&p->t, rank + 1, ranks);
-    void *m, *v;
-    size_t size = (size_t)(s.last - s.first) * sizeof(float);
-    lmm_status st = mem_try(&m, size, "optimizer state");
-    if (st) return st;
-    if ((st = mem_try(&v, size, "optimizer state"))) return free(m), st;
-    s.m = m, s.v = v;
+    size_t size = (size_t)(s.last - s.first) * dtype_size(p->t.type);
+    lmm_status st = mem_try(&s.m, size, "optimizer state");
+    if (!st) st = mem_try(&s.v, size, "optimizer state");
+    if (!st && p->t.type == DT_BF16) st = mem_try(&s.lost, size, "optimizer state");
+    if (st) return slot_free(&s), st;
     VEC_PUSH(&o->slots, s);
     return LMM_OK;
 }
 
-void optim_close(optim *o) {
+size_t optim_size(const optim *o) {
+    size_t size = 0;
     for (int i = 0; i < o->slots.count; i++) {
-        free(o->slots.at[i].m);
-        free(o->slots.at[i].v);
+        const optim_slot *s = &o->slots.at[i];
+        size += (size_t)(s->last - s->first) * dtype_size(s->p->t.type) * (s->lost ? 3 : 2);
     }
+    return size;
+}
+
+void optim_close(optim *o) {
+    for (int i = 0; i < o->slots.count; i++) slot_free(&o->slots.at[i]);
     free(o->slots.at);
     *o = (optim){0};
 }
@@ -133,8 +144,8 @@ static void step_range(void *arg, int64_t first, int64_t last, int thread) {
     }
 }
 
-static void update_share(const optim *o, const optim_slot *s, double lr, double grad_scale) {
-    double correct1 = 1.0 - pow(o->beta1, (double)o->step), correct2 = 1.0 - pow(o->beta2, (double)o->step), rate = lr * s->lr_scale;
+static void update_f32(const optim *o, const optim_slot *s, double rate, double grad_scale) {
+    double correct1 = 1.0 - pow(o->beta1, (double)o->step), correct2 = 1.0 - pow(o->beta2, (double)o->step);
     step_job j = {.p = (float *)s->p->t.data + s->first,
                   .g = s->p->t.grad + s->first,
                   .m = s->m,
@@ -147,6 +158,61 @@ static void update_share(const optim *o, const optim_slot *s, double lr, double 
     parallel_for(o->pool, s->last - s->first, CHUNK, step_range, &j);
 }
 
+/* ---- step in bf16 ---- */
+
+typedef struct {
+    uint16_t *p, *m, *v, *lost;
+    float *g, beta1, beta2, gain1, gain2, keep, rate, root, eps, scale;
+} bf16_job;
+
+static float wide(uint16_t x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float y;
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+/* To the nearest, ties to even; x is finite. */
+static uint16_t narrow(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float rounded(float x) { return wide(narrow(x)); }
+
+static void bf16_range(void *arg, int64_t first, int64_t last, int thread) {
+    const bf16_job j = *(const bf16_job *)arg;
+    (void)thread;
+    for (int64_t i = first; i < last; i++) {
+        float d = rounded(j.g[i] * j.scale), p = rounded(wide(j.p[i]) * j.keep);
+        float m = rounded(rounded(wide(j.m[i]) * j.beta1) + rounded(j.gain1 * d)),
+              v = rounded(rounded(wide(j.v[i]) * j.beta2) + j.gain2 * d * d);
+        float root = rounded(rounded(rounded(sqrtf(v)) / j.root) + j.eps), due = rounded(wide(j.lost[i]) - j.rate * m / root);
+        float next = rounded(p + due);
+        j.m[i] = narrow(m), j.v[i] = narrow(v), j.p[i] = narrow(next);
+        j.lost[i] = narrow(due + rounded(p - next));
+        j.g[i] = 0.0f;
+    }
+}
+
+static void update_bf16(const optim *o, const optim_slot *s, double rate, double grad_scale) {
+    bf16_job j = {.p = (uint16_t *)s->p->t.data + s->first,
+                  .m = s->m,
+                  .v = s->v,
+                  .lost = s->lost,
+                  .g = s->p->t.grad + s->first,
+                  .beta1 = (float)o->beta1,
+                  .beta2 = (float)o->beta2,
+                  .eps = (float)o->eps,
+                  .scale = (float)grad_scale};
+    j.gain1 = rounded((float)(1.0 - o->beta1)); /* torch's add takes its factor in the tensor's type, addcmul in f32 */
+    j.gain2 = (float)(1.0 - o->beta2);
+    j.keep = (float)(1.0 - rate * s->weight_decay);
+    j.rate = (float)rate / (1.0f - powf(j.beta1, (float)o->step)), j.root = sqrtf(1.0f - powf(j.beta2, (float)o->step));
+    parallel_for(o->pool, s->last - s->first, CHUNK, bf16_range, &j);
+}
+
 lmm_status optim_step(optim *o, double lr, double grad_scale) {
     o->step++;
     int64_t *first = mem_new((size_t)dist_count(o->world) + 1, sizeof *first);
@@ -154,10 +220,11 @@ lmm_status optim_step(optim *o, double lr, double grad_scale) {
     for (int i = 0; i < o->slots.count && !st; i++) {
         const optim_slot *s = &o->slots.at[i];
         const tensor *t = &s->p->t;
-        update_share(o, s, lr, grad_scale);
-        if (s->last - s->first < tensor_count(t)) memset(t->grad, 0, tensor_size(t)); /* others' shares; its own is zero by now */
+        (s->lost ? update_bf16 : update_f32)(o, s, lr * s->lr_scale, grad_scale);
+        if (s->last - s->first < tensor_count(t)) /* others' shares; its own is zero by now */
+            memset(t->grad, 0, (size_t)tensor_count(t) * sizeof *t->grad);
         shares(first, o, t);
-        st = dist_spread(o->world, t->data, first);
+        st = dist_spread(o->world, t->data, dtype_size(t->type), first);
     }
     free(first);
     return st;

@@ -35,7 +35,7 @@ static void plan_params(const trainer *t, lmm_training_plan *p) {
     }
     for (int i = 0; i < t->opt.slots.count; i++) p->params_trained += tensor_count(&t->opt.slots.at[i].p->t);
     p->grad_bytes = (1 + levels) * 4.0 * (double)p->params_trained;
-    p->optimizer_bytes = 8.0 * (double)p->params_trained;
+    p->optimizer_bytes = (double)optim_size(&t->opt);
 }
 
 lmm_status lmm_train_plan(lmm_runtime *runtime, const char *path, const char *const *overrides, int override_count,

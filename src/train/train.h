@@ -100,6 +100,7 @@ typedef struct {
     int64_t steps;         /* 0: from epochs */
     double epochs;
     double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip, clip_norm; /* lr_part 0: lr */
+    bool adamw_bf16;                                                                  /* optimizer.kind */
     char *schedule;                                                                   /* a row of schedule.c */
     double schedule_power, schedule_cycles, schedule_decay;                           /* decay: a share of all steps (< 1) or steps */
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
@@ -194,13 +195,16 @@ lmm_status batch_from_file(batch *b, const net *n, const char *path);
 /* sft.c: sum over labelled rows of weight * cross entropy. */
 tensor *sft_loss(cx *c, const net *n, const batch *b);
 
-/* ---- optimizer (optim.c): AdamW (arXiv 1711.05101) on f32 ---- */
+/* ---- optimizer (optim.c): AdamW (arXiv 1711.05101) ---- */
 
-/* Each rank of a world keeps the states of its own share of every parameter and updates that; the others get the new values. */
+/* Each rank of a world keeps the states of its own share of every parameter and updates that; the others get the new values.
+ * Weights and states are f32, or both are bf16 when the parameter owns its values as such (param_own_bf16). Then `lost` is what rounding has kept from the weights so
+ * far and adds to the next update: Kahan's summation, in the arithmetic of AnyPrecisionAdamW, every intermediate in bf16. */
 typedef struct {
     param *p;
     int64_t first, last; /* this rank's values */
-    float *m, *v;        /* (last - first) */
+    void *m, *v;         /* (last - first) */
+    void *lost;          /* (last - first); NULL: f32 */
     double lr_scale, weight_decay;
 } optim_slot;
 typedef struct {
@@ -213,6 +217,7 @@ typedef struct {
 } optim;
 lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps);
 lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay); /* the parameter must own its values and gradient */
+size_t optim_size(const optim *o);                                              /* bytes of this rank's states */
 void optim_close(optim *o);
 /* Collective: sums the gradients over the ranks, each its own share; then the norm over all of them, in a fixed order. */
 lmm_status optim_reduce(optim *o, double *length);

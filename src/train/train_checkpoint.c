@@ -57,13 +57,19 @@ lmm_status train_export(const lmm_model *m, const char *text_dir, const char *di
     return st;
 }
 
-/* ---- optimizer state: "m.NAME" and "v.NAME"; a rank's share that is not the whole is "m.NAME@FIRST", one-dimensional ---- */
+/* ---- optimizer state: "m.NAME" and "v.NAME", in bf16 "c.NAME" too; a rank's share that is not the whole is "m.NAME@FIRST", one-dimensional ---- */
 
-static named_tensor state_tensor(const optim_slot *s, const char *kind, float *values) {
+static const char state_kinds[] = "mvc";
+
+/* NULL: the slot has none of this kind. */
+static void *state_values(const optim_slot *s, char kind) { return kind == 'm' ? s->m : kind == 'v' ? s->v : s->lost; }
+
+static named_tensor state_tensor(const optim_slot *s, char kind) {
     const tensor *t = &s->p->t;
     int64_t n = s->last - s->first;
-    if (n == tensor_count(t)) return (named_tensor){mem_printf("%s.%s", kind, s->p->name), tensor_make(DT_F32, t->nd, t->ne, values)};
-    return (named_tensor){mem_printf("%s.%s@%" PRId64, kind, s->p->name, s->first), tensor_make(DT_F32, 1, &n, values)};
+    void *values = state_values(s, kind);
+    if (n == tensor_count(t)) return (named_tensor){mem_printf("%c.%s", kind, s->p->name), tensor_make(t->type, t->nd, t->ne, values)};
+    return (named_tensor){mem_printf("%c.%s@%" PRId64, kind, s->p->name, s->first), tensor_make(t->type, 1, &n, values)};
 }
 
 static char *state_path(const optim *o, const char *dir) {
@@ -73,13 +79,13 @@ static char *state_path(const optim *o, const char *dir) {
 }
 
 static lmm_status save_optim(const optim *o, const char *dir) {
-    named_tensor *at = mem_new((size_t)(2 * o->slots.count + 1), sizeof *at);
+    named_tensor *at = mem_new((size_t)(3 * o->slots.count + 1), sizeof *at);
     int n = 0;
     for (int i = 0; i < o->slots.count; i++) {
         const optim_slot *s = &o->slots.at[i];
         if (s->first == s->last) continue;
-        at[n++] = state_tensor(s, "m", s->m);
-        at[n++] = state_tensor(s, "v", s->v);
+        for (const char *kind = state_kinds; *kind; kind++)
+            if (state_values(s, *kind)) at[n++] = state_tensor(s, *kind);
     }
     char *path = state_path(o, dir);
     lmm_status st = safetensors_save(path, at, n, NULL);
@@ -92,11 +98,12 @@ static lmm_status save_optim(const optim *o, const char *dir) {
 /* Copies what the tensor and this rank's share have in common; counts it in *covered. */
 static lmm_status load_piece(const optim_slot *s, const named_tensor *piece, char kind, int64_t first, int64_t *covered) {
     int64_t n = tensor_count(&piece->t), low = first > s->first ? first : s->first, high = min_i64(first + n, s->last);
-    if (piece->t.type != DT_F32 || first < 0 || n > tensor_count(&s->p->t) - first)
+    char *to = state_values(s, kind);
+    const size_t item = dtype_size(s->p->t.type);
+    if (!to || piece->t.type != s->p->t.type || first < 0 || n > tensor_count(&s->p->t) - first)
         return LMM_FAIL(LMM_E_FORMAT, "optimizer state '%s' has another type or size than '%s'", piece->name, s->p->name);
     if (high <= low) return LMM_OK;
-    float *to = kind == 'm' ? s->m : s->v;
-    memcpy(to + (low - s->first), (const float *)piece->t.data + (low - first), (size_t)(high - low) * sizeof *to);
+    memcpy(to + (size_t)(low - s->first) * item, (const char *)piece->t.data + (size_t)(low - first) * item, (size_t)(high - low) * item);
     *covered += high - low;
     return LMM_OK;
 }
@@ -109,7 +116,7 @@ static lmm_status load_file(optim *o, const strmap *slots, const char *path, int
         const named_tensor *piece = safetensors_at(file, i);
         const char *name = piece->name, *at = strrchr(name, '@');
         int slot;
-        if ((name[0] != 'm' && name[0] != 'v') || name[1] != '.') continue;
+        if (!name[0] || !strchr(state_kinds, name[0]) || name[1] != '.') continue;
         size_t size = at ? (size_t)(at - name) - 2 : strlen(name) - 2;
         if (strmap_get(slots, name + 2, size, &slot))
             st = load_piece(&o->slots.at[slot], piece, name[0], at ? strtoll(at + 1, NULL, 10) : 0, covered);
@@ -129,7 +136,7 @@ static lmm_status load_optim(optim *o, const char *dir) {
     strmap *slots = strmap_new();
     for (int i = 0; i < o->slots.count; i++) {
         strmap_put(slots, o->slots.at[i].p->name, strlen(o->slots.at[i].p->name), i);
-        wanted += 2 * (o->slots.at[i].last - o->slots.at[i].first);
+        wanted += (o->slots.at[i].lost ? 3 : 2) * (o->slots.at[i].last - o->slots.at[i].first);
     }
     for (int i = 0; i < count && !st; i++) {
         if (!is_state_file(names[i])) continue;
@@ -137,7 +144,8 @@ static lmm_status load_optim(optim *o, const char *dir) {
         st = load_file(o, slots, path, &covered);
         free(path);
     }
-    if (!st && covered != wanted) st = LMM_FAIL(LMM_E_FORMAT, "optimizer states are missing: has the recipe's 'train' changed?");
+    if (!st && covered != wanted)
+        st = LMM_FAIL(LMM_E_FORMAT, "optimizer states are missing: has the recipe's 'train' or 'optimizer' changed?");
     strmap_free(slots);
     names_free(names, count);
     return st;
@@ -316,7 +324,10 @@ static lmm_status load_weights(lmm_model *m, const char *dir) {
         const param *q = param_find(&from->params, p->name);
         if (!q || !tensor_same_shape(&q->t, &p->t))
             st = LMM_FAIL(LMM_E_FORMAT, "'%s' is missing or has another shape in '%s'", p->name, dir);
-        else if (p->owned && q->t.type == DT_F32) memcpy(p->t.data, q->t.data, tensor_size(&p->t));
+        else if (p->owned && q->t.type != p->t.type)
+            st = LMM_FAIL(LMM_E_FORMAT, "'%s' is %s in '%s', not %s: has the recipe's 'optimizer' changed?", p->name, dtype_name(q->t.type),
+                          dir, dtype_name(p->t.type));
+        else if (p->owned) memcpy(p->t.data, q->t.data, tensor_size(&p->t));
     }
     net_free(from);
     return st;

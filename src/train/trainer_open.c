@@ -72,7 +72,7 @@ static lmm_status own_params(trainer *t) {
         param *p = set->list.at[i];
         if (!r->train[p->part] || !takes_part(t->model->net, p)) continue;
         double scale = r->lr_part[p->part] > 0 && r->lr > 0 ? r->lr_part[p->part] / r->lr : 1.0;
-        st = param_own(p, true);
+        st = r->adamw_bf16 && param_may_be_narrow(p) ? param_own_bf16(p) : param_own(p, true);
         if (!st) st = optim_add(&t->opt, p, scale, param_decays(p) ? r->weight_decay : 0.0);
     }
     if (!st && !t->opt.slots.count) st = LMM_FAIL(LMM_E_ARG, "%s: 'train' names no part this model has", r->path);

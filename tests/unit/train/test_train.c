@@ -214,6 +214,77 @@ static void the_held_out_loss_is_a_steps_loss(void **state) {
     free(lines);
 }
 
+/* ---- weights and states in bf16 ---- */
+
+/* Steps of 1e-4 from 1.0, where neighbours in bf16 are 4e-3 to 8e-3 apart: rounding alone would stay at 1.0. */
+static void small_steps_add_up_in_bf16(void **state) {
+    (void)state;
+    float start[] = {1.0f, -1.0f};
+    char name[] = "w";
+    param p = {.name = name, .t = tensor_make(DT_F32, 2, (int64_t[]){1, 2}, start)};
+    optim o;
+    OK(param_own_bf16(&p));
+    OK(optim_open(&o, NULL, 0.9, 0.999, 1e-8));
+    OK(optim_add(&o, &p, 1.0, 0));
+    assert_int_equal(optim_size(&o), 2 * 6);
+    for (int i = 0; i < 100; i++) {
+        p.t.grad[0] = 0.5f, p.t.grad[1] = -0.5f;
+        OK(optim_step(&o, 1e-4, 1.0));
+    }
+    float w[2], lost[2];
+    kernels_generic.to_f32(w, p.t.data, KT_BF16, 2);
+    kernels_generic.to_f32(lost, o.slots.at[0].lost, KT_BF16, 2);
+    assert_true(w[0] < 1.0f && w[0] == -w[1]);
+    assert_true(fabsf(w[0] + lost[0] - 0.99f) < 5e-4f); /* the sums of `lost` round to 8 bits of at most 4e-3: 1e-5 a step, either way */
+    optim_close(&o);
+    free(p.owned);
+    free(p.grad_owned);
+}
+
+static const char *const bf16[] = {"optimizer.kind=adamw_bf16", "save_every=2"};
+
+static void a_bf16_run_repeats_and_resumes_to_the_same_bits(void **state) {
+    (void)state;
+    OK(train("one", 1, bf16, 2));
+    OK(train("cut", 2, bf16, 2));
+    take_away("cut/step-00000006");
+    take_away("cut/final");
+    OK(train("cut", 2, bf16, 2));
+    assert_same_weights("one", "cut");
+    char *final = in_folder("cut/final");
+    net *n;
+    OK(net_open(&n, final));
+    assert_int_equal(n->dec.layers[0].q.w->type, DT_BF16);
+    assert_int_equal(n->dec.norm_out.w->type, DT_F32);
+    net_free(n);
+    free(final);
+}
+
+static void states_of_another_type_are_refused(void **state) {
+    (void)state;
+    OK(train("run", 1, bf16, 2));
+    take_away("run/step-00000006");
+    take_away("run/final");
+    assert_int_equal(train("run", 1, NULL, 0), LMM_E_FORMAT);
+    assert_non_null(strstr(lmm_message(), "'optimizer' changed"));
+}
+
+static void a_plan_counts_bf16(void **state) {
+    (void)state;
+    lmm_training_plan wide, narrow;
+    OK(train("run", 1, bf16, 2));
+    char *path = in_folder("recipe.yaml");
+    lmm_runtime *r;
+    OK(lmm_runtime_open(&r, 1, NULL));
+    OK(lmm_train_plan(r, path, NULL, 0, NULL, &wide));
+    OK(lmm_train_plan(r, path, bf16, 1, NULL, &narrow));
+    assert_true(narrow.grad_bytes == wide.grad_bytes && narrow.params_trained == wide.params_trained);
+    assert_true(narrow.weight_bytes < 0.52 * wide.weight_bytes && narrow.weight_bytes >= 0.5 * wide.weight_bytes); /* all but the vectors */
+    assert_true(narrow.optimizer_bytes < 0.77 * wide.optimizer_bytes && narrow.optimizer_bytes >= 0.75 * wide.optimizer_bytes);
+    lmm_runtime_close(r);
+    free(path);
+}
+
 int main(void) {
 #define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -228,6 +299,10 @@ int main(void) {
         RUN(a_plan_counts_what_a_run_needs),
         RUN(evaluating_on_the_way_changes_no_weight),
         RUN(the_held_out_loss_is_a_steps_loss),
+        cmocka_unit_test(small_steps_add_up_in_bf16),
+        RUN(a_bf16_run_repeats_and_resumes_to_the_same_bits),
+        RUN(states_of_another_type_are_refused),
+        RUN(a_plan_counts_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
