@@ -144,8 +144,8 @@ void lmm_session_close(lmm_session *s);
 lmm_status lmm_session_sync(lmm_session *s, const lmm_prompt *p, int *reused);
 /* The same; what others of the n sessions (s may be among them) already have of the prompt is copied from them, not computed. */
 lmm_status lmm_session_sync_among(lmm_session *s, lmm_session *const *others, int n, const lmm_prompt *p, int *reused);
-/* A second timeline that starts as a copy of s. */
-lmm_status lmm_session_fork(lmm_session **out, const lmm_session *s);
+/* A second timeline that starts as s is now. What both have is kept once: s and its forks read the same rows. */
+lmm_status lmm_session_fork(lmm_session **out, lmm_session *s);
 int lmm_session_length(const lmm_session *s);
 /* Logits (vocab) after the last row; on loan until the session changes. */
 const float *lmm_session_logits(lmm_session *s);

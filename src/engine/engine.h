@@ -4,6 +4,8 @@
 #ifndef LMM_ENGINE_H
 #define LMM_ENGINE_H
 
+#include <stdatomic.h>
+
 #include "base/base.h"
 #include "lmm.h"
 #include "models/models.h"
@@ -100,12 +102,20 @@ bool prompt_adds_special(const lmm_model *m, const char *text);
 uint64_t row_key_text(int id, int ahead); /* ahead: its position minus its number */
 uint64_t row_key_media(uint64_t hash, int offset);
 
+/* Rows that a session and its forks go on from: nobody writes to them any more. */
+typedef struct {
+    kv_cache cache;
+    atomic_int holders; /* sessions, on any threads */
+} kv_shared;
+
 struct lmm_session {
     const lmm_model *model;
     int context, batch;
-    kv_cache cache;
+    kv_shared *shared; /* the first rows of the timeline, row for row; NULL: none */
+    int shared_rows;
+    kv_cache cache; /* the rows behind them, from its row 0 on */
     uint64_t version;
-    VEC(uint64_t) keys; /* of every row in the cache */
+    VEC(uint64_t) keys; /* of every row of the timeline */
     VEC(int) ids;
     int position_ahead; /* of the next row */
     arena mem;

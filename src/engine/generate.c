@@ -88,6 +88,17 @@ static lmm_status accept(const generation *g, sequence *q, int id) {
     return LMM_OK;
 }
 
+/* ---- drawing: sequences are independent, each has its own random stream ---- */
+
+typedef struct {
+    const generation *g;
+    sequence *q;
+    const int *live; /* numbers of the sequences that go on */
+    int *next;       /* what each of them says next */
+    int vocab;
+    candidates *scratch; /* one a thread */
+} draw_job;
+
 /* Its log-probability, from the logits it was drawn from. */
 static void note_logprob(const generation *g, sequence *q, int id, int vocab, float *scratch) {
     if (!g->o->logprobs) return;
@@ -96,28 +107,61 @@ static void note_logprob(const generation *g, sequence *q, int id, int vocab, fl
     VEC_PUSH(&q->logprobs, logits_logprob(q->s->model->runtime->k, scratch, vocab, id, &o));
 }
 
-static lmm_status run(const generation *g, sequence *q, int n, int vocab) {
-    candidates scratch = {mem_new((size_t)vocab, sizeof(int)), mem_new((size_t)vocab, sizeof(float)), 0};
-    lmm_session **live = mem_new((size_t)n, sizeof *live);
-    int *next = mem_new((size_t)n, sizeof *next);
-    lmm_status st = LMM_OK;
-    for (;;) {
-        int count = 0;
-        for (int i = 0; i < n && !st; i++) {
-            if (q[i].done) continue;
-            int id = sample_next(q[i].s->logits, vocab, g->o, q[i].s->ids.at, q[i].s->ids.count, &q[i].r, &scratch);
-            note_logprob(g, &q[i], id, vocab, scratch.logit);
-            st = accept(g, &q[i], id);
-            if (!q[i].done && lmm_cancelled()) finish(g, &q[i], LMM_FINISH_CANCELLED);
-            if (!q[i].done) live[count] = q[i].s, next[count++] = id;
-        }
-        if (st || count == 0) break;
-        if ((st = sessions_step(live, next, count))) break;
+static void draw_range(void *arg, int64_t first, int64_t last, int thread) {
+    const draw_job *j = arg;
+    candidates *c = &j->scratch[thread];
+    for (int64_t i = first; i < last; i++) {
+        sequence *q = &j->q[j->live[i]];
+        j->next[i] = sample_next(q->s->logits, j->vocab, j->g->o, q->s->ids.at, q->s->ids.count, &q->r, c);
+        note_logprob(j->g, q, j->next[i], j->vocab, c->logit);
     }
-    free(scratch.id);
-    free(scratch.logit);
+}
+
+static int thread_count(const pool *p) { return p ? pool_thread_count(p) : 1; }
+
+static candidates *scratch_new(int threads, int vocab) {
+    candidates *c = mem_new((size_t)threads, sizeof *c);
+    for (int i = 0; i < threads; i++) c[i] = (candidates){mem_new((size_t)vocab, sizeof(int)), mem_new((size_t)vocab, sizeof(float)), 0};
+    return c;
+}
+
+static void scratch_free(candidates *c, int threads) {
+    for (int i = 0; i < threads; i++) free(c[i].id), free(c[i].logit);
+    free(c);
+}
+
+/* Takes what was drawn; what goes on stays in live and next, closed up. */
+static lmm_status accept_all(const generation *g, sequence *q, int *live, int *next, int *count) {
+    int left = 0;
+    for (int i = 0; i < *count; i++) {
+        sequence *s = &q[live[i]];
+        lmm_status st = accept(g, s, next[i]);
+        if (st) return st;
+        if (!s->done && lmm_cancelled()) finish(g, s, LMM_FINISH_CANCELLED);
+        if (!s->done) live[left] = live[i], next[left++] = next[i];
+    }
+    return *count = left, LMM_OK;
+}
+
+static lmm_status run(const generation *g, sequence *q, int n, int vocab) {
+    enum { GRAIN = 4096 }; /* logits a task */
+    pool *p = q[0].s->model->runtime->pool;
+    const int threads = thread_count(p);
+    candidates *scratch = scratch_new(threads, vocab);
+    lmm_session **sessions = mem_new((size_t)n, sizeof *sessions);
+    int *live = mem_new((size_t)n * 2, sizeof *live), *next = live + n, count = n;
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < n; i++) live[i] = i;
+    while (!st) {
+        parallel_for(p, count, max_int(1, GRAIN / vocab), draw_range, &(draw_job){g, q, live, next, vocab, scratch});
+        st = accept_all(g, q, live, next, &count);
+        if (st || !count) break;
+        for (int i = 0; i < count; i++) sessions[i] = q[live[i]].s;
+        st = sessions_step(sessions, next, count);
+    }
+    scratch_free(scratch, threads);
+    free(sessions);
     free(live);
-    free(next);
     return st;
 }
 

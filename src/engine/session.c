@@ -82,8 +82,15 @@ lmm_status lmm_session_open(lmm_session **out, const lmm_model *m, const lmm_ses
     return *out = s, LMM_OK;
 }
 
+static void shared_release(kv_shared *b) {
+    if (!b || atomic_fetch_sub(&b->holders, 1) > 1) return;
+    kv_cache_close(&b->cache);
+    free(b);
+}
+
 void lmm_session_close(lmm_session *s) {
     if (!s) return;
+    shared_release(s->shared);
     kv_cache_close(&s->cache);
     cx_free(&s->cx);
     arena_close(&s->mem);
@@ -93,14 +100,64 @@ void lmm_session_close(lmm_session *s) {
     free(s);
 }
 
-lmm_status lmm_session_fork(lmm_session **out, const lmm_session *s) {
-    lmm_session *f;
-    lmm_status st = lmm_session_open(&f, s->model, &(lmm_session_opts){s->context, s->batch});
+/* ---- where rows lie ---- */
+
+/* How many rows stay; shared ones only ever become fewer. */
+static void truncate_to(lmm_session *s, int rows) {
+    s->keys.count = s->ids.count = rows;
+    s->logits_valid = false;
+    s->shared_rows = min_int(s->shared_rows, rows);
+    if (!s->shared_rows) shared_release(s->shared), s->shared = NULL;
+}
+
+/* The segment of the last q_count rows of a timeline that has `rows` with them. */
+static attn_seg segment_of(const lmm_session *s, int q_first, int q_count, int rows) {
+    return (attn_seg){.q_first = q_first, .q_count = q_count, .prefix_count = s->shared_rows, .key_count = rows - s->shared_rows};
+}
+
+static void copy_piece(kv_cache *to, int at, const kv_cache *from, int first, int count) {
+    if (count <= 0) return;
+    const size_t row = (size_t)tensor_cols(&to->k[0]) * sizeof(float), size = (size_t)count * row;
+    for (int i = 0; i < to->layer_count; i++) {
+        memcpy((char *)to->k[i].data + (size_t)at * row, (const char *)from->k[i].data + (size_t)first * row, size);
+        memcpy((char *)to->v[i].data + (size_t)at * row, (const char *)from->v[i].data + (size_t)first * row, size);
+    }
+}
+
+/* Rows [first, last) of a timeline to row `at` of a cache. */
+static void copy_rows(kv_cache *to, int at, const lmm_session *from, int first, int last) {
+    const int cut = min_int(max_int(from->shared_rows, first), last);
+    if (cut > first) copy_piece(to, at, &from->shared->cache, first, cut - first);
+    copy_piece(to, at + cut - first, &from->cache, cut - from->shared_rows, last - cut);
+}
+
+/* All rows of the timeline become shared ones. */
+static lmm_status share_rows(lmm_session *s) {
+    if (s->keys.count == s->shared_rows) return LMM_OK;
+    kv_cache cache;
+    lmm_status st = kv_cache_open(&cache, &s->model->net->dec.config, s->context);
     if (st) return st;
-    size_t used = (size_t)s->keys.count * (size_t)tensor_cols(&s->cache.k[0]) * sizeof(float);
-    for (int i = 0; i < s->cache.layer_count; i++) {
-        memcpy(f->cache.k[i].data, s->cache.k[i].data, used);
-        memcpy(f->cache.v[i].data, s->cache.v[i].data, used);
+    kv_shared *b = mem_new(1, sizeof *b);
+    if (s->shared) {
+        copy_rows(&cache, 0, s, 0, s->keys.count);
+        b->cache = cache;
+    } else b->cache = s->cache, s->cache = cache;
+    shared_release(s->shared);
+    atomic_init(&b->holders, 1);
+    s->shared = b;
+    s->shared_rows = s->keys.count;
+    return LMM_OK;
+}
+
+lmm_status lmm_session_fork(lmm_session **out, lmm_session *s) {
+    lmm_session *f;
+    lmm_status st = share_rows(s);
+    if (!st) st = lmm_session_open(&f, s->model, &(lmm_session_opts){s->context, s->batch});
+    if (st) return st;
+    if (s->shared) {
+        atomic_fetch_add(&s->shared->holders, 1);
+        f->shared = s->shared;
+        f->shared_rows = s->shared_rows;
     }
     for (int i = 0; i < s->keys.count; i++) {
         VEC_PUSH(&f->keys, s->keys.at[i]);
@@ -117,11 +174,6 @@ int lmm_session_length(const lmm_session *s) { return s->keys.count; }
 const float *lmm_session_logits(lmm_session *s) { return s->logits_valid ? s->logits : NULL; }
 
 /* ---- sync ---- */
-
-static void truncate_to(lmm_session *s, int rows) {
-    s->keys.count = s->ids.count = rows;
-    s->logits_valid = false;
-}
 
 static int common_prefix(const lmm_session *s, const uint64_t *keys, int n) {
     int i = 0;
@@ -196,10 +248,16 @@ static lmm_status prefill_piece(lmm_session *s, const lmm_prompt *p, int first, 
     int slots = 0;
     for (int i = 0; i < n; i++) slots += net_is_slot(net_, ids[i]);
     tensor *rows = slots ? cx_wrap(c, media, slots, net_->dec.config.hidden) : NULL;
-    attn_seg seg = {.q_count = n, .key_count = first + n};
+    attn_seg seg = segment_of(s, 0, n, first + n);
     kv_cache *caches[1] = {&s->cache};
-    decoder_rows r =
-        {.n = n, .position = p->position + first * net_axes(net_), .segs = &seg, .seg_count = 1, .caches = caches, .length = p->ids.count};
+    const kv_cache *prefixes[1] = {s->shared ? &s->shared->cache : NULL};
+    decoder_rows r = {.n = n,
+                      .position = p->position + first * net_axes(net_),
+                      .segs = &seg,
+                      .seg_count = 1,
+                      .caches = caches,
+                      .prefixes = prefixes,
+                      .length = p->ids.count};
     tensor *h = decoder_forward(c, &net_->dec, net_embed(c, net_, ids, n, rows), &r);
     s->prefill_rows += n;
     if (last) {
@@ -272,12 +330,8 @@ static int known_prefix(const lmm_session *s, const uint64_t *keys, int n) {
 
 /* Rows [first, last) of another timeline, which begins as this one shall. */
 static void take_rows(lmm_session *s, const lmm_session *from, int first, int last) {
-    size_t row = (size_t)tensor_cols(&s->cache.k[0]) * sizeof(float), at = (size_t)first * row, size = (size_t)(last - first) * row;
     truncate_to(s, first);
-    for (int i = 0; i < s->cache.layer_count; i++) {
-        memcpy((char *)s->cache.k[i].data + at, (const char *)from->cache.k[i].data + at, size);
-        memcpy((char *)s->cache.v[i].data + at, (const char *)from->cache.v[i].data + at, size);
-    }
+    copy_rows(&s->cache, first - s->shared_rows, from, first, last);
     for (int i = first; i < last; i++) {
         VEC_PUSH(&s->keys, from->keys.at[i]);
         VEC_PUSH(&s->ids, from->ids.at[i]);
@@ -322,12 +376,14 @@ lmm_status sessions_step(lmm_session *const *sessions, const int *ids, int n) {
     int axes = net_axes(net_), *position = slab_alloc(&c->meta, (size_t)(n * axes) * sizeof *position);
     attn_seg *segs = slab_alloc(&c->meta, (size_t)n * sizeof *segs);
     kv_cache **caches = slab_alloc(&c->meta, (size_t)n * sizeof *caches);
+    const kv_cache **prefixes = slab_alloc(&c->meta, (size_t)n * sizeof *prefixes);
     for (int i = 0; i < n; i++) {
         for (int a = 0; a < axes; a++) position[axes * i + a] = sessions[i]->keys.count + sessions[i]->position_ahead;
-        segs[i] = (attn_seg){.q_first = i, .q_count = 1, .key_count = sessions[i]->keys.count + 1};
+        segs[i] = segment_of(sessions[i], i, 1, sessions[i]->keys.count + 1);
         caches[i] = &sessions[i]->cache;
+        prefixes[i] = sessions[i]->shared ? &sessions[i]->shared->cache : NULL;
     }
-    decoder_rows r = {.n = n, .position = position, .segs = segs, .seg_count = n, .caches = caches};
+    decoder_rows r = {.n = n, .position = position, .segs = segs, .seg_count = n, .caches = caches, .prefixes = prefixes};
     tensor *h = decoder_forward(c, &net_->dec, net_embed(c, net_, ids, n, NULL), &r);
     tensor *logits = decoder_logits(c, &net_->dec, h);
     for (int i = 0; i < n; i++) {

@@ -193,6 +193,9 @@ static const attn_seg *store_keys(cx *c, const block_arg *a, const tensor *k, co
         op_rows_store(c, &r->caches[i]->v[a->layer], at, v, g->q_first, g->q_count);
         g->keys = &r->caches[i]->k[a->layer];
         g->values = &r->caches[i]->v[a->layer];
+        if (!g->prefix_count) continue;
+        g->prefix_keys = &r->prefixes[i]->k[a->layer];
+        g->prefix_values = &r->prefixes[i]->v[a->layer];
     }
     return segs;
 }

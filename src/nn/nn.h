@@ -171,8 +171,9 @@ typedef struct {
     const int *position; /* (n), or (n, 3) of a decoder with rope sections */
     const attn_seg *segs;
     int seg_count;
-    kv_cache *const *caches; /* (seg_count); NULL in training */
-    int length;              /* longest position + 1, for dynamic rope scaling; 0: from position */
+    kv_cache *const *caches;         /* (seg_count); NULL in training */
+    const kv_cache *const *prefixes; /* (seg_count), with caches: where the segments' prefixes lie; NULL: without */
+    int length;                      /* longest position + 1, for dynamic rope scaling; 0: from position */
 } decoder_rows;
 /* x (n, D) embeddings -> (n, D) after the final norm. */
 tensor *decoder_forward(cx *c, const decoder *d, tensor *x, const decoder_rows *rows);

@@ -8,11 +8,13 @@
 
 #include "tensor/tensor_int.h"
 
-enum { Q_BLOCK = 32 }; /* query rows a task */
+enum { Q_BLOCK = 32, SHARED_ROWS = 8 }; /* query rows a task; sequences a task that read their common prefix once */
 
+/* Rows [q, q + rows) of the segment, counted from its q_first; or, when `shared`, the only rows of that many segments from this one on, which have one prefix. */
 typedef struct {
     int seg, q, rows;
-} block; /* rows [q, q + rows) of the segment, counted from its q_first */
+    bool shared;
+} block;
 typedef struct {
     attn_spec s;
     attn_seg *segs;
@@ -50,9 +52,15 @@ static void key_spans(const attn_seg *g, int low, int high, span out[2]) {
     out[1] = (span){g->key_first + own - g->prefix_count, own, max_int(high - own, 0)};
 }
 
-/* Keys (or values) of a segment: its own cache, or the op's input. */
-static const float *keys_of(const node *n, const attn_seg *g) { return tensor_f32(g->keys ? g->keys : n->in[1]); }
-static const float *values_of(const node *n, const attn_seg *g) { return tensor_f32(g->values ? g->values : n->in[2]); }
+/* Keys (or values) of a segment's prefix (part 0) and its own (part 1): their caches, or the op's input. */
+static const float *keys_of(const node *n, const attn_seg *g, int part) {
+    const tensor *own = g->keys ? g->keys : n->in[1];
+    return tensor_f32(part == 0 && g->prefix_keys ? g->prefix_keys : own);
+}
+static const float *values_of(const node *n, const attn_seg *g, int part) {
+    const tensor *own = g->values ? g->values : n->in[2];
+    return tensor_f32(part == 0 && g->prefix_values ? g->prefix_values : own);
+}
 
 typedef struct {
     const kernels *k;
@@ -62,19 +70,22 @@ typedef struct {
     size_t scratch_task; /* floats a thread */
 } attn_job;
 
+/* Where the keys that a head looks at begin in a row of keys. */
+static int64_t kv_column(const attn_spec *s, int head) { return (int64_t)(head / (s->head_count / s->kv_head_count)) * s->head_dim; }
+
 /* p (rows, high - low): probabilities of one block and head; entries outside a row's visible keys are 0. */
 static void probabilities(const attn_job *j, const block *b, int head, int low, int high, float *p) {
     const attn_spec *s = &j->a->s;
     const attn_seg *g = &j->a->segs[b->seg];
     int64_t ldq = tensor_cols(j->n->in[0]), ldk = tensor_cols(j->n->in[1]), width = high - low;
     const float *q = tensor_f32(j->n->in[0]) + (int64_t)(g->q_first + b->q) * ldq + head * s->head_dim;
-    const float *keys = keys_of(j->n, g) + head / (s->head_count / s->kv_head_count) * s->head_dim;
+    const int64_t column = kv_column(s, head);
     span spans[2];
     key_spans(g, low, high, spans);
     for (int i = 0; i < 2; i++)
         if (spans[i].count)
-            j->k->gemm_nt(p + spans[i].at - low, width, q, ldq, keys + spans[i].row * ldk, ldk, KT_F32, b->rows, spans[i].count,
-                          s->head_dim, false);
+            j->k->gemm_nt(p + spans[i].at - low, width, q, ldq, keys_of(j->n, g, i) + spans[i].row * ldk + column, ldk, KT_F32, b->rows,
+                          spans[i].count, s->head_dim, false);
     for (int r = 0; r < b->rows; r++) {
         int lo, hi;
         float *row = p + r * width;
@@ -85,26 +96,53 @@ static void probabilities(const attn_job *j, const block *b, int head, int low, 
     }
 }
 
+static void forward_block(const attn_job *j, const block *b, int head, float *p) {
+    const attn_spec *s = &j->a->s;
+    const attn_seg *g = &j->a->segs[b->seg];
+    int low, high;
+    block_range(j->a, b, &low, &high);
+    probabilities(j, b, head, low, high, p);
+    int64_t ldo = tensor_cols(j->n->out), ldv = tensor_cols(j->n->in[2]);
+    float *out = tensor_f32(j->n->out) + (int64_t)(g->q_first + b->q) * ldo + head * s->head_dim;
+    for (int r = 0; r < b->rows; r++) memset(out + r * ldo, 0, (size_t)s->head_dim * sizeof *out);
+    span spans[2];
+    key_spans(g, low, high, spans);
+    for (int i = 0; i < 2; i++)
+        if (spans[i].count)
+            j->k->gemm_nn(out, ldo, p + spans[i].at - low, high - low, values_of(j->n, g, i) + spans[i].row * ldv + kv_column(s, head), ldv,
+                          KT_F32, b->rows, s->head_dim, spans[i].count);
+}
+
+/* The same numbers for sequences of a row each: the prefix is read once for all of them, then each its own keys. */
+static void forward_shared(const attn_job *j, const block *b, int head, float *p) {
+    const attn_spec *s = &j->a->s;
+    const attn_seg *g = &j->a->segs[b->seg];
+    const int64_t ldq = tensor_cols(j->n->in[0]), ldk = tensor_cols(j->n->in[1]), column = kv_column(s, head);
+    const int d = s->head_dim, prefix = g->prefix_count;
+    const float *q = tensor_f32(j->n->in[0]) + g->q_first * ldq + head * d;
+    float *out = tensor_f32(j->n->out) + g->q_first * ldq + head * d;
+    int64_t width = 0;
+    for (int r = 0; r < b->rows; r++) width = max_int((int)width, seg_keys(&g[r]));
+    j->k->gemm_nt(p, width, q, ldq, keys_of(j->n, g, 0) + g->prefix_first * ldk + column, ldk, KT_F32, b->rows, prefix, d, false);
+    for (int r = 0; r < b->rows; r++) {
+        float *row = p + r * width;
+        j->k->gemm_nt(row + prefix, width, q + r * ldq, ldq, keys_of(j->n, &g[r], 1) + g[r].key_first * ldk + column, ldk, KT_F32, 1,
+                      g[r].key_count, d, false);
+        j->k->softmax(row, seg_keys(&g[r]), s->scale);
+        memset(out + r * ldq, 0, (size_t)d * sizeof *out);
+    }
+    j->k->gemm_nn(out, ldq, p, width, values_of(j->n, g, 0) + g->prefix_first * ldk + column, ldk, KT_F32, b->rows, d, prefix);
+    for (int r = 0; r < b->rows; r++)
+        j->k->gemm_nn(out + r * ldq, ldq, p + r * width + prefix, width, values_of(j->n, &g[r], 1) + g[r].key_first * ldk + column, ldk,
+                      KT_F32, 1, d, g[r].key_count);
+}
+
 static void forward_task(void *arg, int64_t first, int64_t last, int thread) {
     const attn_job *j = arg;
-    const attn_spec *s = &j->a->s;
     float *p = j->scratch + (size_t)thread * j->scratch_task;
     for (int64_t t = first; t < last; t++) {
-        const block *b = &j->a->blocks[t / s->head_count];
-        const attn_seg *g = &j->a->segs[b->seg];
-        int head = (int)(t % s->head_count), low, high;
-        block_range(j->a, b, &low, &high);
-        probabilities(j, b, head, low, high, p);
-        int64_t ldo = tensor_cols(j->n->out), ldv = tensor_cols(j->n->in[2]);
-        float *out = tensor_f32(j->n->out) + (int64_t)(g->q_first + b->q) * ldo + head * s->head_dim;
-        const float *v = values_of(j->n, g) + head / (s->head_count / s->kv_head_count) * s->head_dim;
-        for (int r = 0; r < b->rows; r++) memset(out + r * ldo, 0, (size_t)s->head_dim * sizeof *out);
-        span spans[2];
-        key_spans(g, low, high, spans);
-        for (int i = 0; i < 2; i++)
-            if (spans[i].count)
-                j->k->gemm_nn(out, ldo, p + spans[i].at - low, high - low, v + spans[i].row * ldv, ldv, KT_F32, b->rows, s->head_dim,
-                              spans[i].count);
+        const block *b = &j->a->blocks[t / j->a->s.head_count];
+        (b->shared ? forward_shared : forward_block)(j, b, (int)(t % j->a->s.head_count), p);
     }
 }
 
@@ -202,6 +240,29 @@ static void find_clusters(attn_args *a) {
     a->cluster[a->cluster_count] = a->s.seg_count;
 }
 
+/* How many segments from this one on go on from its prefix with a row each, and can share reading it. */
+static int sharing(const attn_spec *s, int first) {
+    const attn_seg *g = &s->segs[first];
+    int n = 0;
+    if (!g->prefix_keys || !g->prefix_count || s->window) return 0;
+    while (first + n < s->seg_count && n < SHARED_ROWS && g[n].q_count == 1 && g[n].q_first == g->q_first + n && g[n].key_count > 0 &&
+           g[n].prefix_keys == g->prefix_keys && g[n].prefix_first == g->prefix_first && g[n].prefix_count == g->prefix_count)
+        n++;
+    return n;
+}
+
+/* Few large tasks read less, many small ones keep more threads busy: the cut follows from the segments alone. */
+static void cut_blocks(attn_args *a) {
+    for (int i = 0; i < a->s.seg_count;) {
+        int together = sharing(&a->s, i);
+        if (together > 1) a->blocks[a->block_count++] = (block){i, 0, together, true};
+        else
+            for (int q = 0; q < a->segs[i].q_count; q += Q_BLOCK)
+                a->blocks[a->block_count++] = (block){i, q, min_int(Q_BLOCK, a->segs[i].q_count - q), false};
+        i += max_int(together, 1);
+    }
+}
+
 static attn_args *args_make(cx *c, const attn_spec *s) {
     attn_args *a = slab_alloc(&c->meta, sizeof *a);
     a->s = *s;
@@ -213,13 +274,12 @@ static attn_args *args_make(cx *c, const attn_spec *s) {
     for (int i = 0; i < s->seg_count; i++) blocks += (a->segs[i].q_count + Q_BLOCK - 1) / Q_BLOCK;
     a->blocks = slab_alloc(&c->meta, (size_t)blocks * sizeof *a->blocks + 1);
     for (int i = 0; i < s->seg_count; i++) {
-        for (int q = 0; q < a->segs[i].q_count; q += Q_BLOCK)
-            a->blocks[a->block_count++] = (block){i, q, min_int(Q_BLOCK, a->segs[i].q_count - q)};
         a->key_max = max_int(a->key_max, seg_keys(&a->segs[i]));
         if (s->causal)
             c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * (seg_keys(&a->segs[i]) - a->segs[i].q_count / 2.0);
         else c->flops += 4.0 * s->head_count * s->head_dim * (double)a->segs[i].q_count * seg_keys(&a->segs[i]);
     }
+    cut_blocks(a);
     if (c->tape) find_clusters(a); /* only backward asks */
     return a;
 }
@@ -230,9 +290,10 @@ tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s) {
     LMM_ASSERT(tensor_same_shape(k, v) && s->head_count % s->kv_head_count == 0, "attn: %d heads over %d", s->head_count, s->kv_head_count);
     for (int i = 0; i < s->seg_count; i++) {
         const attn_seg *g = &s->segs[i];
-        int64_t keys = tensor_rows(g->keys ? g->keys : k);
+        int64_t keys = tensor_rows(g->keys ? g->keys : k), prefix = g->prefix_keys ? tensor_rows(g->prefix_keys) : keys;
         LMM_ASSERT(g->q_first + g->q_count <= tensor_rows(q) && g->key_first + g->key_count <= keys &&
-                       g->prefix_first + g->prefix_count <= keys && (!s->causal || g->key_count >= g->q_count) && !(g->keys && c->tape),
+                       g->prefix_first + g->prefix_count <= prefix && (!s->causal || g->key_count >= g->q_count) &&
+                       !((g->keys || g->prefix_keys) && c->tape),
                    "attn: segment %d", i);
     }
     attn_args *a = args_make(c, s);

@@ -210,6 +210,8 @@ tensor *op_rope(cx *c, tensor *x, tensor *table);
 typedef struct {
     int q_first, q_count, prefix_first, prefix_count, key_first, key_count;
     const tensor *keys, *values; /* where its keys live, when not in k and v: the KV cache of its sequence; no gradient */
+    const tensor *prefix_keys,
+        *prefix_values; /* where its prefix lives, when not with its keys: a cache that several sequences go on from */
 } attn_seg;
 typedef struct {
     int head_count, kv_head_count, head_dim;

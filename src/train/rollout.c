@@ -154,7 +154,8 @@ static lmm_status add_prompt(answering *a, trainer *t, rollout *o, order *turn, 
     }
     lmm_model_info info;
     lmm_model_describe(t->model, &info);
-    a->cache_bytes += (double)size * own[0]->context * (double)info.kv_bytes_per_token;
+    const int prompt = lmm_session_length(own[0]); /* kept once for all of the group */
+    a->cache_bytes += (prompt + (double)size * (own[0]->context - prompt)) * (double)info.kv_bytes_per_token;
     a->groups[a->count++] = group;
     return LMM_OK;
 }

@@ -141,6 +141,111 @@ static void a_fork_goes_on_as_its_parent_would(void **state) {
     close_tiny(&o);
 }
 
+/* ---- forks read the rows they have in common ---- */
+
+enum { GROUPS = 2, GROUP = 11, ANSWERS = GROUPS * GROUP }; /* more than one task of attention takes together */
+static const char *const group_prompts[GROUPS] = {"The quick brown fox jumps over the lazy dog", "def f(x): return"};
+
+/* The session's answers go on at temperature 1; number i always draws the same. */
+static void draw(lmm_session *const *s, const uint64_t *streams, int n, lmm_answer *out) {
+    const int none = -1;
+    const lmm_gen_opts o =
+        {.max_tokens = 24, .temperature = 1, .seed = 5, .streams = streams, .eos = &none, .eos_count = 1, .logprobs = true};
+    OK(lmm_generate(s, n, &o, NULL, NULL, out));
+}
+
+static void assert_same_answer(const lmm_answer *a, const lmm_answer *b) {
+    assert_int_equal(a->id_count, b->id_count);
+    assert_memory_equal(a->ids, b->ids, (size_t)a->id_count * sizeof *a->ids);
+    assert_memory_equal(a->logprobs, b->logprobs, (size_t)a->id_count * sizeof *a->logprobs);
+}
+
+static lmm_session *session_of(const opened *o, const char *text) {
+    lmm_session *s;
+    lmm_prompt *p = raw_prompt(o->model, text, NULL);
+    OK(lmm_session_open(&s, o->model, &(lmm_session_opts){.context = 128}));
+    OK(lmm_session_sync(s, p, NULL));
+    lmm_prompt_free(p);
+    return s;
+}
+
+/* What a session of its own says after the text, alone. */
+static void assert_fresh_says(const opened *o, const char *text, uint64_t stream, const lmm_answer *want) {
+    lmm_session *s = session_of(o, text);
+    lmm_answer a = {0};
+    draw(&s, &stream, 1, &a);
+    assert_same_answer(&a, want);
+    lmm_answers_free(&a, 1);
+    lmm_session_close(s);
+}
+
+/* window: rows a row sees, 0: all. */
+static void groups_of_forks_answer_as_sessions_alone(const char *family, int window, const char *table) {
+    opened o = open_tiny_with(family, 3, table);
+    o.model->net->dec.config.window = window;
+    lmm_session *s[ANSWERS];
+    lmm_answer together[ANSWERS] = {{0}};
+    uint64_t streams[ANSWERS];
+    for (int i = 0; i < ANSWERS; i++) {
+        streams[i] = (uint64_t)(100 + i);
+        if (i % GROUP) OK(lmm_session_fork(&s[i], s[i / GROUP * GROUP]));
+        else s[i] = session_of(&o, group_prompts[i / GROUP]);
+    }
+    draw(s, streams, ANSWERS, together);
+    for (int i = 0; i < ANSWERS; i++) assert_fresh_says(&o, group_prompts[i / GROUP], streams[i], &together[i]);
+    for (int i = 0; i < ANSWERS; i++) lmm_session_close(s[i]);
+    lmm_answers_free(together, ANSWERS);
+    close_tiny(&o);
+}
+
+static void forks_in_one_pass_answer_as_sessions_alone(void **state) {
+    (void)state;
+    for (size_t t = 0; t < COUNT_OF(tables); t++) {
+        if (!kernels_pick(tables[t])) continue;
+        groups_of_forks_answer_as_sessions_alone(TINY("llama"), 0, tables[t]); /* two heads share their keys, */
+        groups_of_forks_answer_as_sessions_alone(TINY("qwen2"), 0, tables[t]); /* all four */
+        groups_of_forks_answer_as_sessions_alone(TINY("llama"), 7, tables[t]);
+    }
+}
+
+/* Whatever becomes of one, the others keep what they had. */
+static void forks_do_not_disturb_each_other(void **state) {
+    (void)state;
+    opened o = open_tiny(TINY("llama"), 2);
+    const char *const text = group_prompts[0], *const longer = "The quick brown fox jumps over the lazy dog and sleeps",
+                      *const start = "The quick";
+    lmm_session *s = session_of(&o, text), *f, *g, *h;
+    lmm_prompt *p = raw_prompt(o.model, longer, NULL), *q = raw_prompt(o.model, start, NULL);
+    lmm_answer a[3] = {{0}};
+    const uint64_t streams[3] = {1, 2, 3};
+    int reused;
+    OK(lmm_session_fork(&f, s));
+    OK(lmm_session_fork(&g, f));
+    OK(lmm_session_sync(s, q, &reused)); /* shorter than what is shared: its new rows are its own */
+    assert_true(reused > 0);
+    float *want = logits_of(&o, start, NULL, 0), *want_longer = logits_of(&o, longer, NULL, 0);
+    assert_same(&o, lmm_session_logits(s), want);
+    OK(lmm_session_sync(f, p, &reused)); /* shared rows and own ones */
+    assert_true(reused > 8);
+    OK(lmm_session_fork(&h, f)); /* a fork of both */
+    assert_same(&o, lmm_session_logits(h), want_longer);
+    OK(lmm_session_sync_among(s, (lmm_session *const[]){h, s}, 2, p, &reused)); /* rows of both, copied */
+    assert_int_equal(reused, lmm_prompt_length(p) - 1);
+    lmm_session_close(f);
+    draw((lmm_session *const[]){g, h, s}, streams, 3, a);
+    assert_fresh_says(&o, text, 1, &a[0]);
+    assert_fresh_says(&o, longer, 2, &a[1]);
+    assert_fresh_says(&o, longer, 3, &a[2]);
+    lmm_session_close(s), lmm_session_close(g);
+    OK(lmm_session_sync(h, q, NULL));
+    assert_same(&o, lmm_session_logits(h), want);
+    lmm_session_close(h);
+    lmm_answers_free(a, 3);
+    lmm_prompt_free(p), lmm_prompt_free(q);
+    free(want), free(want_longer);
+    close_tiny(&o);
+}
+
 static void a_seed_repeats_its_answer(void **state) {
     (void)state;
     opened o = open_tiny(TINY("llama"), 2);
@@ -226,6 +331,8 @@ int main(void) {
         cmocka_unit_test(another_picture_is_not_reused),
         cmocka_unit_test(answers_do_not_depend_on_the_batch),
         cmocka_unit_test(a_fork_goes_on_as_its_parent_would),
+        cmocka_unit_test(forks_in_one_pass_answer_as_sessions_alone),
+        cmocka_unit_test(forks_do_not_disturb_each_other),
         cmocka_unit_test(a_seed_repeats_its_answer),
         cmocka_unit_test(remembered_pictures_give_the_same_logits),
         cmocka_unit_test(rows_taken_from_another_session_are_the_same),
