@@ -217,18 +217,34 @@ static lmm_status system_of(const char *name, ego_system *s) {
                     near ? near : "");
 }
 
+/* One report a line for each system of the list; they share the vectors of what is asked. Leaks are a matter of the first alone. */
+static lmm_status eval_systems(ego *e, const ego_qas *qas, const char *list, ego_eval_opts *o) {
+    lmm_status st = LMM_OK;
+    for (const char *p = list; !st && *p; p += strcspn(p, ","), p += *p == ',') {
+        char *name = mem_strndup(p, strcspn(p, ",")), *report = NULL;
+        st = system_of(name, &o->system);
+        if (!st) st = ego_eval(e, qas, o, &report);
+        if (!st) puts(report);
+        free(report), free(name);
+        o->control = false;
+    }
+    return st;
+}
+
 static lmm_status run_eval(int argc, char **argv) {
     bool done;
+    int threads = 0;
     opt_list words = {0};
-    const char *system = "ours", *model = NULL, *samples = NULL;
+    const char *systems = "ours", *model = NULL, *samples = NULL;
     ego_eval_opts o = {0};
     buf lines = {0};
     ego_qas qas = {0};
     const opt table[] = {
         {"-w|--wearer", OPT_STRING, &o.wearer, 0, 0, "NAME", "whose memory answers"},
-        {"-s|--system", OPT_STRING, &system, 0, 0, "NAME", "ours, egorag, bm25, dense, or nothing (questions alone)"},
+        {"-s|--system", OPT_STRING, &systems, 0, 0, "NAMES", "ours, egorag, bm25, dense, nothing (questions alone); several with commas"},
         {"--oracle", OPT_FLAG, &o.oracle, 0, 0, NULL, "give the reader exactly what the target times hold"},
         {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "the encoder of the build"},
+        {"-t|--threads", OPT_INT, &threads, 0, 1024, "N", "threads of the encoder"},
         {"--leaks", OPT_FLAG, &o.control, 0, 0, NULL, "ask traps again of a memory cut off for real: the leak index (minutes)"},
         {"--samples", OPT_STRING, &samples, 0, 0, "FILE.jsonl", "write every answer with the rows it cites"},
         {"--limit", OPT_INT, &o.limit, 1, 1e9, "N", "only the first N questions"},
@@ -239,23 +255,19 @@ static lmm_status run_eval(int argc, char **argv) {
     lmm_runtime *runtime = NULL;
     lmm_model *m = NULL;
     ego *e = NULL;
-    char *report = NULL;
     lmm_status st = cli_parse(table, argc, argv, &words, use,
                               "Measures a memory on EgoLifeQA's format; every question sees only what was known when it was asked.",
-                              "  lmm ego eval ~/memory EgoLifeQA_A1_JAKE.json -w A1_JAKE --system egorag\n", &done);
+                              "  lmm ego eval ~/memory EgoLifeQA_A1_JAKE.json -w A1_JAKE --system ours,egorag\n", &done);
     if (!st && !done) {
         st = ego_need(&words, 2, 2, use);
         if (!st && !o.wearer) st = LMM_FAIL(LMM_E_ARG, "whose memory? give --wearer NAME");
-        if (!st) st = system_of(system, &o.system);
         if (!st) st = ego_qa_load(&qas, words.at[1]);
-        if (!st) st = ego_encoder_open(model, 0, &runtime, &m);
+        if (!st) st = ego_encoder_open(model, threads, &runtime, &m);
         o.encoder = m, o.samples = samples ? &lines : NULL;
         if (!st) st = ego_open(&e, words.at[0]);
-        if (!st) st = ego_eval(e, &qas, &o, &report);
-        if (!st) puts(report);
+        if (!st) st = eval_systems(e, &qas, systems, &o);
         if (!st && samples) st = file_write(samples, lines.data, lines.size);
     }
-    free(report);
     buf_free(&lines);
     ego_qa_free(&qas);
     ego_close(e);

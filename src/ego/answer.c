@@ -14,6 +14,7 @@ enum {
     ROWS_MAX = 1500,
     OPTION_ROWS_MAX = 300,
     NEAR_ROWS_MAX = 400,
+    NEAR_OPTION_MAX = 60,
     RAG_TOP = 50,
     RAG_KEEP = 3,
     RAG_SIDE_MS = 15 * EGO_SECOND,
@@ -27,10 +28,10 @@ const char *ego_system_name(ego_system s) {
     return names[s];
 }
 
-/* The rows nearest to the question by vector. */
-static lmm_status mark_near(ego_view *v, const char *text, const lmm_model *encoder, bool *taken) {
+/* The rows nearest to a text by vector. */
+static lmm_status mark_near(ego_view *v, const char *text, const lmm_model *encoder, int most, bool *taken) {
     ego_hits h = {0};
-    lmm_status st = ego_search(v, text, &(ego_search_opts){.rank = EGO_DENSE, .count = NEAR_ROWS_MAX, .encoder = encoder}, &h);
+    lmm_status st = ego_search(v, text, &(ego_search_opts){.rank = EGO_DENSE, .count = most, .encoder = encoder}, &h);
     for (int i = 0; i < h.count; i++) taken[h.at[i].doc] = true;
     ego_hits_free(&h);
     return st;
@@ -76,7 +77,8 @@ static lmm_status gather_ours(ego_view *v, const ego_question *q, const lmm_mode
     bool *taken = mem_new((size_t)e->docs.count + 1, sizeof *taken);
     lmm_status st = mark_rows(v, q->question, encoder, ROWS_MAX, false, taken);
     for (int i = 0; !st && i < q->option_count; i++) st = mark_rows(v, q->options[i], encoder, OPTION_ROWS_MAX, true, taken);
-    if (!st) st = mark_near(v, q->question, encoder, taken);
+    if (!st) st = mark_near(v, q->question, encoder, NEAR_ROWS_MAX, taken);
+    for (int i = 0; !st && encoder && i < q->option_count; i++) st = mark_near(v, q->options[i], encoder, NEAR_OPTION_MAX, taken);
     for (int d = 0; !st && d < e->docs.count; d++)
         if (taken[d]) st = ego_view_hit(v, d, 0, out);
     free(taken);

@@ -89,8 +89,9 @@ lmm_status ego_understand(ego_reading *r, ego_view *v, const ego_question *q, co
 
 void ego_reading_free(ego_reading *r) {
     for (int i = 0; i < r->rows.count; i++) ego_terms_free(&r->rows.at[i].terms);
+    for (int i = 0; i < r->others.count; i++) ego_terms_free(&r->others.at[i].terms);
     for (int i = 0; i < EGO_OPTIONS_MAX; i++) ego_query_free(&r->option[i]);
     ego_query_free(&r->query);
     ego_intent_free(&r->in);
-    free(r->rows.at), free(r->vector), free(r->people.at), free(r->silent_people.at);
+    free(r->rows.at), free(r->others.at), free(r->vector), free(r->people.at), free(r->silent_people.at);
 }

@@ -7,6 +7,8 @@
 
 /* Of the heaviest row's weight, from where on rows of the kind asked for are all that count; a habit's many rows need not be told apart by their words. */
 static const double KEEP = 0.6, KEEP_HABIT = 0.3;
+static const double BEARS = 0.5; /* of the heaviest row's weight: says enough to be returned for being late */
+enum { RANK_K = 10, BESIDE = 30 * EGO_SECOND };
 
 /* ---- the rows that may decide ---- */
 
@@ -49,7 +51,7 @@ static void keep_rows(ego_reading *r, bool (*is)(const ego_said *), double least
     if (those < least * all) return;
     for (int i = 0; i < r->rows.count; i++) {
         if (is(&r->rows.at[i])) r->rows.at[kept++] = r->rows.at[i];
-        else ego_terms_free(&r->rows.at[i].terms);
+        else VEC_PUSH(&r->others, r->rows.at[i]);
     }
     r->rows.count = kept;
 }
@@ -84,27 +86,67 @@ static double coverage(const ego_reading *r, const ego_said *w) {
     return known > 0 ? w->words * known / (known + missing) + cosine : cosine;
 }
 
-static int by_weight(const void *a, const void *b) {
-    const ego_said *x = *(const ego_said *const *)a, *y = *(const ego_said *const *)b;
+/* ---- the rows that are returned ---- */
+
+typedef struct {
+    const ego_said *row;
+    double score;
+} candidate;
+
+static int by_candidate_weight(const void *a, const void *b) {
+    const ego_said *x = ((const candidate *)a)->row, *y = ((const candidate *)b)->row;
     if (x->weight > y->weight || x->weight < y->weight) return x->weight > y->weight ? -1 : 1;
     return by_time(y, x);
 }
 
-/* The proof, and what is returned: the rows that decided, in their order, then the heaviest others. */
+static int by_candidate_time(const void *a, const void *b) { return by_time(((const candidate *)b)->row, ((const candidate *)a)->row); }
+
+static int by_candidate_score(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    if (x->score > y->score || x->score < y->score) return x->score > y->score ? -1 : 1;
+    return by_candidate_weight(a, b);
+}
+
+/* Best first: by weight, and where the last (or first) time is asked for, by time as well among those that say enough of it. */
+static void order_candidates(const ego_reading *r, candidate *c, int n) {
+    bool last = r->in.op == EGO_OP_LAST || r->in.op == EGO_OP_WHEN || r->in.op == EGO_OP_FACT, first = r->in.op == EGO_OP_FIRST;
+    int fit = 0;
+    qsort(c, (size_t)n, sizeof *c, by_candidate_weight);
+    while (fit < n && c[fit].row->weight >= BEARS * c[0].row->weight) fit++;
+    if (!last && !first) return;
+    for (int i = 0; i < fit; i++) c[i].score = 1.0 / (RANK_K + i);
+    qsort(c, (size_t)fit, sizeof *c, by_candidate_time);
+    for (int i = 0; i < fit; i++) c[i].score += 1.0 / (RANK_K + (last ? i : fit - 1 - i));
+    qsort(c, (size_t)fit, sizeof *c, by_candidate_score);
+}
+
+static bool beside_one(const ego_hits *h, const ego_hit *x) {
+    for (int i = 0; i < h->count; i++)
+        if (llabs(h->at[i].t0 - x->t0) < BESIDE) return true;
+    return false;
+}
+
+/* The proof, and what is returned: the rows that decided, in their order, then the best others; of one moment several only when there is room. */
 static void return_rows(const ego_reading *r, const ego_verdict *v, ego_answer *out) {
-    const ego_said **others = mem_new((size_t)r->rows.count + 1, sizeof *others);
-    bool *taken = mem_new((size_t)r->rows.count + 1, sizeof *taken);
     int n = 0;
+    candidate *c = mem_new((size_t)(r->rows.count + r->others.count) + 1, sizeof *c);
+    bool *taken = mem_new((size_t)r->rows.count + 1, sizeof *taken);
     for (int i = 0; i < v->rows.count; i++) {
         taken[v->rows.at[i]] = true;
         VEC_PUSH(&out->proof, hit_copy(r->rows.at[v->rows.at[i]].hit));
         if (out->returned.count < EGO_RETURNED) VEC_PUSH(&out->returned, hit_copy(r->rows.at[v->rows.at[i]].hit));
     }
     for (int i = 0; i < r->rows.count; i++)
-        if (!taken[i]) others[n++] = &r->rows.at[i];
-    if (n) qsort(others, (size_t)n, sizeof *others, by_weight);
-    for (int i = 0; i < n && out->returned.count < EGO_RETURNED; i++) VEC_PUSH(&out->returned, hit_copy(others[i]->hit));
-    free(taken), free(others);
+        if (!taken[i]) c[n++].row = &r->rows.at[i];
+    for (int i = 0; i < r->others.count; i++) c[n++].row = &r->others.at[i];
+    if (n) order_candidates(r, c, n);
+    for (int beside = 0; beside < 2; beside++)
+        for (int i = 0; i < n && out->returned.count < EGO_RETURNED; i++) {
+            if (!c[i].row || (!beside && beside_one(&out->returned, c[i].row->hit))) continue;
+            VEC_PUSH(&out->returned, hit_copy(c[i].row->hit));
+            c[i].row = NULL;
+        }
+    free(taken), free(c);
 }
 
 /* An open question is answered with the row itself. */

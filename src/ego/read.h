@@ -27,7 +27,7 @@ typedef struct {
     bool fits;               /* the memory has vectors of this encoder */
     ego_query query, option[EGO_OPTIONS_MAX];
     float (*vector)[EGO_WIDTH]; /* of the question, then of each option */
-    VEC(ego_said) rows;
+    VEC(ego_said) rows, others; /* that may decide, in order of time; that may not, but bear on it */
     double best, best_words; /* weight of the heaviest row that could decide, and its words' part */
 } ego_reading;
 
