@@ -69,7 +69,6 @@ static lmm_status embed_batch(ego *e, int kind, const items *b, const lmm_model 
     for (int i = 0; i < b->count; i++) texts[i] = b->at[i].text;
     lmm_status st = ego_embed(encoder, texts, b->count, x);
     for (int i = 0; i < b->count; i++) ego_vector_pack(&v[i], key_of(kind, b->at[i].id), x + (size_t)i * EGO_WIDTH);
-    if (!st) st = ego_lexicon_add(e, encoder, texts, b->count);
     if (!st) st = ego_vectors_append(e, v, b->count, at);
     if (!st) st = ego_meta_set(e, "vectors", at + b->count);
     free(v), free(x), free(texts);
@@ -340,8 +339,8 @@ lmm_status ego_build(ego *e, const ego_build_opts *o, ego_build_report *r) {
             if (bar) progress_set(bar, r->rows, NULL);
         }
     writers_close(&w);
-    if (!st && ego_meta(e, "phrased", 0) != total) st = ego_lexicon_phrases(e, o->encoder);
-    if (!st) st = ego_meta_set(e, "phrased", total); /* rows they were looked for in; fewer when some were forgotten */
+    if (!st && ego_meta(e, "said", 0) != total) st = ego_lexicon_fill(e, o->encoder);
+    if (!st) st = ego_meta_set(e, "said", total); /* rows the lexicon was made from; fewer when some were forgotten */
     if (!st) st = ego_resegment(e, &r->segments);
     progress_free(bar);
     r->vectors = ego_meta(e, "vectors", 0);

@@ -27,8 +27,9 @@ typedef struct {
 } ego_vector;
 _Static_assert(sizeof(ego_vector) == 16 + EGO_WIDTH, "one record of vectors.arena");
 
+/* A word or phrase as people said it ("washing dishes"), and its stems ("wash dish"). */
 typedef struct {
-    char *term;
+    char *said, *term;
     ego_vector vector;
 } ego_word;
 
@@ -63,7 +64,7 @@ struct ego {
     strmap *term;
     VEC(ego_postings) postings;
     VEC(ego_acquaintance) people;
-    VEC(ego_word) lexicon; /* sorted by term */
+    VEC(ego_word) lexicon; /* sorted by what is said */
     VEC(ego_seg_vector) segments;
     strmap *kept; /* text -> vector of kept_x */
     const lmm_model *kept_encoder;
@@ -97,6 +98,7 @@ extern const char *const ego_common[];
 extern const int ego_common_count;
 /* words.c: how much a word tells, 0.1 (everybody says it about everything) to 1. */
 double ego_word_tells(const char *token);
+bool ego_word_colour(const char *token);
 
 /* fts_token.c: teaches a connection the tokenizer 'ego' of words.c. */
 lmm_status ego_fts_register(sqlite3 *db);
@@ -153,22 +155,27 @@ typedef struct {
     double least;          /* cosine */
     int count;             /* at most; 0: 8 */
     bool phrases;          /* false: single words only */
+    bool coloured;         /* things with a colour only; the terms are those of the things, without */
     const ego_terms *said; /* what these words alone say is passed over; NULL: nothing */
 } ego_near_opts;
-lmm_status ego_lexicon_add(ego *e, const lmm_model *encoder, const char *const *texts, int count); /* encoder NULL: nothing */
-lmm_status ego_lexicon_phrases(ego *e, const lmm_model *encoder);
+lmm_status ego_lexicon_fill(ego *e, const lmm_model *encoder); /* with all that is said and not in it yet; encoder NULL: nothing */
+lmm_status ego_lexicon_forget(ego *e);                         /* what no row says any more goes, in the transaction that is open */
 lmm_status ego_lexicon_load(ego *e);
 void ego_lexicon_drop(ego *e);
 /* What visible rows hold that is nearest to x (EGO_WIDTH), nearest first. free(out->at) */
 lmm_status ego_lexicon_near(ego_view *v, const float *x, const ego_near_opts *o, ego_nears *out);
 
 /* phrase.c: two or three words that stand together, as tokens with blanks between. */
-lmm_status ego_phrases_find(ego *e, ego_terms *out); /* that three times or more are said; free each and .at */
+enum { EGO_SAID_LEAST = 3 }; /* times a phrase is said before it counts as one */
+typedef int (*ego_saying_fn)(void *arg, const char *term, const char *said);
+/* Called with each word and each phrase of a text; non-zero stops. */
+int ego_sayings_of(const char *text, ego_saying_fn fn, void *arg);
 bool ego_phrase_has(const char *phrase, const char *term);
 bool ego_phrase_within(const char *phrase, const ego_terms *terms); /* all its words are among them */
 /* Visible rows that hold all words of a phrase, or of a single word. free(out->doc) */
 lmm_status ego_phrase_postings(ego_view *v, const char *phrase, ego_postings *out);
-lmm_status ego_phrase_seen(ego_view *v, const char *phrase, const ego_postings *rows, bool *out);
+/* Whether enough visible rows hold the term, and one of them says it so: it would be in the lexicon of a memory that held no others. */
+lmm_status ego_saying_seen(ego_view *v, const char *term, const char *said, const ego_postings *rows, bool *out);
 
 typedef struct {
     char *term;   /* or phrase */
@@ -176,6 +183,7 @@ typedef struct {
 } ego_share;
 typedef struct {
     double weight, lost;  /* lost: what its word would weigh more, were it there */
+    bool colour;          /* a row that names no colour at all may mean this one */
     VEC(ego_share) terms; /* any of them */
 } ego_unit;
 typedef VEC(ego_unit) ego_query;

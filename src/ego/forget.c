@@ -44,7 +44,6 @@ static const erasure erasures[] = {
     {"UPDATE meta SET value = 0 WHERE key = 'stale_from'", true},
     {"DELETE FROM source WHERE name NOT IN (SELECT source FROM caption WHERE source NOT NULL UNION SELECT source FROM utter WHERE source NOT NULL)", true},
     {"INSERT INTO fts(fts) VALUES('rebuild')", true},
-    {"DELETE FROM lexicon WHERE term NOT IN (SELECT term FROM terms)", true},
 };
 #undef WHICH
 /* clang-format on */
@@ -83,6 +82,7 @@ lmm_status ego_forget(ego *e, const ego_forget_opts *o, int64_t *count) {
     int64_t gone = 0;
     st = ego_begin(e);
     for (size_t i = 0; !st && i < COUNT_OF(erasures); i++) st = erase(e, &erasures[i], o, stream, &gone);
+    if (!st) st = ego_lexicon_forget(e);
     if (!st) st = tombstone(e, o);
     if (!st) st = ego_commit(e);
     else if (e->pending) ego_rollback(e);

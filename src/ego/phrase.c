@@ -1,21 +1,25 @@
-/* phrase.c - what a memory keeps doing, in two or three words that stand together ("wash dish"): the lexicon holds the vectors of those it says again
- * and again, so that "scrub the plates" finds them though no single word is alike. */
+/* phrase.c - what a memory keeps doing, in two or three words that stand together ("washing dishes", as stems "wash dish"): the lexicon holds the vectors
+ * of those it says again and again, so that "scrub the plates" finds them though no single word is alike. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ego/ego_int.h"
 
-enum { WORDS_LEAST = 2, WORDS_MOST = 3, ROWS_LEAST = 3, TOKEN_MOST = 24 };
+enum { WORDS_LEAST = 2, WORDS_MOST = 3, TOKEN_LEAST = 3, TOKEN_MOST = 24, SAID_MOST = 32 };
 static const double LITTLE = 0.35; /* words that tell less are passed over */
 
-/* ---- phrases of a text ---- */
+/* ---- words and phrases of a text ---- */
 
 typedef struct {
+    char token[TOKEN_MOST + 1], said[SAID_MOST + 1];
+} link;
+typedef struct {
     const char *text;
-    int (*fn)(void *arg, const char *phrase);
+    ego_saying_fn fn;
     void *arg;
-    char word[WORDS_MOST][TOKEN_MOST + 1]; /* the last words of the run, oldest first */
+    link word[WORDS_MOST]; /* the last words of the run, oldest first */
+    link colour; /* that stands before the next word; "" none */
     int count, to;
 } chain;
 
@@ -33,39 +37,63 @@ static bool apart(const char *s, int from, int to) {
 }
 
 static int tell(const chain *c) {
-    char phrase[WORDS_MOST * (TOKEN_MOST + 1) + 1];
+    char phrase[WORDS_MOST * (TOKEN_MOST + 1) + 1], said[WORDS_MOST * (SAID_MOST + 1) + 1];
     for (int n = WORDS_LEAST; n <= c->count; n++) {
-        size_t at = 0;
-        for (int i = c->count - n; i < c->count; i++) at += (size_t)sprintf(phrase + at, "%s%s", at ? " " : "", c->word[i]);
-        int rc = c->fn(c->arg, phrase);
+        size_t at = 0, put = 0;
+        for (int i = c->count - n; i < c->count; i++) {
+            at += (size_t)sprintf(phrase + at, "%s%s", at ? " " : "", c->word[i].token);
+            put += (size_t)sprintf(said + put, "%s%s", put ? " " : "", c->word[i].said);
+        }
+        int rc = c->fn(c->arg, phrase, said);
         if (rc) return rc;
     }
     return 0;
 }
 
-/* "Begin washing dishes" is washing dishes. */
-static bool says_little(const char *token, int size) {
-    char term[TOKEN_MOST + 1];
-    snprintf(term, sizeof term, "%.*s", size, token);
-    return ego_word_tells(term) < LITTLE;
+static link link_of(const chain *c, const char *token, int size, int from, int to) {
+    link l;
+    snprintf(l.token, sizeof l.token, "%.*s", size, token);
+    snprintf(l.said, sizeof l.said, "%.*s", to - from, c->text + from);
+    for (char *p = l.said; *p; p++) *p = (char)tolower((unsigned char)*p);
+    return l;
 }
 
-/* Names, numbers and all small words but those that open a noun end a run. */
+/* "Begin washing dishes" is washing dishes. */
+static bool says_little(const char *token) { return ego_word_tells(token) < LITTLE; }
+
+/* A thing with its colour is a phrase of its own. */
+static int tell_coloured(chain *c, const link *l) {
+    char phrase[2 * TOKEN_MOST + 2], said[2 * SAID_MOST + 2];
+    if (!c->colour.token[0]) return 0;
+    snprintf(phrase, sizeof phrase, "%s %s", c->colour.token, l->token);
+    snprintf(said, sizeof said, "%s %s", c->colour.said, l->said);
+    c->colour.token[0] = 0;
+    return c->fn(c->arg, phrase, said);
+}
+
+/* Names, numbers and all small words but those that open a noun end a run; colours are passed over, a run is about the same thing without. */
 static int link_word(void *arg, const char *token, int size, int from, int to, bool colocated) {
     chain *c = arg;
-    bool ends = colocated || size < 2 || size > TOKEN_MOST || isupper((unsigned char)c->text[from]) || isdigit((unsigned char)*token) ||
+    bool stop = ego_stop_word(token, (size_t)size), fits = size <= TOKEN_MOST && to - from <= SAID_MOST;
+    bool ends = colocated || size < 2 || !fits || isupper((unsigned char)c->text[from]) || isdigit((unsigned char)*token) ||
                 (unsigned char)*token >= 0x80;
+    link l = link_of(c, token, size, from, to);
+    int rc = fits && !stop && size >= TOKEN_LEAST ? c->fn(c->arg, l.token, l.said) : 0;
+    if (rc) return rc;
     if (apart(c->text, c->to, from)) c->count = 0;
     c->to = to;
     if (opens_noun(token, (size_t)size)) return 0;
-    if (!ends && !ego_stop_word(token, (size_t)size) && says_little(token, size)) return 0;
-    if (ends || ego_stop_word(token, (size_t)size)) return c->count = 0, 0;
-    if (c->count == WORDS_MOST) memmove(c->word[0], c->word[1], sizeof c->word - sizeof c->word[0]), c->count--;
-    snprintf(c->word[c->count++], sizeof c->word[0], "%.*s", size, token);
+    if (!ends && ego_word_colour(l.token)) return c->colour = l, 0;
+    if (!ends && !stop && says_little(l.token)) return 0;
+    if (ends || stop) return c->count = 0, c->colour.token[0] = 0, 0;
+    rc = tell_coloured(c, &l);
+    if (rc) return rc;
+    if (c->count == WORDS_MOST) memmove(&c->word[0], &c->word[1], sizeof c->word - sizeof c->word[0]), c->count--;
+    c->word[c->count++] = l;
     return tell(c);
 }
 
-static int phrases_of(const char *text, int (*fn)(void *arg, const char *phrase), void *arg) {
+int ego_sayings_of(const char *text, ego_saying_fn fn, void *arg) {
     chain c = {.text = text, .fn = fn, .arg = arg};
     return ego_words(text, strlen(text), link_word, &c);
 }
@@ -87,48 +115,7 @@ bool ego_phrase_within(const char *phrase, const ego_terms *terms) {
     return true;
 }
 
-/* ---- building ---- */
-
-typedef struct {
-    strmap *phrases;
-    VEC(int) times; /* by number in phrases */
-    ego_terms often;
-} tally;
-
-/* A phrase twice in one row counts twice; readers count rows. */
-static int count_phrase(void *arg, const char *phrase) {
-    tally *t = arg;
-    int at = t->times.count;
-    if (strmap_put(t->phrases, phrase, strlen(phrase), at)) VEC_PUSH(&t->times, 0);
-    else strmap_get(t->phrases, phrase, strlen(phrase), &at);
-    if (++t->times.at[at] == ROWS_LEAST) VEC_PUSH(&t->often, mem_strdup(phrase));
-    return 0;
-}
-
-lmm_status ego_phrases_find(ego *e, ego_terms *out) {
-    sqlite3_stmt *s;
-    tally t = {.phrases = strmap_new()};
-    lmm_status st = ego_prepare(e, &s, "SELECT text FROM doc ORDER BY rowid");
-    while (!st && sqlite3_step(s) == SQLITE_ROW) phrases_of((const char *)sqlite3_column_text(s, 0), count_phrase, &t);
-    sqlite3_finalize(s);
-    strmap_free(t.phrases);
-    free(t.times.at);
-    *out = t.often;
-    return st;
-}
-
 /* ---- reading ---- */
-
-static int is_phrase(void *arg, const char *phrase) { return !strcmp(arg, phrase); }
-
-static lmm_status holds(ego *e, int doc, char *phrase, bool *out) {
-    char *text, *speaker;
-    lmm_status st = ego_text(e, e->docs.at[doc].key, &text, &speaker);
-    if (st) return st;
-    *out = phrases_of(text, is_phrase, phrase) == 1;
-    free(text), free(speaker);
-    return LMM_OK;
-}
 
 /* Keeps of a (ascending) what b has too. */
 static void keep_common(ego_postings *a, const ego_postings *b) {
@@ -157,17 +144,33 @@ lmm_status ego_phrase_postings(ego_view *v, const char *phrase, ego_postings *ou
     return st;
 }
 
-/* Whether enough visible rows say the phrase as it stands: it would be in the lexicon of a memory that held no others. */
-lmm_status ego_phrase_seen(ego_view *v, const char *phrase, const ego_postings *rows, bool *out) {
-    char *wanted = mem_strdup(phrase);
+typedef struct {
+    const char *term, *said;
+    bool held, as_said;
+} looked_for;
+
+static int look(void *arg, const char *term, const char *said) {
+    looked_for *l = arg;
+    if (strcmp(l->term, term)) return 0;
+    l->held = true;
+    l->as_said |= !strcmp(l->said, said);
+    return l->as_said;
+}
+
+lmm_status ego_saying_seen(ego_view *v, const char *term, const char *said, const ego_postings *rows, bool *out) {
+    ego *e = ego_view_store(v);
     lmm_status st = LMM_OK;
+    bool as_said = false;
     int seen = 0;
-    for (int i = 0; !st && i < rows->count && seen < ROWS_LEAST; i++) {
-        bool held = false;
-        st = holds(ego_view_store(v), rows->doc[i], wanted, &held);
-        seen += held;
+    for (int i = 0; !st && i < rows->count && !(seen >= EGO_SAID_LEAST && as_said); i++) {
+        char *text, *speaker;
+        looked_for l = {.term = term, .said = said};
+        st = ego_text(e, e->docs.at[rows->doc[i]].key, &text, &speaker);
+        if (st) break;
+        ego_sayings_of(text, look, &l);
+        seen += l.held, as_said |= l.as_said;
+        free(text), free(speaker);
     }
-    free(wanted);
-    *out = seen >= ROWS_LEAST;
+    *out = seen >= EGO_SAID_LEAST && as_said;
     return st;
 }

@@ -9,6 +9,7 @@
 enum { SPAN_WORDS = 5, SPANS_MAX = 40 };
 static const double NEAR_LEAST = 0.45, NEAR_FULL = 0.70; /* cosines: below nothing is alike, from there on all */
 static const double NEAR_SPREAD = 0.25, PHRASE = 1.5;    /* a phrase beside a word */
+static const double UNSEEN = 0.5;                        /* of a colour's weight for a row that names none */
 static const double TELLING = 0.5;                       /* an unknown word that tells less has no neighbours worth looking for */
 
 typedef struct {
@@ -53,6 +54,7 @@ static double rarity(double total, int rows) { return rows ? log(1 + total / row
 
 static void push_known(ego_query *q, const word *w, double total, double share) {
     ego_unit u = {.weight = share * w->tells * rarity(total, w->rows), .lost = w->rows ? 0 : share * w->tells * log(1 + total)};
+    u.colour = ego_word_colour(w->term);
     VEC_PUSH(&u.terms, ((ego_share){mem_strdup(w->term), 1}));
     VEC_PUSH(q, u);
 }
@@ -70,15 +72,24 @@ static void push_near(ego_query *q, const ego_nears *n, double total, double sha
     VEC_PUSH(q, u);
 }
 
-static lmm_status push_unknown(ego_query *q, ego_view *v, const lmm_model *encoder, const words *w, int i, double total, double share) {
-    ego_nears near = {0};
+static lmm_status near_text(ego_view *v, const lmm_model *encoder, const words *w, int first, int last, const ego_near_opts *o, ego_nears *out) {
     float x[EGO_WIDTH];
-    char *raw = mem_strndup(w->text + w->words.at[i].from, (size_t)(w->words.at[i].to - w->words.at[i].from));
+    char *raw = mem_strndup(w->text + w->words.at[first].from, (size_t)(w->words.at[last].to - w->words.at[first].from));
     const char *texts[] = {raw};
     lmm_status st = ego_embed_kept(ego_view_store(v), encoder, texts, 1, x);
-    if (!st) st = ego_lexicon_near(v, x, &(ego_near_opts){.least = NEAR_LEAST}, &near);
+    free(raw);
+    return st ? st : ego_lexicon_near(v, x, o, out);
+}
+
+/* A thing that is asked for with its colour is compared with coloured things: that tells things from acts. */
+static lmm_status push_unknown(ego_query *q, ego_view *v, const lmm_model *encoder, const words *w, int i, double total, double share) {
+    ego_nears near = {0};
+    lmm_status st = LMM_OK;
+    if (i && ego_word_colour(w->words.at[i - 1].term))
+        st = near_text(v, encoder, w, i - 1, i, &(ego_near_opts){.least = NEAR_LEAST, .coloured = true}, &near);
+    if (!st && !near.count) st = near_text(v, encoder, w, i, i, &(ego_near_opts){.least = NEAR_LEAST}, &near);
     if (!st) push_near(q, &near, total, share * w->words.at[i].tells);
-    free(near.at), free(raw);
+    free(near.at);
     return st;
 }
 
@@ -101,6 +112,7 @@ static void spans_of(const words *w, spans *out) {
             const word *a = &w->words.at[i], *b = &w->words.at[k];
             size_t n = (size_t)(b->to - a->from);
             tells += b->tells, news |= unknown(b) && b->tells >= TELLING;
+            if (ego_word_colour(b->term)) break;
             if (strcspn(w->text + a->from, ",.:;?!") < n) break;
             if (k == i || !news) continue;
             span s = {i, k, fmin(1, tells), {0}, mem_strndup(w->text + a->from, n)};
@@ -199,11 +211,17 @@ static bool there(const ego_terms *row, const char *phrase, bool misheard) {
     return true;
 }
 
+static bool names_colour(const ego_terms *row) {
+    for (int i = 0; i < row->count; i++)
+        if (ego_word_colour(row->at[i])) return true;
+    return false;
+}
+
 double ego_query_share(const ego_query *q, const ego_terms *row, bool misheard) {
     double all = 0, got = 0;
     for (int i = 0; i < q->count; i++) {
         const ego_unit *u = &q->at[i];
-        double best = 0;
+        double best = u->colour && !names_colour(row) ? UNSEEN : 0;
         for (int k = 0; k < u->terms.count; k++)
             if (u->terms.at[k].share > best && there(row, u->terms.at[k].term, misheard)) best = u->terms.at[k].share;
         all += u->weight, got += u->weight * best;

@@ -44,6 +44,8 @@ static const char *const migrations[] = {
     "CREATE TABLE lexicon(term TEXT PRIMARY KEY, vec BLOB NOT NULL) STRICT;",
     /* A person's rows are read from the index alone. */
     "DROP INDEX obs_entity; CREATE INDEX obs_entity ON obs(entity_id, doc); DROP INDEX edge_src; CREATE INDEX edge_src ON edge(src, dst, doc);",
+    /* Words are compared as people said them; the next build fills the table. */
+    "DROP TABLE lexicon; CREATE TABLE lexicon(said TEXT PRIMARY KEY, term TEXT NOT NULL, vec BLOB NOT NULL) STRICT;",
 };
 static const char *const inserts[EGO_KINDS] = {
     "INSERT OR IGNORE INTO caption(stream_id, t0, t1, speaker, text, source, known_t) VALUES(?1,?2,?3,?4,?5,?6,?7)",

@@ -58,6 +58,15 @@ static const char *row_of(const char *const *table, int count, const char *word)
     return row ? strchr(*row, ' ') + 1 : NULL;
 }
 
+/* The basic colour terms of English (Berlin and Kay 1969), and those that things are sold in. */
+bool ego_word_colour(const char *token) {
+    static const char *const colours[] = {"black", "white", "red",  "green",  "yellow", "blue",  "brown",     "purple", "pink",
+                                          "orange", "gray", "grey", "golden", "silver", "beige", "turquoise", "violet"};
+    for (size_t i = 0; i < COUNT_OF(colours); i++)
+        if (!strcmp(colours[i], token)) return true;
+    return false;
+}
+
 double ego_word_tells(const char *token) {
     const char *seen = row_of(ego_common, ego_common_count, token);
     double information = log(SEEN_ALL / (seen ? atoi(seen) : 1));
