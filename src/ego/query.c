@@ -8,8 +8,9 @@
 
 enum { SPAN_WORDS = 5, SPANS_MAX = 40 };
 static const double NEAR_LEAST = 0.45, NEAR_FULL = 0.70; /* cosines: below nothing is alike, from there on all */
-static const double NEAR_SPREAD = 0.25, PHRASE = 1.5;    /* a phrase beside a word */
+static const double NEAR_SPREAD = 0.15, PHRASE = 1.5;    /* a phrase beside a word */
 static const double UNSEEN = 0.5;                        /* of a colour's weight for a row that names none */
+static const double KNOWN_TELLING = 0.5;
 static const double TELLING = 0.5;                       /* an unknown word that tells less has no neighbours worth looking for */
 
 typedef struct {
@@ -123,6 +124,13 @@ static void spans_of(const words *w, spans *out) {
     }
 }
 
+/* A phrase stands for words nobody said; those that were said and tell something it must hold: "around the dining room" is not "absent at dinner". */
+static bool keeps_known(const span *s, const char *phrase) {
+    for (int i = 0; i < s->said.count; i++)
+        if (ego_word_tells(s->said.at[i]) >= KNOWN_TELLING && !ego_phrase_has(phrase, s->said.at[i])) return false;
+    return true;
+}
+
 /* The span with the nearest neighbour that says more than the span's known words, -1 none. */
 static lmm_status choose_span(ego_view *v, const lmm_model *encoder, const spans *s, int *best, ego_nears *near) {
     const char *texts[SPANS_MAX];
@@ -134,13 +142,25 @@ static lmm_status choose_span(ego_view *v, const lmm_model *encoder, const spans
     for (int i = 0; !st && i < s->count; i++) {
         ego_nears one = {0};
         st = ego_lexicon_near(v, x[i], &(ego_near_opts){.least = NEAR_LEAST, .count = 1, .phrases = true, .said = &s->at[i].said}, &one);
-        if (one.count && one.at[0].cosine * s->at[i].tells > top) top = one.at[0].cosine * s->at[i].tells, *best = i;
+        if (one.count && keeps_known(&s->at[i], one.at[0].term) && one.at[0].cosine * s->at[i].tells > top) top = one.at[0].cosine * s->at[i].tells, *best = i;
         free(one.at);
     }
     if (!st && *best >= 0)
         st = ego_lexicon_near(v, x[*best], &(ego_near_opts){.least = NEAR_LEAST, .phrases = true, .said = &s->at[*best].said}, near);
     free(x);
     return st;
+}
+
+/* What stands for a phrase must hold the words the nearest has from the question: "around the dining room" is not "at dinner". */
+static void keep_shared(ego_nears *near, const ego_terms *said) {
+    int kept = 0;
+    const char *best = near->at[0].term;
+    for (int i = 0; i < near->count; i++) {
+        bool all = true;
+        for (int k = 0; k < said->count && all; k++) all = !ego_phrase_has(best, said->at[k]) || ego_phrase_has(near->at[i].term, said->at[k]);
+        if (all) near->at[kept++] = near->at[i];
+    }
+    near->count = kept;
 }
 
 /* Pushes the phrase and takes from the span's words, as far as the phrase is to be trusted, what it says in others. */
@@ -151,6 +171,7 @@ static lmm_status push_phrase(ego_query *q, ego_view *v, const lmm_model *encode
     spans_of(w, &s);
     lmm_status st = choose_span(v, encoder, &s, &best, &near);
     if (!st && best >= 0 && near.count) {
+        keep_shared(&near, &s.at[best].said);
         push_near(q, &near, total, PHRASE);
         for (int i = s.at[best].first; i <= s.at[best].last; i++)
             if (!ego_phrase_has(near.at[0].term, w->words.at[i].term)) share[i] = 1 - trust(near.at[0].cosine);
