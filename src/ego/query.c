@@ -9,7 +9,7 @@
 enum { SPAN_WORDS = 5, SPANS_MAX = 40 };
 static const double NEAR_LEAST = 0.45, NEAR_FULL = 0.70; /* cosines: below nothing is alike, from there on all */
 static const double NEAR_SPREAD = 0.15, PHRASE = 1.5;    /* a phrase beside a word */
-static const double UNSEEN = 0.5;                        /* of a colour's weight for a row that names none */
+static const double UNSEEN = 0.75;                        /* of a colour's weight for a row that names none */
 static const double KNOWN_TELLING = 0.5;
 static const double TELLING = 0.5;                       /* an unknown word that tells less has no neighbours worth looking for */
 

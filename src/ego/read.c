@@ -7,7 +7,7 @@
 
 /* Of the heaviest row's weight, from where on rows of the kind asked for are all that count; a habit's many rows need not be told apart by their words. */
 static const double KEEP = 0.6, KEEP_HABIT = 0.3;
-static const double BEARS = 0.5; /* of the heaviest row's weight: says enough to be returned for being late */
+static const double BEARS = 0.4; /* of the heaviest row's weight: says enough to be returned for being late */
 enum { RANK_K = 10, BESIDE = 30 * EGO_SECOND };
 
 /* ---- the rows that may decide ---- */
@@ -91,10 +91,13 @@ static double coverage(const ego_reading *r, const ego_said *w) {
 typedef struct {
     const ego_said *row;
     double score;
+    bool answers; /* names an option */
 } candidate;
 
 static int by_candidate_weight(const void *a, const void *b) {
     const ego_said *x = ((const candidate *)a)->row, *y = ((const candidate *)b)->row;
+    bool p = ((const candidate *)a)->answers, q = ((const candidate *)b)->answers;
+    if (p != q) return p ? -1 : 1;
     if (x->weight > y->weight || x->weight < y->weight) return x->weight > y->weight ? -1 : 1;
     return by_time(y, x);
 }
@@ -110,10 +113,15 @@ static int by_candidate_score(const void *a, const void *b) {
 /* Best first: by weight, and where the last (or first) time is asked for, by time as well among those that say enough of it. */
 static void order_candidates(const ego_reading *r, candidate *c, int n) {
     bool last = r->in.op == EGO_OP_LAST || r->in.op == EGO_OP_WHEN || r->in.op == EGO_OP_FACT, first = r->in.op == EGO_OP_FIRST;
+    double top = 0;
     int fit = 0;
+    for (int i = 0; i < n; i++) {
+        top = fmax(top, c[i].row->weight);
+        c[i].answers = (last || first) && ego_option_of(r, c[i].row) >= 0;
+    }
+    for (int i = 0; i < n; i++) c[i].answers &= c[i].row->weight >= BEARS * top;
     qsort(c, (size_t)n, sizeof *c, by_candidate_weight);
-    while (fit < n && c[fit].row->weight >= BEARS * c[0].row->weight) fit++;
-    if (!last && !first) return;
+    while (fit < n && c[fit].answers) fit++;
     for (int i = 0; i < fit; i++) c[i].score = 1.0 / (RANK_K + i);
     qsort(c, (size_t)fit, sizeof *c, by_candidate_time);
     for (int i = 0; i < fit; i++) c[i].score += 1.0 / (RANK_K + (last ? i : fit - 1 - i));
