@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Makes simulated test worlds, checks them, measures every system on them and prints the tables of docs/ego.md.
 
-usage: tools/ego_tables.py LMM ENCODER WORK [--split test] [--seeds 101,102,103] [--questions 500] [--limit 0]
+usage: tools/ego_tables.py LMM ENCODER WORK [--split test] [--seeds 101,102,103] [--questions 500] [--limit 0] [--jobs 2]
 
 LMM is the program, ENCODER a sentence encoder of 384 numbers (MiniLM-L6), WORK a folder that is filled. Each wearer's recordings are a memory of their
-own: what a view lets through is the same as in one memory of all six. Reports that are there already are not made again, so a stopped run goes on.
+own: what a view lets through is the same as in one memory of all six. Captions are embedded once a memory, questions once for all systems. Reports that
+are there already are not made again, so a stopped run goes on.
 """
-import argparse, glob, json, math, os, subprocess
+import argparse, concurrent.futures, glob, json, math, os, subprocess
 
-SYSTEMS = [("ours", "noisy", ["-s", "ours", "--leaks"]), ("egorag", "noisy", ["-s", "egorag"]), ("bm25", "noisy", ["-s", "bm25"]),
-           ("dense", "noisy", ["-s", "dense"]), ("question only", "noisy", ["-s", "nothing"]), ("oracle evidence", "oracle", ["--oracle"])]
+# What is run on which track, and the names of its systems in the tables.
+RUNS = [("noisy", ["-s", "ours,egorag,bm25,dense,nothing", "--leaks"], ["ours", "EgoRAG's structure", "BM25 only", "dense only", "question only"]),
+        ("oracle", ["--oracle"], ["oracle evidence"])]
 
 
 def run(*command, ok=(0,)):
@@ -33,20 +35,27 @@ def memory(a, world, track, wearer):
     if not os.path.exists(os.path.join(path, "done")):
         run(a.lmm, "ego", "init", path)
         run(a.lmm, "ego", "import", path, "-q", *["%s/%s/EgoLifeCap/%s/%s" % (world, track, kind, wearer) for kind in ("DenseCaption", "Transcript")])
-        once(os.path.join(path, "done"), lambda: run(a.lmm, "ego", "build", path, "-q", "-t", "2", "-e", a.encoder))
+        once(os.path.join(path, "done"), lambda: run(a.lmm, "ego", "build", path, "-q", "-t", "1", "-e", a.encoder))
     return path
 
 
-def measure(a, world, name, track, options):
-    reports = []
-    for questions in sorted(glob.glob(world + "/questions/*.public.json")):
-        wearer = os.path.basename(questions)[len("EgoSimQA_"):-len(".public.json")]
-        command = [a.lmm, "ego", "eval", memory(a, world, track, wearer), questions, "-w", wearer, "-q", "-e", a.encoder] + options
-        if a.limit:
-            command += ["--limit", str(a.limit)]
-        path = "%s/report_%s_%s.json" % (world, name.replace(" ", "_"), wearer)
-        reports.append(json.loads(once(path, lambda: run(*command))))
-    return reports
+def report(a, world, track, options, questions):
+    wearer = os.path.basename(questions)[len("EgoSimQA_"):-len(".public.json")]
+    command = [a.lmm, "ego", "eval", memory(a, world, track, wearer), questions, "-w", wearer, "-q", "-t", "1", "-e", a.encoder] + options
+    if a.limit:
+        command += ["--limit", str(a.limit)]
+    return [json.loads(line) for line in once("%s/report_%s_%s.jsonl" % (world, track, wearer), lambda: run(*command)).splitlines()]
+
+
+def measure(a, world):
+    """Reports of all wearers by system."""
+    files = sorted(glob.glob(world + "/questions/*.public.json"))
+    results = {}
+    with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
+        for track, options, names in RUNS:
+            of_wearers = list(pool.map(lambda q: report(a, world, track, options, q), files))
+            results.update({name: [reports[i] for reports in of_wearers] for i, name in enumerate(names)})
+    return results
 
 
 def total(reports, *path):
@@ -105,14 +114,14 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("lmm"), p.add_argument("encoder"), p.add_argument("work")
     p.add_argument("--split", default="test"), p.add_argument("--seeds", default="101,102,103")
-    p.add_argument("--questions", type=int, default=500), p.add_argument("--limit", type=int, default=0)
+    p.add_argument("--questions", type=int, default=500), p.add_argument("--limit", type=int, default=0), p.add_argument("--jobs", type=int, default=2)
     a = p.parse_args()
     for seed in map(int, a.seeds.split(",")):
         world = os.path.join(a.work, "%s%d" % (a.split, seed))
         os.makedirs(world, exist_ok=True)
         once(world + "/made", lambda: run(a.lmm, "ego", "sim", world, "--seed", str(seed), "--split", a.split, "--questions", str(a.questions)))
         gates = once(world + "/gates", lambda: run(a.lmm, "ego", "sim", "check", world, ok=(0, 1, 2, 3, 4)))
-        tables(seed, {name: measure(a, world, name, track, options) for name, track, options in SYSTEMS})
+        tables(seed, measure(a, world))
         failed = [line for line in gates.splitlines() if line.endswith("FAILED")]
         print("\nGates failed: %s.\n" % ("; ".join(failed) if failed else "none"), flush=True)
 

@@ -11,7 +11,7 @@
 
 #include "ego/ego_int.h"
 
-enum { KEPT_MAX = 10000 };
+enum { KEPT_MAX = 50000 };
 
 static void add_feature(float *out, const void *bytes, size_t n, float weight) {
     uint64_t h = hash_u64(bytes, n, 17);
