@@ -19,7 +19,7 @@ typedef struct {
     ego_saying_fn fn;
     void *arg;
     link word[WORDS_MOST]; /* the last words of the run, oldest first */
-    link colour; /* that stands before the next word; "" none */
+    link colour;           /* that stands before the next word; "" none */
     int count, to;
 } chain;
 

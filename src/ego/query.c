@@ -9,9 +9,9 @@
 enum { SPAN_WORDS = 5, SPANS_MAX = 40 };
 static const double NEAR_LEAST = 0.45, NEAR_FULL = 0.70; /* cosines: below nothing is alike, from there on all */
 static const double NEAR_SPREAD = 0.15, PHRASE = 1.5;    /* a phrase beside a word */
-static const double UNSEEN = 0.75;                        /* of a colour's weight for a row that names none */
+static const double UNSEEN = 0.75;                       /* of a colour's weight for a row that names none */
 static const double KNOWN_TELLING = 0.5;
-static const double TELLING = 0.5;                       /* an unknown word that tells less has no neighbours worth looking for */
+static const double TELLING = 0.5; /* an unknown word that tells less has no neighbours worth looking for */
 
 typedef struct {
     char *term;
@@ -73,7 +73,8 @@ static void push_near(ego_query *q, const ego_nears *n, double total, double sha
     VEC_PUSH(q, u);
 }
 
-static lmm_status near_text(ego_view *v, const lmm_model *encoder, const words *w, int first, int last, const ego_near_opts *o, ego_nears *out) {
+static lmm_status near_text(ego_view *v, const lmm_model *encoder, const words *w, int first, int last, const ego_near_opts *o,
+                            ego_nears *out) {
     float x[EGO_WIDTH];
     char *raw = mem_strndup(w->text + w->words.at[first].from, (size_t)(w->words.at[last].to - w->words.at[first].from));
     const char *texts[] = {raw};
@@ -142,7 +143,8 @@ static lmm_status choose_span(ego_view *v, const lmm_model *encoder, const spans
     for (int i = 0; !st && i < s->count; i++) {
         ego_nears one = {0};
         st = ego_lexicon_near(v, x[i], &(ego_near_opts){.least = NEAR_LEAST, .count = 1, .phrases = true, .said = &s->at[i].said}, &one);
-        if (one.count && keeps_known(&s->at[i], one.at[0].term) && one.at[0].cosine * s->at[i].tells > top) top = one.at[0].cosine * s->at[i].tells, *best = i;
+        if (one.count && keeps_known(&s->at[i], one.at[0].term) && one.at[0].cosine * s->at[i].tells > top)
+            top = one.at[0].cosine * s->at[i].tells, *best = i;
         free(one.at);
     }
     if (!st && *best >= 0)
@@ -157,7 +159,8 @@ static void keep_shared(ego_nears *near, const ego_terms *said) {
     const char *best = near->at[0].term;
     for (int i = 0; i < near->count; i++) {
         bool all = true;
-        for (int k = 0; k < said->count && all; k++) all = !ego_phrase_has(best, said->at[k]) || ego_phrase_has(near->at[i].term, said->at[k]);
+        for (int k = 0; k < said->count && all; k++)
+            all = !ego_phrase_has(best, said->at[k]) || ego_phrase_has(near->at[i].term, said->at[k]);
         if (all) near->at[kept++] = near->at[i];
     }
     near->count = kept;

@@ -112,7 +112,8 @@ static int by_candidate_score(const void *a, const void *b) {
 
 /* Best first: by weight, and where the last (or first) time is asked for, by time as well among those that say enough of it. */
 static void order_candidates(const ego_reading *r, candidate *c, int n) {
-    bool last = r->in.op == EGO_OP_LAST || r->in.op == EGO_OP_WHEN || r->in.op == EGO_OP_FACT || r->in.op == EGO_OP_AFTER, first = r->in.op == EGO_OP_FIRST;
+    bool last = r->in.op == EGO_OP_LAST || r->in.op == EGO_OP_WHEN || r->in.op == EGO_OP_FACT || r->in.op == EGO_OP_AFTER,
+         first = r->in.op == EGO_OP_FIRST;
     double top = 0;
     int fit = 0;
     for (int i = 0; i < n; i++) {
@@ -120,7 +121,8 @@ static void order_candidates(const ego_reading *r, candidate *c, int n) {
         c[i].answers = (last || first) && ego_option_of(r, c[i].row) >= 0;
     }
     for (int i = 0; i < n; i++)
-        c[i].answers = r->in.op == EGO_OP_AFTER ? ego_near_best(r, c[i].row) || c[i].answers : c[i].answers && c[i].row->weight >= BEARS * top;
+        c[i].answers =
+            r->in.op == EGO_OP_AFTER ? ego_near_best(r, c[i].row) || c[i].answers : c[i].answers && c[i].row->weight >= BEARS * top;
     qsort(c, (size_t)n, sizeof *c, by_candidate_weight);
     while (fit < n && c[fit].answers) fit++;
     for (int i = 0; i < fit; i++) c[i].score = 1.0 / (RANK_K + i);

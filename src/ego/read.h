@@ -28,7 +28,7 @@ typedef struct {
     ego_query query, option[EGO_OPTIONS_MAX];
     float (*vector)[EGO_WIDTH]; /* of the question, then of each option */
     VEC(ego_said) rows, others; /* that may decide, in order of time; that may not, but bear on it */
-    double best, best_words; /* weight of the heaviest row that could decide, and its words' part */
+    double best, best_words;    /* weight of the heaviest row that could decide, and its words' part */
 } ego_reading;
 
 /* Of the question alone; the rows are still to be filled. ego_reading_free in any case */

@@ -60,8 +60,8 @@ static const char *row_of(const char *const *table, int count, const char *word)
 
 /* The basic colour terms of English (Berlin and Kay 1969), and those that things are sold in. */
 bool ego_word_colour(const char *token) {
-    static const char *const colours[] = {"black", "white", "red",  "green",  "yellow", "blue",  "brown",     "purple", "pink",
-                                          "orange", "gray", "grey", "golden", "silver", "beige", "turquoise", "violet"};
+    static const char *const colours[] = {"black",  "white", "red",  "green",  "yellow", "blue",  "brown",     "purple", "pink",
+                                          "orange", "gray",  "grey", "golden", "silver", "beige", "turquoise", "violet"};
     for (size_t i = 0; i < COUNT_OF(colours); i++)
         if (!strcmp(colours[i], token)) return true;
     return false;

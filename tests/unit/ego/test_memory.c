@@ -1,4 +1,5 @@
 /* test_memory.c - what a memory keeps, what a view lets through, what forgetting leaves. */
+#include "ego/ego_int.h"
 #include "memory_util.h"
 
 static void add(ego *e, const char *who, int kind, int64_t t0, const char *speaker, const char *text) {
@@ -101,14 +102,14 @@ static void recordings_of_others_need_a_grant(void **state) {
 }
 
 /* Whether any file of the folder holds the bytes. */
-static bool on_disk(const char *dir, const char *needle) {
+static bool bytes_on_disk(const char *dir, const void *needle, size_t n) {
     char **names;
     int count;
     bool there = false;
     assert_int_equal(dir_list(&names, &count, dir), LMM_OK);
     for (int i = 0; i < count; i++) {
         char *path = path_join(dir, names[i]), *text;
-        size_t size, n = strlen(needle);
+        size_t size;
         if (!file_is_dir(path) && !file_read(&text, &size, path, 1 << 28)) {
             for (size_t k = 0; k + n <= size && !there; k++) there = !memcmp(text + k, needle, n);
             free(text);
@@ -119,18 +120,26 @@ static bool on_disk(const char *dir, const char *needle) {
     return there;
 }
 
+static bool on_disk(const char *dir, const char *needle) { return bytes_on_disk(dir, needle, strlen(needle)); }
+
 static void forgetting_leaves_no_byte(void **state) {
     world *w = *state;
+    ego_vector vector;
+    float x[EGO_WIDTH];
+    ego_hash_embed("My secret word is xylophonist.", x);
+    ego_vector_pack(&vector, 0, x);
     for (int i = 0; i < 400; i++)
         add(w->e, "A1_JAKE", EGO_CAPTION, 1000 + i * 10000, NULL, i % 7 ? "I walk to the kitchen." : "I met Quetzalina near the bridge.");
     add(w->e, "A1_JAKE", EGO_SPEECH, 1500, "Quetzalina", "My secret word is xylophonist.");
     build(w->e);
     assert_true(on_disk(w->dir, "xylophonist") && on_disk(w->dir, "uetzalina"));
+    assert_true(bytes_on_disk(w->dir, vector.q, sizeof vector.q));
     int64_t count;
     assert_int_equal(ego_forget(w->e, &(ego_forget_opts){.mention = "Quetzalina"}, &count), LMM_OK);
     assert_int_equal(count, 59);
     assert_false(on_disk(w->dir, "xylophonist"));
     assert_false(on_disk(w->dir, "uetzalina"));
+    assert_false(bytes_on_disk(w->dir, vector.q, sizeof vector.q));
     char *left = found(w->e, "JAKE", INT64_MAX / 4, "xylophonist Quetzalina bridge");
     assert_null(strstr(left, "bridge"));
     free(left);

@@ -129,31 +129,39 @@ static void a_row_is_weighed_by_the_words_it_holds(void **state) {
 
 /* ---- phrase.c and lexicon.c ---- */
 
-static bool among(const ego_terms *t, const char *term) {
-    for (int i = 0; i < t->count; i++)
-        if (!strcmp(t->at[i], term)) return true;
-    return false;
+static int list_saying(void *arg, const char *term, const char *said) {
+    buf_printf(arg, "|%s=%s|", said, term);
+    return 0;
 }
 
-static void phrases_said_three_times_are_found(void **state) {
-    ego *e = ((world *)*state)->e;
-    ego_terms t = {0};
-    assert_int_equal(ego_phrases_find(e, &t), LMM_OK);
-    assert_true(among(&t, "wash dish") && among(&t, "play card"));
-    assert_false(among(&t, "begin wash dish")); /* a verb that says little */
-    assert_false(among(&t, "dish kitchen"));    /* a preposition between */
-    ego_terms_free(&t);
+static bool says(const char *text, const char *saying) {
+    buf all = {0};
+    assert_int_equal(ego_sayings_of(text, list_saying, &all), 0);
+    bool there = all.size && strstr(all.data, saying);
+    buf_free(&all);
+    return there;
 }
 
-static void learn(ego *e, const char *term) {
+static void words_that_stand_together_are_phrases(void **state) {
+    (void)state;
+    const char *text = "I begin washing the dishes in the kitchen.";
+    assert_true(says(text, "|washing dishes=wash dish|") && says(text, "|dishes=dish|"));
+    assert_false(says(text, "begin wash"));   /* a verb that says little */
+    assert_false(says(text, "dish kitchen")); /* a preposition between */
+    assert_true(says("Alice carries the red cup.", "|red cup=") && says("Alice carries the red cup.", "|carries cup="));
+    assert_false(says("Alice carries the red cup.", "|carries red"));
+}
+
+static void learn(ego *e, const char *said, const char *term) {
     sqlite3_stmt *s;
     float x[EGO_WIDTH];
     ego_vector vector;
-    ego_hash_embed(term, x);
+    ego_hash_embed(said, x);
     ego_vector_pack(&vector, 0, x);
-    assert_int_equal(ego_prepare(e, &s, "INSERT INTO lexicon VALUES(?1, ?2)"), LMM_OK);
-    sqlite3_bind_text(s, 1, term, -1, SQLITE_STATIC);
-    sqlite3_bind_blob(s, 2, &vector, sizeof vector, SQLITE_STATIC);
+    assert_int_equal(ego_prepare(e, &s, "INSERT INTO lexicon VALUES(?1, ?2, ?3)"), LMM_OK);
+    sqlite3_bind_text(s, 1, said, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, term, -1, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 3, &vector, sizeof vector, SQLITE_STATIC);
     assert_int_equal(ego_step(e, s), LMM_OK);
     sqlite3_finalize(s);
 }
@@ -170,16 +178,59 @@ static int near_count(ego_view *v, const char *text, bool phrases) {
 
 static void only_what_visible_rows_say_often_is_near(void **state) {
     ego *e = ((world *)*state)->e;
-    learn(e, "wash dish"), learn(e, "purple"), learn(e, "card"), learn(e, "dish kitchen");
+    learn(e, "washing dishes", "wash dish"), learn(e, "purple", "purple"), learn(e, "cards", "card"),
+        learn(e, "dishes kitchen", "dish kitchen");
+    learn(e, "washed dishes", "wash dish");
     ego_cache_drop(e);
     ego_view *v = view_at(state, 60), *early = view_at(state, 30);
-    assert_int_equal(near_count(v, "card", false), 1);
-    assert_int_equal(near_count(early, "card", false), 0); /* two rows by then */
-    assert_int_equal(near_count(v, "purple", false), 0);   /* another person's */
-    assert_int_equal(near_count(v, "wash dish", true), 1);
-    assert_int_equal(near_count(v, "wash dish", false), 0);
-    assert_int_equal(near_count(v, "dish kitchen", true), 0); /* in the same rows, but not side by side */
+    assert_int_equal(near_count(v, "cards", false), 1);
+    assert_int_equal(near_count(early, "cards", false), 0);     /* two rows by then */
+    assert_int_equal(near_count(v, "purple", false), 0);        /* another person's */
+    assert_int_equal(near_count(v, "washing dishes", true), 1); /* "washed" is nobody's word */
+    assert_int_equal(near_count(v, "washing dishes", false), 0);
+    assert_int_equal(near_count(v, "dishes kitchen", true), 0); /* in the same rows, but not side by side */
     ego_view_close(v), ego_view_close(early);
+}
+
+static int sayings_left(ego *e) {
+    sqlite3_stmt *s;
+    assert_int_equal(ego_prepare(e, &s, "SELECT count(*) FROM lexicon"), LMM_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int n = sqlite3_column_int(s, 0);
+    sqlite3_finalize(s);
+    return n;
+}
+
+static void forgetting_takes_from_the_lexicon_what_no_row_says(void **state) {
+    ego *e = ((world *)*state)->e;
+    int64_t count;
+    learn(e, "washing dishes", "wash dish"), learn(e, "playing cards", "play card"), learn(e, "cards", "card"), learn(e, "dishes", "dish");
+    assert_int_equal(ego_forget(e, &(ego_forget_opts){.mention = "cards", .to = 40 * (int64_t)EGO_HOUR}, &count), LMM_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(sayings_left(e), 3); /* one row still says "cards", that is no phrase any more */
+    assert_int_equal(ego_forget(e, &(ego_forget_opts){.mention = "cards"}, &count), LMM_OK);
+    assert_int_equal(sayings_left(e), 2);
+}
+
+/* ---- search.c ---- */
+
+static void a_short_ranking_is_the_head_of_the_long_one(void **state) {
+    ego *e = ((world *)*state)->e;
+    rng r = rng_make(7, 1);
+    ego_ranking all = {0}, few = {.most = 5};
+    assert_int_equal(ego_cache_load(e), LMM_OK);
+    for (int i = 0; i < 300; i++) {
+        int doc = i % e->docs.count;
+        double score = (double)rng_below(&r, 20); /* with many ties */
+        ego_ranking_add(&all, e, doc, score), ego_ranking_add(&few, e, doc, score);
+    }
+    ego_ranking_sort(&all), ego_ranking_sort(&few);
+    assert_int_equal(few.count, 5);
+    for (int i = 0; i < few.count; i++) {
+        assert_int_equal(few.at[i].doc, all.at[i].doc);
+        assert_true(few.at[i].score >= all.at[i].score && few.at[i].score <= all.at[i].score);
+    }
+    free(all.at), free(few.at);
 }
 
 /* ---- read.c: who speaks when nobody is named ---- */
@@ -223,7 +274,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_question_looks_for_its_topic_and_not_for_its_frame, setup_days, teardown),
         cmocka_unit_test(common_words_weigh_less),
         cmocka_unit_test_setup_teardown(a_row_is_weighed_by_the_words_it_holds, setup_days, teardown),
-        cmocka_unit_test_setup_teardown(phrases_said_three_times_are_found, setup_days, teardown),
+        cmocka_unit_test(words_that_stand_together_are_phrases),
+        cmocka_unit_test_setup_teardown(forgetting_takes_from_the_lexicon_what_no_row_says, setup_days, teardown),
+        cmocka_unit_test_setup_teardown(a_short_ranking_is_the_head_of_the_long_one, setup_days, teardown),
         cmocka_unit_test_setup_teardown(only_what_visible_rows_say_often_is_near, setup_days, teardown),
         cmocka_unit_test_setup_teardown(unnamed_speakers_are_those_never_named, setup_days, teardown),
         cmocka_unit_test_setup_teardown(the_control_holds_what_the_view_sees_and_no_more, setup_days, teardown),
