@@ -6,7 +6,7 @@
 #include "hub/hub.h"
 
 typedef struct {
-    const char *prompts, *images, *out, *judge, *judge_args, *model_id, *model_args, *evidence;
+    const char *prompts, *images, *out, *judge, *judge_args, *model_id, *model_args, *evidence, *judge_by;
     int samples, max_tokens, retries, seed;
     double temperature, top_p, margin;
     bool json, quiet;
@@ -31,6 +31,8 @@ static lmm_status run(const model_args *a, const settings *s) {
     lmm_pairs_report report;
     char name[17] = "";
     if (!s->prompts || !s->out || !s->judge) return LMM_FAIL(LMM_E_ARG, "give --prompts FILE, --judge WHO and -o FILE");
+    const bool likelihood = !strcmp(s->judge_by, "likelihood");
+    if (!likelihood && strcmp(s->judge_by, "score")) return LMM_FAIL(LMM_E_ARG, "--judge_by is score or likelihood, not '%s'", s->judge_by);
     if (strcmp(s->evidence, "pictures") && strcmp(s->evidence, "text"))
         return LMM_FAIL(LMM_E_ARG, "--evidence is pictures or text, not '%s'", s->evidence);
     lmm_status st = eval_source_open(&from, a,
@@ -40,6 +42,10 @@ static lmm_status run(const model_args *a, const settings *s) {
                                                          .judge_args = s->judge_args});
     if (st) return st;
     if (from.model) lmm_model_fingerprint(from.model, name);
+    if (likelihood && from.judge != lmm_chat_local) {
+        eval_source_close(&from);
+        return LMM_FAIL(LMM_E_ARG, "--judge_by likelihood needs a judge of this engine: a checkpoint, or self");
+    }
     lmm_pairs_opts o = {.prompts = s->prompts,
                         .images = s->images,
                         .out = s->out,
@@ -57,6 +63,7 @@ static lmm_status run(const model_args *a, const settings *s) {
                         .margin = s->margin,
                         .retries = s->retries,
                         .seed = (uint64_t)s->seed,
+                        .likelihood = likelihood ? from.judge_self : NULL,
                         .text_evidence = !strcmp(s->evidence, "text"),
                         .quiet = s->quiet};
     if (!o.judge) st = LMM_FAIL(LMM_E_ARG, "--judge names nobody: give a server's address, a checkpoint, or self");
@@ -70,6 +77,7 @@ lmm_status cmd_pairs(int argc, char **argv) {
     model_args a = {0};
     settings s = {.images = ".",
                   .evidence = "pictures",
+                  .judge_by = "score",
                   .samples = 5,
                   .max_tokens = 256,
                   .retries = 2,
@@ -86,6 +94,8 @@ lmm_status cmd_pairs(int argc, char **argv) {
         {"--model", OPT_STRING, &s.model_id, 0, 0, "ID", "openai: the answers come from a server (--model_args)"},
         {"--model_args", OPT_STRING, &s.model_args, 0, 0, "K=V,...", "of that server: base_url=URL,model=NAME"},
         {"--evidence", OPT_STRING, &s.evidence, 0, 0, "WHAT", "what the judge goes by: pictures (default), or text: the records' evidence"},
+        {"--judge_by", OPT_STRING, &s.judge_by, 0, 0, "HOW",
+         "score (default): the judge is asked for one; likelihood: how likely it finds the answer itself"},
         {"--samples", OPT_INT, &s.samples, 2, 64, "K", "answers a prompt (default 5)"},
         {"--temperature", OPT_REAL, &s.temperature, 0.01, 10, "T", "of the answers (default 0.7)"},
         {"--top_p", OPT_REAL, &s.top_p, 0.01, 1, "P", "of the answers (default 0.9)"},

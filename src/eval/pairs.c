@@ -186,6 +186,7 @@ static char *heading(const pairing *p) {
     tree_put(t, "max_tokens", tree_new_int(p->o->max_tokens));
     tree_put(t, "seed", tree_new_int((int64_t)p->o->seed));
     tree_put(t, "text_evidence", tree_new_bool(p->o->text_evidence));
+    if (p->o->likelihood) tree_put(t, "judged_by", tree_new_string("likelihood"));
     tree_write_json(&json, t, 0);
     free(hash);
     buf_free(&rows);
@@ -328,6 +329,41 @@ static lmm_status ask(pairing *p, bool judging) {
     return st;
 }
 
+/* A row's answers by the judge's own likelihoods; they cost nothing twice, so a row is judged as a whole. */
+static lmm_status weigh_row(pairing *p, lmm_session *session, int row) {
+    sampled *s = &p->all[row * p->o->samples];
+    char *texts[SAMPLES_MAX], *message = NULL;
+    double scores[SAMPLES_MAX];
+    int open = 0;
+    for (int k = 0; k < p->o->samples; k++) texts[k] = s[k].text, open += wanted(p, &s[k]);
+    if (!open) return LMM_OK;
+    lmm_status st = policy_message(&message, p, table_row(&p->data, row));
+    if (!st) st = likelihood_scores(session, p->o->likelihood, message, texts, p->o->samples, scores);
+    for (int k = 0; k < p->o->samples && !st; k++) {
+        if (!wanted(p, &s[k])) continue;
+        s[k].score = scores[k];
+        s[k].hopeless = isnan(scores[k]);
+        p->report.judged++;
+        note(p, row * p->o->samples + k, "score", s[k].hopeless ? tree_new(TREE_NULL) : tree_new_real(scores[k]));
+    }
+    free(message);
+    return st;
+}
+
+static lmm_status weigh(pairing *p) {
+    lmm_session *session = NULL;
+    p->judging = true;
+    lmm_status st = lmm_session_open(&session, p->o->likelihood, NULL);
+    progress *bar = p->o->quiet || !left(p) ? NULL : progress_new("judging", p->data.count, "prompts");
+    for (int row = 0; row < p->data.count && !st; row++) {
+        st = LMM_CONTEXT(weigh_row(p, session, row), "prompt %d", row + 1);
+        if (bar) progress_set(bar, row + 1, NULL);
+    }
+    progress_free(bar);
+    lmm_session_close(session);
+    return st;
+}
+
 /* ---- the pairs ---- */
 
 static lmm_status put_pair(file_writer *f, const pairing *p, int row, int best, int worst) {
@@ -389,7 +425,7 @@ static void close_all(pairing *p) {
 
 lmm_status lmm_pairs(const lmm_pairs_opts *o, lmm_pairs_report *report) {
     pairing p = {.o = o};
-    if (!o->policy || !o->judge || !o->prompts || !o->out)
+    if (!o->policy || !(o->judge || o->likelihood) || !o->prompts || !o->out)
         return LMM_FAIL(LMM_E_ARG, "pairs need prompts, who answers, a judge, and a place for them");
     if (o->samples < 2 || o->samples > SAMPLES_MAX)
         return LMM_FAIL(LMM_E_ARG, "%d answers a prompt: 2 to %d make pairs", o->samples, SAMPLES_MAX);
@@ -402,7 +438,7 @@ lmm_status lmm_pairs(const lmm_pairs_opts *o, lmm_pairs_report *report) {
     st = open_journal(&p, journal);
     free(journal);
     if (!st) st = ask(&p, false);
-    if (!st) st = ask(&p, true);
+    if (!st) st = o->likelihood ? weigh(&p) : ask(&p, true);
     if (!st && ferror(p.journal)) st = LMM_FAIL(LMM_E_IO, "'%s.journal' could not be written: is the disk full?", o->out);
     if (!st) st = write_pairs(&p, o->out);
     close_all(&p);

@@ -142,12 +142,66 @@ static void a_judge_who_is_gone_or_babbles_is_counted(void **state) {
     assert_int_equal(r.without_score, 12);
 }
 
+static lmm_status says_a_colour(void *self, const lmm_chat_feed *feed) {
+    static const char *const colours[] = {"red", "green", "blue", "yellow"};
+    int *asked = self;
+    lmm_status st = LMM_OK;
+    for (bool there = true; there && !st;) {
+        lmm_chat_request r = {0};
+        st = feed->next(feed->arg, &r, &there);
+        if (!st && there)
+            st = feed->take(feed->arg, r.id,
+                            &(lmm_chat_reply){.text = (char *)colours[(*asked)++ % 4], .input_tokens = -1, .output_tokens = -1});
+    }
+    return st;
+}
+
+/* The embedded model knows the colour of its example; that answer is the chosen one, and a second run asks nobody. */
+static void a_judge_may_weigh_answers_by_its_own_likelihood(void **state) {
+    (void)state;
+    lmm_runtime *rt;
+    lmm_model *mini;
+    lmm_pairs_report r;
+    int asked = 0;
+    OK(lmm_runtime_open(&rt, 0, NULL));
+    OK(lmm_model_open(&mini, rt, LMM_SOURCE "/models/mini"));
+    write_text("prompts.jsonl", "{\"question\": \"what color is the shape?\", \"image\": \"2.png\"}\n");
+    char *prompts = in_folder("prompts.jsonl"), *out = in_folder("weighed.jsonl");
+    const lmm_pairs_opts o = {.prompts = prompts,
+                              .images = LMM_SOURCE "/models/mini/examples",
+                              .out = out,
+                              .policy = says_a_colour,
+                              .policy_self = &asked,
+                              .likelihood = mini,
+                              .policy_name = "p",
+                              .judge_name = "j",
+                              .samples = 5, /* one colour twice */
+                              .max_tokens = 8,
+                              .margin = 1,
+                              .quiet = true};
+    OK(lmm_pairs(&o, &r));
+    assert_int_equal(r.pairs, 1);
+    assert_int_equal(r.judged, 5);
+    char *text = get("weighed.jsonl");
+    assert_non_null(strstr(text, "\"chosen\": \"blue\""));
+    free(text);
+    OK(lmm_pairs(&o, &r));
+    assert_int_equal(asked, 5);
+    assert_int_equal(r.judged, 0);
+    assert_int_equal(r.pairs, 1);
+    free(prompts);
+    free(out);
+    lmm_model_close(mini);
+    lmm_runtime_close(rt);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_read_and_nonsense_is_none),
         cmocka_unit_test_setup_teardown(best_and_worst_make_a_pair, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_goes_on_from_its_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_judge_who_is_gone_or_babbles_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_judge_may_weigh_answers_by_its_own_likelihood, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
