@@ -356,7 +356,7 @@ typedef struct {
         *out; /* JSON, JSONL, Parquet ...; where names of pictures start; JSONL of pairs, with OUT.journal beside it: a run goes on */
     lmm_chat_fn policy, judge;
     void *policy_self, *judge_self;
-    const lmm_model *likelihood; /* judges instead: an answer's score is how likely this model finds it (1 to 5) */
+    const lmm_model *likelihood;           /* judges instead: an answer's score is how likely this model finds it (1 to 5) */
     const char *policy_name, *judge_name;  /* a journal belongs to them */
     int samples, max_tokens, judge_tokens; /* answers a prompt */
     double temperature, top_p, margin;     /* pairs whose scores are closer than the margin are left out */

@@ -97,7 +97,7 @@ typedef struct {
     uint64_t seed;
     int batch, accumulate; /* samples a micro batch; micro batches a step */
     grouping group_by;
-    int64_t steps;         /* 0: from epochs */
+    int64_t steps; /* 0: from epochs */
     double epochs;
     double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip, clip_norm; /* lr_part 0: lr */
     bool adamw_bf16;                                                                  /* optimizer.kind */
