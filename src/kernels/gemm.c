@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 
 enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_WANTED = 8 }; /* rows and columns of a task; enough tasks for balance on a few threads */
+enum { COLUMNS = 32 };                                    /* of the widest tile: a narrower rest costs as much as a whole one */
 static const int64_t INLINE_MAX = 50000;                  /* multiply-adds that are done sooner than a team wakes up */
 
 typedef struct {
@@ -20,6 +21,7 @@ static cut make_cut(int m, int n) {
         int *side = c.rows > c.columns ? &c.rows : &c.columns;
         if (c.row_tasks * c.column_tasks >= TASKS_WANTED || *side <= TASK_MIN) return c;
         *side = ceil_div(*side, 2);
+        if (side == &c.columns) *side = ceil_div(*side, COLUMNS) * COLUMNS;
     }
 }
 
