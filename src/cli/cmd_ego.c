@@ -280,6 +280,7 @@ static lmm_status run_eval(int argc, char **argv) {
 static const command verbs[] = {
     {"init", "make an empty memory", ego_run_init},
     {"import", "bring recordings' captions and transcripts in", ego_run_import},
+    {"caption", "describe imported clips with models: pictures and speech", ego_run_caption},
     {"build", "index what is new", ego_run_build},
     {"search", "find moments", run_search},
     {"timeline", "what happened, in order; habits as a picture", run_timeline},

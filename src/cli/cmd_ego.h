@@ -13,6 +13,7 @@ lmm_status ego_encoder_open(const char *model, int threads, lmm_runtime **runtim
 
 lmm_status ego_run_init(int argc, char **argv);
 lmm_status ego_run_import(int argc, char **argv);
+lmm_status ego_run_caption(int argc, char **argv);
 lmm_status ego_run_build(int argc, char **argv);
 lmm_status ego_run_grant(int argc, char **argv);
 lmm_status ego_run_export(int argc, char **argv);

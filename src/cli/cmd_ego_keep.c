@@ -74,6 +74,57 @@ lmm_status ego_run_import(int argc, char **argv) {
     return st;
 }
 
+lmm_status ego_run_caption(int argc, char **argv) {
+    bool done;
+    opt_list words = {0}, names = {0};
+    const char *model = NULL, *speech = NULL;
+    int threads = 0;
+    ego_caption_opts o = {.prompt = "Describe what happens, in one sentence."};
+    const opt table[] = {
+        {"-m|--model", OPT_STRING, &model, 0, 0, "MODEL", "says what the pictures show"},
+        {"-s|--speech", OPT_STRING, &speech, 0, 0, "MODEL", "a Whisper model: what is said"},
+        {"-p|--prompt", OPT_STRING, &o.prompt, 0, 0, "TEXT", "what the model is asked of each clip"},
+        {"-f|--frames", OPT_INT, &o.frames, 1, 1024, "N", "give the model so many pictures of a clip (default: the clip as a video)"},
+        {"-l|--language", OPT_STRING, &o.language, 0, 0, "CODE", "of the speech (default: heard)"},
+        {"--name", OPT_LIST, &names, 0, 0, "WORD=NAME", "who somebody is whom the model calls by a word of its own; repeat for more"},
+        {"-n|--limit", OPT_INT, &o.limit, 1, 1e9, "N", "only the next N clips"},
+        {"-t|--threads", OPT_INT, &threads, 0, 1024, "N", "threads"},
+        {"-q|--quiet", OPT_FLAG, &o.quiet, 0, 0, NULL, "no progress"},
+        {0},
+    };
+    const char *use = "lmm ego caption DIR -m MODEL -s WHISPER";
+    lmm_runtime *runtime[2] = {NULL, NULL};
+    lmm_model *m = NULL, *w = NULL;
+    ego *e = NULL;
+    ego_caption_report r = {0};
+    lmm_status st =
+        cli_parse(table, argc, argv, &words, use,
+                  "Writes captions and transcripts of imported clips that have none; may be stopped and repeated.",
+                  "  lmm ego import ~/memory clips/\n  lmm ego caption ~/memory -m egogpt -s whisper-tiny.en --name P3=Alice\n", &done);
+    if (!st && !done) {
+        st = ego_need(&words, 1, 1, use);
+        if (!st && !model && !speech) st = LMM_FAIL(LMM_E_ARG, "nothing to caption with: give --model, --speech or both");
+        for (int i = 0; !st && i < names.count; i++)
+            if (!strchr(names.at[i], '=')) st = LMM_FAIL(LMM_E_ARG, "--name %s: write WORD=NAME", names.at[i]);
+        if (!st) st = ego_encoder_open(model, threads, &runtime[0], &m);
+        if (!st) st = ego_encoder_open(speech, threads, &runtime[1], &w);
+        o.captioner = m, o.listener = w, o.names = names.at, o.name_count = names.count;
+        if (!st) st = ego_open(&e, words.at[0]);
+        if (!st) st = ego_caption(e, &o, &r);
+        if (r.notes.size) fputs(r.notes.data, stderr);
+        if (!st)
+            printf("%d clips: %d captions, %d utterances; %d without readable sound, %d failed\n", r.clips, r.captions, r.utterances,
+                   r.unheard, r.failed);
+    }
+    buf_free(&r.notes);
+    ego_close(e);
+    lmm_model_close(m), lmm_model_close(w);
+    lmm_runtime_close(runtime[0]), lmm_runtime_close(runtime[1]);
+    free(words.at);
+    opts_free(table);
+    return st;
+}
+
 lmm_status ego_run_build(int argc, char **argv) {
     bool done;
     opt_list words = {0};

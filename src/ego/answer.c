@@ -137,7 +137,7 @@ static lmm_status current_hour(ego_view *v, const float *query, const lmm_model 
     const char *digest = text.size ? text.data : "";
     float x[EGO_WIDTH];
     double dot = 0;
-    if (!st) st = ego_embed(encoder, &digest, 1, x);
+    if (!st) st = ego_embed_kept(ego_view_store(v), encoder, &digest, 1, x);
     for (int i = 0; !st && i < EGO_WIDTH; i++) dot += (double)x[i] * (double)query[i];
     if (!st && rows.count && dot > *similarity) *similarity = dot, *out = hour;
     ego_hits_free(&rows);
@@ -193,7 +193,7 @@ static lmm_status gather_day(ego_view *v, const ego_question *q, const lmm_model
     ego_hits top = {0};
     double best = -2, best_hour = -2;
     int64_t today = ego_view_cut(v) / EGO_DAY * EGO_DAY;
-    lmm_status st = ego_embed(encoder, &q->question, 1, query);
+    lmm_status st = ego_embed_kept(ego_view_store(v), encoder, &q->question, 1, query);
     if (!st) st = nearest_segment(v, 86400, (ego_span){0, INT64_MAX / 2}, query, encoder, &day, &best);
     if (!st) st = nearest_segment(v, 3600, (ego_span){today, INT64_MAX / 2}, query, encoder, &day, &best);
     if (!st) st = current_hour(v, query, encoder, &day, &best);

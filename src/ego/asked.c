@@ -83,7 +83,7 @@ lmm_status ego_understand(ego_reading *r, ego_view *v, const ego_question *q, co
         if (!st) st = ego_query_of(&r->option[i], v, encoder, q->options[i], false);
     }
     r->vector = mem_new((size_t)q->option_count + 1, sizeof *r->vector);
-    if (!st) st = ego_embed(encoder, texts, q->option_count + 1, r->vector[0]);
+    if (!st) st = ego_embed_kept(ego_view_store(v), encoder, texts, q->option_count + 1, r->vector[0]);
     return st;
 }
 

@@ -106,6 +106,21 @@ typedef struct {
 lmm_status ego_import(ego *e, const char *path, const ego_import_opts *o, ego_import_report *r);
 
 typedef struct {
+    const lmm_model *captioner, *listener; /* pictures to text, speech to text; NULL: that is left out */
+    const char *prompt;                    /* what the captioner is asked of each clip */
+    const char *language;                  /* of the speech; NULL: heard */
+    const char *const *names;              /* "P3=Alice": what the captioner says, and who that is */
+    int name_count, frames, limit;         /* pictures of a clip, 0: the clip as a video; clips, 0: all */
+    bool quiet;
+} ego_caption_opts;
+typedef struct {
+    int clips, captions, utterances, unheard, failed; /* unheard: without a sound that could be read */
+    buf notes;                                        /* one line for each clip that failed; buf_free */
+} ego_caption_report;
+/* Describes the imported clips that no row comes from yet, each in one transaction. A clip that fails is noted and left for the next time. */
+lmm_status ego_caption(ego *e, const ego_caption_opts *o, ego_caption_report *r);
+
+typedef struct {
     const lmm_model *encoder; /* NULL: the hashing embedder */
     bool quiet;
 } ego_build_opts;

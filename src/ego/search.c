@@ -78,7 +78,7 @@ static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opt
     float x[EGO_WIDTH];
     ego_probe probe;
     if (!ego_vectors_fit(e, o->encoder)) return LMM_OK; /* vectors of another kind say nothing: words alone decide */
-    lmm_status st = ego_embed(o->encoder, &text, 1, x);
+    lmm_status st = ego_embed_kept(e, o->encoder, &text, 1, x);
     if (!st) ego_probe_of(&probe, x);
     for (int d = 0; !st && d < e->docs.count; d++) {
         const ego_vector *q = ego_vector_at(e, d);

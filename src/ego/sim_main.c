@@ -172,16 +172,35 @@ static lmm_status make(const char *root, int seed, sim_split split, int count) {
     return st;
 }
 
+/* The media track of one wearer's day; people.json says who is which number. */
+static lmm_status render(const char *dir, int seed, sim_split split, int wearer, int day) {
+    world *w = mem_new(1, sizeof *w);
+    buf people = {0};
+    world_run(w, (uint64_t)seed, split);
+    lmm_status st = sim_render(w, wearer - 1, day - 1, dir);
+    for (int p = 0; p < PEOPLE; p++) buf_printf(&people, "%s\"P%d\": \"%s\"", p ? ", " : "{", p, w->name[p]);
+    buf_puts(&people, "}\n");
+    char *path = path_join(dir, "people.json");
+    if (!st) st = file_write(path, people.data, people.size);
+    free(path);
+    buf_free(&people);
+    world_free(w);
+    free(w);
+    return st;
+}
+
 int main(int argc, char **argv) {
     static const char *const splits[] = {"train", "dev", "test"};
     const char *split = "train";
-    int seed = 1, count = 500, which = -1;
+    int seed = 1, count = 500, which = -1, wearer = 1, day = 1;
     bool help = false;
     opt_list words = {0};
     const opt table[] = {
         {"--seed", OPT_INT, &seed, 0, 1e9, "N", "the world's seed"},
         {"--split", OPT_STRING, &split, 0, 0, "NAME", "train, dev or test: names and wordings of questions"},
         {"--questions", OPT_INT, &count, 16, 5000, "N", "questions a wearer"},
+        {"--wearer", OPT_INT, &wearer, 1, WEARERS, "N", "render: whose recording, 1 to 6"},
+        {"--day", OPT_INT, &day, 1, DAYS, "N", "render: of which day"},
         {0},
     };
     lmm_status st = opts_parse(table, argc - 1, argv + 1, &words, &help);
@@ -189,9 +208,12 @@ int main(int argc, char **argv) {
         if (!strcmp(split, splits[i])) which = i;
     if (!st && help) {
         buf b = {0};
-        opts_help(&b, "lmm ego sim DIR | lmm ego sim check DIR",
-                  "Makes a simulated week of six people with questions and sealed answers, or checks one.", table,
-                  "  lmm ego sim world --seed 7 --split dev\n  lmm ego sim check world\n");
+        opts_help(&b, "lmm ego sim DIR | lmm ego sim check DIR | lmm ego sim render DIR",
+                  "Makes a simulated week of six people with questions and sealed answers, checks one, or draws what a wearer saw on a "
+                  "day.",
+                  table,
+                  "  lmm ego sim world --seed 7 --split dev\n  lmm ego sim check world\n"
+                  "  lmm ego sim render clips --seed 7 --split dev --wearer 2 --day 1\n");
         fputs(b.data, stdout);
         buf_free(&b);
         return 0;
@@ -200,7 +222,8 @@ int main(int argc, char **argv) {
     if (!st && words.count == 2 && !strcmp(words.at[0], "check")) {
         int failed = sim_check(words.at[1]);
         if (failed) st = LMM_FAIL(LMM_E_FORMAT, "%d gates failed", failed);
-    } else if (!st && words.count != 1) st = LMM_FAIL(LMM_E_ARG, "say where: lmm ego sim DIR");
+    } else if (!st && words.count == 2 && !strcmp(words.at[0], "render")) st = render(words.at[1], seed, (sim_split)which, wearer, day);
+    else if (!st && words.count != 1) st = LMM_FAIL(LMM_E_ARG, "say where: lmm ego sim DIR");
     else if (!st) st = make(words.at[0], seed, (sim_split)which, count);
     if (st) fprintf(stderr, "lmm ego sim: %s\n", lmm_message());
     free(words.at);

@@ -13,7 +13,7 @@ typedef struct {
     const world *w;
     const event *e;
     int wearer;
-    bool noise;
+    bool noise, numbered; /* numbered: people without their names */
     rng r;
 } teller;
 
@@ -24,6 +24,7 @@ static void person(teller *t, buf *b, int p, bool object) {
     double u = rng_unit(&t->r);
     int other = below(&t->r, PEOPLE);
     if (p == t->wearer) buf_puts(b, object ? "me" : "I");
+    else if (t->numbered) buf_printf(b, "P%d", p);
     else if (t->noise && u < 0.04) buf_puts(b, object ? "someone" : "Someone");
     else if (t->noise && u < 0.08 && other != t->wearer) buf_puts(b, t->w->name[other]);
     else buf_puts(b, t->w->name[p]);
@@ -97,6 +98,28 @@ static const char *const filler[12] = {"%A (look|looks) around %P.", "%A (walk|w
     "Something rattles outside.", "%A (stretch|stretches) both arms.", "%A (nod|nods)."};
 /* clang-format on */
 
+/* What a clip of an event shows, in the one way a captioner is taught to say it; people are numbers ("P3"), since nobody's name is to be seen. */
+static const char *const shown[EV_KINDS] = {[EV_ACT] = "%A (start|starts) %G in %P.",
+                                            [EV_DRINK] = "%A (drink|drinks) %D in %P.",
+                                            [EV_PUT] = "%A (put|puts) the %T down in %P.",
+                                            [EV_USE] = "%A (use|uses) the %T in %P.",
+                                            [EV_GIVE] = "%A (hand|hands) the %T to %B in %P.",
+                                            [EV_BUY] = "%A (buy|buys) %I for %M at %P.",
+                                            [EV_JOIN] = "%A (join|joins) %B in %P, %G.",
+                                            [EV_HELP] = "%A (help|helps) %B in %P, %G.",
+                                            [EV_SIT] = "%A (sit|sits) down to %L.",
+                                            [EV_TELL] = "%A (speak|speaks) in %P.",
+                                            [EV_PLAN] = "%A (speak|speaks) in %P.",
+                                            [EV_PROMISE] = "%A (speak|speaks) in %P.",
+                                            [EV_CHAT] = "%A (speak|speaks) in %P.",
+                                            [EV_FILLER] = "%A (am|is) in %P."};
+
+void sim_show(const world *w, int index, int wearer, buf *text) {
+    teller t = {.w = w, .e = &w->events.at[index], .wearer = wearer, .numbered = true};
+    buf_reset(text);
+    fill(&t, text, shown[t.e->kind]);
+}
+
 /* Words misheard: a vowel changes; about one word in nine. */
 static void mishear(teller *t, buf *b) {
     static const char vowels[] = "aeiou";
@@ -113,7 +136,7 @@ static void mishear(teller *t, buf *b) {
 
 bool sim_say(const world *w, int index, int wearer, bool noise, buf *text, const char **speaker) {
     const event *e = &w->events.at[index];
-    teller t = {w, e, wearer, noise, sim_rng(w, R_TEXT + wearer, index >> 15, index & 0x7fff)};
+    teller t = {w, e, wearer, noise, false, sim_rng(w, R_TEXT + wearer, index >> 15, index & 0x7fff)};
     bool speech = event_is_speech(e), lost = chance(&t.r, speech ? 0.12 : e->actor == wearer ? 0.2 : 0.33), wrong = chance(&t.r, 0.07);
     int variant = below(&t.r, 4), confused = below(&t.r, PEOPLE);
     if (!(e->seen >> wearer & 1) || (noise && lost)) return false;

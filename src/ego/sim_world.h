@@ -78,6 +78,11 @@ bool event_is_speech(const event *e);
 /* What wearer w's recording says of an event; noise false: as it was. Speech: the words alone, *speaker set ("" unknown). false: nothing. */
 bool sim_say(const world *w, int index, int wearer, bool noise, buf *text, const char **speaker);
 
+/* sim_render.c: DIR/DAYd_WHO_HHMMSSFF.bmp for each event of a day the wearer perceives, and DIR/clips.jsonl that says what is in them. */
+lmm_status sim_render(const world *w, int wearer, int day, const char *dir);
+/* What a picture of the event shows, people as numbers. */
+void sim_show(const world *w, int index, int wearer, buf *text);
+
 /* Words of bank C (captions); names of items, topics, claims and tasks are the same in questions. */
 /* clang-format off */
 extern const char *const thing_caption[TYPES], *const colour_name[COLOURS], *const place_name[PLACES], *const act_caption[ACTS], *const drink_name[DRINKS],
