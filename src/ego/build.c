@@ -67,7 +67,7 @@ static lmm_status embed_batch(ego *e, int kind, const items *b, const lmm_model 
     ego_vector *v = mem_new((size_t)b->count + 1, sizeof *v);
     int64_t at = ego_meta(e, "vectors", 0);
     for (int i = 0; i < b->count; i++) texts[i] = b->at[i].text;
-    lmm_status st = ego_embed(encoder, texts, b->count, x);
+    lmm_status st = ego_embed_kept(e, encoder, texts, b->count, x); /* much is said again word for word */
     for (int i = 0; i < b->count; i++) ego_vector_pack(&v[i], key_of(kind, b->at[i].id), x + (size_t)i * EGO_WIDTH);
     if (!st) st = ego_vectors_append(e, v, b->count, at);
     if (!st) st = ego_meta_set(e, "vectors", at + b->count);

@@ -1,6 +1,7 @@
 /* bench_ego.c - a memory at scale: build time, searches and answers at the 95th percentile, bytes per recorded day.
  *
- * usage: bench_ego ROWS DAYS PEOPLE [ASKS]      rows of everyday sentences spread over people and days; vectors are hashed words */
+ * usage: bench_ego ROWS DAYS PEOPLE [ASKS [DIR]]      rows of everyday sentences spread over people and days; vectors are hashed words. DIR: where the
+ * memory is kept; one that is there already is only read, so that building and reading can be measured apart. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -93,14 +94,9 @@ static int64_t bytes_of(const char *dir) {
     return sum;
 }
 
-int main(int argc, char **argv) {
-    int rows = argc > 1 ? atoi(argv[1]) : 40000, days = argc > 2 ? atoi(argv[2]) : 7, count = argc > 3 ? atoi(argv[3]) : 6,
-        asks = argc > 4 ? atoi(argv[4]) : 200;
-    char dir[] = "/tmp/lmm-bench-ego-XXXXXX";
+static void make(const char *dir, int rows, int days, int count) {
     ego *e;
     ego_build_report r;
-    if (rows < 1 || days < 1 || count < 1 || asks < 1 || !mkdtemp(dir))
-        return fprintf(stderr, "usage: bench_ego ROWS DAYS PEOPLE [ASKS]\n"), 2;
     check(ego_create(dir));
     check(ego_open(&e, dir));
     double start = time_now();
@@ -110,9 +106,22 @@ int main(int argc, char **argv) {
     check(ego_build(e, &(ego_build_opts){.quiet = true}, &r));
     printf("build %.1f s\n", time_now() - start);
     ego_close(e);
-    check(ego_open(&e, dir));
+}
+
+int main(int argc, char **argv) {
+    int rows = argc > 1 ? atoi(argv[1]) : 40000, days = argc > 2 ? atoi(argv[2]) : 7, count = argc > 3 ? atoi(argv[3]) : 6,
+        asks = argc > 4 ? atoi(argv[4]) : 200;
+    char own[] = "/tmp/lmm-bench-ego-XXXXXX";
+    const char *dir = argc > 5 ? argv[5] : own;
+    ego *e;
     ego_view *v;
-    start = time_now();
+    if (rows < 1 || days < 1 || count < 1 || asks < 1 || (argc <= 5 && !mkdtemp(own)))
+        return fprintf(stderr, "usage: bench_ego ROWS DAYS PEOPLE [ASKS [DIR]]\n"), 2;
+    char *db = path_join(dir, "memory.db");
+    if (!file_exists(db)) make(dir, rows, days, count);
+    free(db);
+    check(ego_open(&e, dir));
+    double start = time_now();
     check(ego_view_open(&v, e, "A1_Alice", INT64_MAX / 4));
     ego_view_close(v);
     printf("open %.1f s\n", time_now() - start);
@@ -120,6 +129,6 @@ int main(int argc, char **argv) {
     reads(e, asks, true);
     ego_close(e);
     printf("bytes per person and day: %" PRId64 "\n", bytes_of(dir) / ((int64_t)days * count));
-    dir_remove(dir);
+    if (argc <= 5) dir_remove(dir);
     return 0;
 }
