@@ -212,7 +212,25 @@ static void forgetting_takes_from_the_lexicon_what_no_row_says(void **state) {
     assert_int_equal(sayings_left(e), 2);
 }
 
-/* ---- search.c ---- */
+/* ---- search.c, vectors.c ---- */
+
+/* The query is rounded to 16 bits: each of 384 products is off by at most half a step (top / 65534) times 127 times the row's scale. */
+static void a_probe_is_the_float_product(void **state) {
+    (void)state;
+    rng r = rng_make(3, 1);
+    for (int n = 0; n < 200; n++) {
+        float x[EGO_WIDTH], y[EGO_WIDTH], top = 0;
+        ego_vector v;
+        ego_probe p;
+        for (int i = 0; i < EGO_WIDTH; i++)
+            x[i] = rng_normal(&r), y[i] = rng_normal(&r), top = x[i] > top ? x[i] : -x[i] > top ? -x[i] : top;
+        ego_vector_pack(&v, 1, y);
+        ego_probe_of(&p, x);
+        double exact = 0, off = EGO_WIDTH * (double)top / 65534 * 127 * (double)v.scale;
+        for (int i = 0; i < EGO_WIDTH; i++) exact += (double)x[i] * v.q[i] * (double)v.scale;
+        assert_float_equal(ego_probe_dot(&p, &v), exact, off);
+    }
+}
 
 static void a_short_ranking_is_the_head_of_the_long_one(void **state) {
     ego *e = ((world *)*state)->e;
@@ -276,6 +294,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_row_is_weighed_by_the_words_it_holds, setup_days, teardown),
         cmocka_unit_test(words_that_stand_together_are_phrases),
         cmocka_unit_test_setup_teardown(forgetting_takes_from_the_lexicon_what_no_row_says, setup_days, teardown),
+        cmocka_unit_test(a_probe_is_the_float_product),
         cmocka_unit_test_setup_teardown(a_short_ranking_is_the_head_of_the_long_one, setup_days, teardown),
         cmocka_unit_test_setup_teardown(only_what_visible_rows_say_often_is_near, setup_days, teardown),
         cmocka_unit_test_setup_teardown(unnamed_speakers_are_those_never_named, setup_days, teardown),
