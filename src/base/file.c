@@ -212,8 +212,8 @@ static int sync_fd(int fd) {
     return 0;
 }
 
-static int sync_path(const char *path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+static int sync_path(const char *path, int follow) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | follow);
     if (fd < 0) return errno;
     int error = sync_fd(fd);
     close(fd);
@@ -221,8 +221,8 @@ static int sync_path(const char *path) {
 }
 
 static int sync_parent(const char *path) {
-    char *parent = path_dir(path);
-    int error = sync_path(parent);
+    char *parent = path_dir(path); /* may well be a link to a folder */
+    int error = sync_path(parent, 0);
     free(parent);
     return error;
 }
@@ -362,7 +362,7 @@ static lmm_status sync_tree(const char *path) {
         }
         names_free(names, count);
     }
-    int error = st ? 0 : sync_path(path);
+    int error = st ? 0 : sync_path(path, O_NOFOLLOW);
     return error ? io_fail("sync", path, error) : st;
 }
 

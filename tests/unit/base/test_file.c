@@ -189,6 +189,14 @@ static void a_left_over_and_a_laid_link_are_no_obstacle(void **state) {
     free(temporary);
 }
 
+static void a_folder_may_be_a_link(void **state) {
+    (void)state;
+    assert_int_equal(dir_make(place_of("real")), LMM_OK);
+    assert_int_equal(symlink("real", place_of("linked")), 0);
+    put_text(place_of("linked/file"), "there");
+    assert_holds(place_of("real/file"), "there");
+}
+
 static void a_full_device_is_reported(void **state) {
     (void)state;
     if (!file_exists("/dev/full")) {
@@ -275,6 +283,7 @@ int main(void) {
         cmocka_unit_test(an_aborted_file_leaves_no_trace),
         cmocka_unit_test(what_cannot_be_opened_is_said),
         cmocka_unit_test(a_left_over_and_a_laid_link_are_no_obstacle),
+        cmocka_unit_test(a_folder_may_be_a_link),
         cmocka_unit_test(a_full_device_is_reported),
         cmocka_unit_test(a_full_disk_leaves_the_old_file),
         cmocka_unit_test(a_folder_is_replaced_whole),
