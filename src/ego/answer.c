@@ -64,7 +64,7 @@ static lmm_status mark_rows(ego_view *v, const char *text, const lmm_model *enco
         sum += q.at[i].weight;
         st = add_unit(v, &q.at[i], score);
     }
-    for (int d = 0; !st && d < e->docs.count; d++)
+    for (int d = e->docs.count - 1; !st && d >= 0; d--)
         if (score[d] > 0 && (!all_words || score[d] > sum - 1e-9)) ego_ranking_add(&r, e, d, score[d]);
     for (int i = 0; i < r.count; i++) taken[r.at[i].doc] = true;
     free(r.at), free(score);

@@ -63,14 +63,23 @@ lmm_status ego_cache_load(ego *e) {
     return st;
 }
 
-int ego_doc_find(const ego *e, int64_t key) {
-    int low = 0, high = e->docs.count;
+static int find_between(const ego *e, int64_t key, int low, int high) {
     while (low < high) {
         int mid = low + (high - low) / 2;
         if (e->docs.at[mid].key < key) low = mid + 1;
         else high = mid;
     }
     return low < e->docs.count && e->docs.at[low].key == key ? low : -1;
+}
+
+int ego_doc_find(const ego *e, int64_t key) { return find_between(e, key, 0, e->docs.count); }
+
+/* Keys of a list mostly come in order: the next is looked for from the last on, in steps that double. */
+static int find_after(const ego *e, int64_t key, int last) {
+    int high = last, step = 1;
+    if (last >= e->docs.count || e->docs.at[last].key > key) return ego_doc_find(e, key);
+    while (high < e->docs.count && e->docs.at[high].key < key) last = high, high += step, step *= 2;
+    return find_between(e, key, last, min_int(high + 1, e->docs.count));
 }
 
 static int by_doc(const void *a, const void *b) {
@@ -82,9 +91,11 @@ static int by_doc(const void *a, const void *b) {
 static ego_postings read_keys(const ego *e, sqlite3_stmt *s) {
     VEC(int) list = {0};
     bool sorted = true;
+    int last = 0;
     while (sqlite3_step(s) == SQLITE_ROW) {
-        int doc = ego_doc_find(e, sqlite3_column_int64(s, 0));
+        int doc = find_after(e, sqlite3_column_int64(s, 0), last);
         if (doc < 0) continue;
+        last = doc;
         sorted &= !list.count || list.at[list.count - 1] <= doc;
         VEC_PUSH(&list, doc);
     }

@@ -66,7 +66,7 @@ static lmm_status rank_bm25(ego_view *v, const char *text, const ego_spans *span
         for (int k = 0; k < p.count; k++) score[p.doc[k]] += idf * 2.2 / (1 + 1.2 * (0.25 + 0.75 * e->docs.at[p.doc[k]].length / mean));
         free(p.doc);
     }
-    for (int d = 0; !st && d < e->docs.count; d++)
+    for (int d = e->docs.count - 1; !st && d >= 0; d--) /* of equals the later counts: latest first, a ranking changes little */
         if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) ego_ranking_add(out, e, d, score[d]);
     free(score);
     ego_terms_free(&terms);
@@ -80,7 +80,7 @@ static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opt
     if (!ego_vectors_fit(e, o->encoder)) return LMM_OK; /* vectors of another kind say nothing: words alone decide */
     lmm_status st = ego_embed_kept(e, o->encoder, &text, 1, x);
     if (!st) ego_probe_of(&probe, x);
-    for (int d = 0; !st && d < e->docs.count; d++) {
+    for (int d = e->docs.count - 1; !st && d >= 0; d--) {
         const ego_vector *q = ego_vector_at(e, d);
         if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) ego_ranking_add(out, e, d, ego_probe_dot(&probe, q));
     }
@@ -146,7 +146,7 @@ static lmm_status rank_people(ego_view *v, const char *text, const ego_spans *sp
     buf_putc(&spaced, ' ');
     if (!st) sqlite3_bind_text(named, 1, spaced.data, -1, SQLITE_STATIC);
     while (!st && sqlite3_step(named) == SQLITE_ROW) st = score_with_company(v, sqlite3_column_int64(named, 0), score);
-    for (int d = 0; !st && d < e->docs.count; d++)
+    for (int d = e->docs.count - 1; !st && d >= 0; d--)
         if (score[d] > 0 && in_spans(&e->docs.at[d], spans)) ego_ranking_add(out, e, d, score[d]);
     sqlite3_finalize(named);
     buf_free(&spaced);

@@ -16,7 +16,8 @@ struct ego_view {
     int wearer;
     int64_t cut;
     VEC(window) * windows; /* by stream: what of it may be used */
-    int64_t count;         /* visible rows, -1: not counted yet */
+    bool *visible;         /* by row */
+    int64_t count;         /* visible rows */
     double length_mean;
 };
 
@@ -34,24 +35,43 @@ static lmm_status load_grants(ego_view *v) {
     return LMM_OK;
 }
 
+static bool lets_through(const ego_view *v, const ego_doc *d) {
+    if (d->known > v->cut || d->t1 > v->cut || d->stream < 0 || d->stream >= v->store->stream_count) return false;
+    for (int i = 0; i < v->windows[d->stream].count; i++)
+        if (d->t0 >= v->windows[d->stream].at[i].from && d->t1 <= v->windows[d->stream].at[i].to) return true;
+    return false;
+}
+
+/* Once for all rows: readers ask millions of times. */
+static void look_through(ego_view *v) {
+    int64_t length = 0;
+    v->visible = mem_new((size_t)v->store->docs.count + 1, sizeof *v->visible);
+    for (int i = 0; i < v->store->docs.count; i++) {
+        v->visible[i] = lets_through(v, &v->store->docs.at[i]);
+        if (v->visible[i]) v->count++, length += v->store->docs.at[i].length;
+    }
+    v->length_mean = v->count ? (double)length / (double)v->count : 1;
+}
+
 lmm_status ego_view_open(ego_view **out, ego *e, const char *wearer, int64_t cut) {
     int stream;
     lmm_status st = ego_person(e, wearer, &stream);
     if (!st) st = ego_cache_load(e);
     if (st) return st;
     ego_view *v = mem_new(1, sizeof *v);
-    *v = (ego_view){e, stream, cut, mem_new((size_t)e->stream_count, sizeof *v->windows), -1, 0};
+    *v = (ego_view){.store = e, .wearer = stream, .cut = cut, .windows = mem_new((size_t)e->stream_count, sizeof *v->windows)};
     VEC_PUSH(&v->windows[stream], ((window){INT64_MIN, INT64_MAX}));
     st = load_grants(v);
-    if (st) ego_view_close(v);
-    else *out = v;
-    return st;
+    if (st) return ego_view_close(v), st;
+    look_through(v);
+    *out = v;
+    return LMM_OK;
 }
 
 void ego_view_close(ego_view *v) {
     if (!v) return;
     for (int i = 0; i < v->store->stream_count; i++) free(v->windows[i].at);
-    free(v->windows);
+    free(v->windows), free(v->visible);
     free(v);
 }
 
@@ -59,25 +79,9 @@ int64_t ego_view_cut(const ego_view *v) { return v->cut; }
 ego *ego_view_store(ego_view *v) { return v->store; }
 int ego_view_wearer(const ego_view *v) { return v->wearer; }
 
-bool ego_view_sees(const ego_view *v, int doc) {
-    const ego_doc *d = &v->store->docs.at[doc];
-    if (d->known > v->cut || d->t1 > v->cut || d->stream < 0 || d->stream >= v->store->stream_count) return false;
-    for (int i = 0; i < v->windows[d->stream].count; i++)
-        if (d->t0 >= v->windows[d->stream].at[i].from && d->t1 <= v->windows[d->stream].at[i].to) return true;
-    return false;
-}
+bool ego_view_sees(const ego_view *v, int doc) { return v->visible[doc]; }
 
-int64_t ego_view_count(ego_view *v, double *length_mean) {
-    if (v->count < 0) {
-        int64_t length = 0;
-        v->count = 0;
-        for (int i = 0; i < v->store->docs.count; i++)
-            if (ego_view_sees(v, i)) v->count++, length += v->store->docs.at[i].length;
-        v->length_mean = v->count ? (double)length / (double)v->count : 1;
-    }
-    *length_mean = v->length_mean;
-    return v->count;
-}
+int64_t ego_view_count(ego_view *v, double *length_mean) { return *length_mean = v->length_mean, v->count; }
 
 lmm_status ego_view_postings(ego_view *v, const char *term, ego_postings *out) {
     ego_postings all;
