@@ -200,17 +200,24 @@ static const attn_seg *store_keys(cx *c, const block_arg *a, const tensor *k, co
     return segs;
 }
 
+static tensor *turn(cx *c, const block_arg *a, tensor *x) {
+    tensor *y = op_rope(c, x, a->rope);
+    cx_done(c, x);
+    return y;
+}
+
 static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     const decoder_config *f = &a->d->config;
     const decoder_layer *l = &a->d->layers[a->layer];
     const decoder_rows *r = a->rows;
     tensor *q = nn_linear(c, &l->q, x), *k = nn_linear(c, &l->k, x), *v = nn_linear(c, &l->v, x);
+    cx_done(c, x);
     if (f->qk_norm) {
         q = nn_norm(c, &l->norm_q, q);
         k = nn_norm(c, &l->norm_k, k);
     }
-    q = op_rope(c, q, a->rope);
-    k = op_rope(c, k, a->rope);
+    q = turn(c, a, q);
+    k = turn(c, a, k);
     const attn_seg *segs = r->caches ? store_keys(c, a, k, v) : r->segs;
     attn_spec s = {.head_count = f->head_count,
                    .kv_head_count = f->kv_head_count,
@@ -220,15 +227,21 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
                    .segs = segs,
                    .seg_count = r->seg_count};
     s.scale = 1.0f / sqrtf((float)f->head_dim);
-    return nn_linear(c, &l->o, op_attn(c, q, k, v, &s));
+    tensor *y = op_attn(c, q, k, v, &s), *out = nn_linear(c, &l->o, y);
+    cx_done(c, y);
+    return out;
 }
 
 static tensor *block(cx *c, void *arg, tensor *x) {
     const block_arg *a = arg;
     const decoder_layer *l = &a->d->layers[a->layer];
-    x = op_add(c, x, attention(c, a, nn_norm(c, &l->norm_attn, x)));
-    tensor *h = nn_norm(c, &l->norm_mlp, x);
-    return op_add(c, x, nn_linear(c, &l->down, op_swiglu(c, nn_linear(c, &l->gate, h), nn_linear(c, &l->up, h))));
+    x = nn_residual(c, x, attention(c, a, nn_norm(c, &l->norm_attn, x)));
+    tensor *h = nn_norm(c, &l->norm_mlp, x), *up = nn_linear(c, &l->up, h), *gate = nn_linear(c, &l->gate, h);
+    cx_done(c, h);
+    h = op_swiglu(c, gate, up);
+    tensor *y = nn_linear(c, &l->down, h);
+    cx_done(c, h);
+    return nn_residual(c, x, y);
 }
 
 static tensor *make_rope(cx *c, const decoder_config *f, const decoder_rows *r) {

@@ -38,6 +38,7 @@ static tensor *attention(cx *c, const layer_arg *a, tensor *x) {
     const encoder_layer *l = &a->e->layers[a->layer];
     int sequences = (int)(tensor_rows(x) / a->tokens), T = a->tokens, H = a->e->config.head_count, d = a->e->config.hidden / H;
     tensor *q = nn_linear(c, &l->q, x), *k = nn_linear(c, &l->k, x), *v = nn_linear(c, &l->v, x);
+    cx_done(c, x);
     attn_seg *segs = slab_alloc(&c->meta, (size_t)sequences * sizeof *segs);
     for (int i = 0; i < sequences; i++) segs[i] = (attn_seg){.q_first = i * T, .q_count = T, .key_first = i * T, .key_count = T};
     attn_spec s = {.head_count = H,
@@ -47,14 +48,21 @@ static tensor *attention(cx *c, const layer_arg *a, tensor *x) {
                    .causal = a->causal,
                    .segs = segs,
                    .seg_count = sequences};
-    return nn_linear(c, &l->out, op_attn(c, q, k, v, &s));
+    tensor *y = op_attn(c, q, k, v, &s), *out = nn_linear(c, &l->out, y);
+    cx_done(c, y);
+    return out;
 }
 
 static tensor *block(cx *c, void *arg, tensor *x) {
     const layer_arg *a = arg;
     const encoder_layer *l = &a->e->layers[a->layer];
-    x = op_add(c, x, attention(c, a, nn_norm(c, &l->norm1, x)));
-    return op_add(c, x, nn_linear(c, &l->fc2, op_act(c, nn_linear(c, &l->fc1, nn_norm(c, &l->norm2, x)), a->e->config.act)));
+    x = nn_residual(c, x, attention(c, a, nn_norm(c, &l->norm1, x)));
+    tensor *h = nn_norm(c, &l->norm2, x), *up = nn_linear(c, &l->fc1, h);
+    cx_done(c, h);
+    h = op_act(c, up, a->e->config.act);
+    tensor *y = nn_linear(c, &l->fc2, h);
+    cx_done(c, h);
+    return nn_residual(c, x, y);
 }
 
 tensor *encoder_layer_forward(cx *c, const encoder *e, int layer, tensor *x, int tokens, bool causal) {

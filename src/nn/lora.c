@@ -19,8 +19,10 @@ void adapter_free(adapter *a) {
 
 tensor *lora_linear(cx *c, const linear *l, tensor *x) {
     adapter *a = l->of->adapter;
-    tensor *y = op_linear(c, x, l->w, a->magnitude ? NULL : l->b), *low = op_linear(c, x, &a->a->t, NULL);
-    y = op_add(c, y, op_scale(c, op_linear(c, low, &a->b->t, NULL), a->scale));
+    tensor *plain = op_linear(c, x, l->w, a->magnitude ? NULL : l->b), *low = op_linear(c, x, &a->a->t, NULL);
+    tensor *high = op_linear(c, low, &a->b->t, NULL), *y = nn_residual(c, plain, op_scale(c, high, a->scale));
+    cx_done(c, plain);
+    cx_done(c, high);
     if (!a->magnitude) return y;
     y = op_cols_scale(c, y, &a->magnitude->t, &a->length);
     return l->b ? op_add(c, y, l->b) : y;

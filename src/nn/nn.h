@@ -80,6 +80,7 @@ typedef struct {
 } norm; /* b NULL: RMSNorm */
 norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ...) __attribute__((format(printf, 5, 6)));
 tensor *nn_norm(cx *c, const norm *n, tensor *x);
+tensor *nn_residual(cx *c, tensor *x, tensor *y); /* x + y; y is done with */
 
 /* ---- adapters (lora.c) ---- */
 

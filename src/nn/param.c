@@ -225,3 +225,9 @@ norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ..
 }
 
 tensor *nn_norm(cx *c, const norm *n, tensor *x) { return n->b ? op_layernorm(c, x, n->w, n->b, n->eps) : op_rmsnorm(c, x, n->w, n->eps); }
+
+tensor *nn_residual(cx *c, tensor *x, tensor *y) {
+    tensor *sum = op_add(c, x, y);
+    cx_done(c, y);
+    return sum;
+}

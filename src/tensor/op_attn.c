@@ -216,7 +216,7 @@ static void attn_backward(cx *c, node *n) {
     parallel_for(c->pool, (int64_t)a->cluster_count * a->s.kv_head_count, 1, backward_task, &j);
 }
 
-static const op OP_ATTN = {"attn", attn_forward, attn_backward, false};
+static const op OP_ATTN = {"attn", attn_forward, attn_backward, false, false};
 
 /* ---- setting up ---- */
 
@@ -303,5 +303,6 @@ tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s) {
                               .in = {q, k, v},
                               .args = a,
                               .scratch_forward = bytes,
-                              .scratch_backward = 2 * bytes});
+                              .scratch_backward = 2 * bytes,
+                              .blind = BLIND_OUT});
 }

@@ -58,13 +58,13 @@ static void add_backward(cx *c, node *n) {
     parallel_for(c->pool, j.rows_b, grain_rows(j.cols * (j.n / j.rows_b)), add_b_grad_rows, &j);
 }
 
-static const op OP_ADD = {"add", add_forward, add_backward, false};
+static const op OP_ADD = {"add", add_forward, add_backward, false, false};
 
 tensor *op_add(cx *c, tensor *a, tensor *b) {
     LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && tensor_rows(a) % tensor_rows(b) == 0,
                "add: (%" PRId64 ",%" PRId64 ") and (%" PRId64 ",%" PRId64 ")", tensor_rows(a), tensor_cols(a), tensor_rows(b),
                tensor_cols(b));
-    return cx_apply(c, (node){.op = &OP_ADD, .out = cx_new(c, a->nd, a->ne), .in = {a, b}});
+    return cx_apply(c, (node){.op = &OP_ADD, .out = cx_new(c, a->nd, a->ne), .in = {a, b}, .blind = BLIND_ALL});
 }
 
 /* ---- scale ---- */
@@ -82,12 +82,12 @@ static void scale_by(cx *c, node *n, float s) {
 
 static void scale_forward(cx *c, node *n) { scale_by(c, n, *(float *)n->args); }
 static void scale_backward(cx *c, node *n) { axpy_all(c, n->in[0]->grad, *(float *)n->args, n->out->grad, tensor_count(n->out)); }
-static const op OP_SCALE = {"scale", scale_forward, scale_backward, false};
+static const op OP_SCALE = {"scale", scale_forward, scale_backward, false, false};
 
 tensor *op_scale(cx *c, tensor *x, float s) {
     float *args = slab_alloc(&c->meta, sizeof *args);
     *args = s;
-    return cx_apply(c, (node){.op = &OP_SCALE, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = args});
+    return cx_apply(c, (node){.op = &OP_SCALE, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = args, .blind = BLIND_ALL});
 }
 
 static void scale_exp_forward(cx *c, node *n) { scale_by(c, n, expf(tensor_f32(n->in[1])[0])); }
@@ -101,7 +101,7 @@ static void scale_exp_backward(cx *c, node *n) {
     s->grad[0] += (float)sum;
 }
 
-static const op OP_SCALE_EXP = {"scale_exp", scale_exp_forward, scale_exp_backward, false};
+static const op OP_SCALE_EXP = {"scale_exp", scale_exp_forward, scale_exp_backward, false, false};
 
 tensor *op_scale_exp(cx *c, tensor *x, tensor *log_scale) {
     LMM_ASSERT(tensor_count(log_scale) == 1, "scale_exp: %" PRId64 " scales", tensor_count(log_scale));
@@ -157,7 +157,7 @@ static void cols_scale_backward(cx *c, node *n) {
     parallel_for(c->pool, j.cols, 64, gain_grad_cols, &j);
 }
 
-static const op OP_COLS_SCALE = {"cols_scale", cols_scale_forward, cols_scale_backward, false};
+static const op OP_COLS_SCALE = {"cols_scale", cols_scale_forward, cols_scale_backward, false, false};
 
 tensor *op_cols_scale(cx *c, tensor *x, tensor *gain, tensor *length) {
     LMM_ASSERT(tensor_count(gain) == tensor_cols(x) && tensor_count(length) == tensor_cols(x),
@@ -198,11 +198,11 @@ static void swiglu_backward(cx *c, node *n) {
                  &(job){.k = c->k, .y = g->grad, .z = u->grad, .d = n->out->grad, .a = g->data, .b = u->data});
 }
 
-static const op OP_SWIGLU = {"swiglu", swiglu_forward, swiglu_backward, false};
+static const op OP_SWIGLU = {"swiglu", swiglu_forward, swiglu_backward, .again = true};
 
 tensor *op_swiglu(cx *c, tensor *gate, tensor *up) {
     LMM_ASSERT(tensor_same_shape(gate, up), "swiglu: %" PRId64 " and %" PRId64 " columns", tensor_cols(gate), tensor_cols(up));
-    return cx_apply(c, (node){.op = &OP_SWIGLU, .out = cx_new(c, gate->nd, gate->ne), .in = {gate, up}});
+    return cx_apply(c, (node){.op = &OP_SWIGLU, .out = cx_new(c, gate->nd, gate->ne), .in = {gate, up}, .blind = BLIND_OUT});
 }
 
 /* ---- activations ---- */
@@ -249,12 +249,12 @@ static void act_backward(cx *c, node *n) {
     parallel_for(c->pool, tensor_count(n->out), GRAIN / 4, act_grad_range, &j);
 }
 
-static const op OP_ACT = {"act", act_forward, act_backward, false};
+static const op OP_ACT = {"act", act_forward, act_backward, .again = true};
 
 tensor *op_act(cx *c, tensor *x, activation a) {
     activation *args = slab_alloc(&c->meta, sizeof *args);
     *args = a;
-    return cx_apply(c, (node){.op = &OP_ACT, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = args});
+    return cx_apply(c, (node){.op = &OP_ACT, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = args, .blind = BLIND_OUT});
 }
 
 bool activation_find(const char *name, activation *out) {

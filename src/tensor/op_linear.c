@@ -82,7 +82,7 @@ static void linear_backward(cx *c, node *n) {
     if (b && b->wants_grad) parallel_for(c->pool, out, 256, bias_grad_cols, &(bias_grad_job){dy, b->grad, rows, out, c->k});
 }
 
-static const op OP_LINEAR = {"linear", linear_forward, linear_backward, false};
+static const op OP_LINEAR = {"linear", linear_forward, linear_backward, false, false};
 
 tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b) {
     LMM_ASSERT(w->nd == 2 && x->type == DT_F32 && tensor_cols(x) == w->ne[1], "linear: %" PRId64 " columns, weight takes %" PRId64,
@@ -100,5 +100,6 @@ tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b) {
                               .out = cx_new(c, x->nd, ne),
                               .in = {x, w, b},
                               .scratch_forward = product + digits,
-                              .scratch_backward = product});
+                              .scratch_backward = product,
+                              .blind = BLIND_OUT | (w->wants_grad ? 0 : BLIND_IN0)});
 }

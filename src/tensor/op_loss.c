@@ -165,7 +165,7 @@ static void linear_xent_backward(cx *c, node *n) {
     }
 }
 
-static const op OP_LINEAR_XENT = {"linear_xent", linear_xent_forward, linear_xent_backward, false};
+static const op OP_LINEAR_XENT = {"linear_xent", linear_xent_forward, linear_xent_backward, false, false};
 
 tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, const xent_opts *opts) {
     LMM_ASSERT(tensor_rows(h) == n && tensor_cols(h) == tensor_cols(w), "xent: %d labels for %" PRId64 " rows", n, tensor_rows(h));
@@ -208,7 +208,7 @@ static void xent_backward(cx *c, node *n) {
     }
 }
 
-static const op OP_XENT = {"xent", xent_forward, xent_backward, false};
+static const op OP_XENT = {"xent", xent_forward, xent_backward, false, false};
 
 tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n) {
     LMM_ASSERT(tensor_rows(logits) == n, "xent: %d labels for %" PRId64 " rows", n, tensor_rows(logits));

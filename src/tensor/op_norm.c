@@ -81,7 +81,7 @@ static void rms_backward(cx *c, node *n) {
     if (n->in[1]->wants_grad) add_partials(c, &j, n->in[1]->grad, 2 * j.cols, 0);
 }
 
-static const op OP_RMSNORM = {"rmsnorm", rms_forward, rms_backward, false};
+static const op OP_RMSNORM = {"rmsnorm", rms_forward, rms_backward, .again = true};
 
 static float *eps_args(cx *c, float eps) {
     float *args = slab_alloc(&c->meta, sizeof *args);
@@ -96,7 +96,8 @@ tensor *op_rmsnorm(cx *c, tensor *x, tensor *w, float eps) {
                               .out = cx_new(c, x->nd, x->ne),
                               .in = {x, w},
                               .args = eps_args(c, eps),
-                              .scratch_backward = (size_t)(chunk_count(rows) * 2 * tensor_cols(w)) * sizeof(float)});
+                              .scratch_backward = (size_t)(chunk_count(rows) * 2 * tensor_cols(w)) * sizeof(float),
+                              .blind = BLIND_OUT});
 }
 
 /* ---- LayerNorm ---- */
@@ -165,7 +166,7 @@ static void layer_backward(cx *c, node *n) {
     if (n->in[2]->wants_grad) add_partials(c, &j, n->in[2]->grad, 4 * j.cols, j.cols);
 }
 
-static const op OP_LAYERNORM = {"layernorm", layer_forward, layer_backward, false};
+static const op OP_LAYERNORM = {"layernorm", layer_forward, layer_backward, .again = true};
 
 tensor *op_layernorm(cx *c, tensor *x, tensor *w, tensor *b, float eps) {
     LMM_ASSERT(tensor_cols(x) == tensor_count(w) && tensor_count(b) == tensor_count(w), "layernorm: %" PRId64 " columns, gain has %" PRId64,
@@ -174,7 +175,8 @@ tensor *op_layernorm(cx *c, tensor *x, tensor *w, tensor *b, float eps) {
                               .out = cx_new(c, x->nd, x->ne),
                               .in = {x, w, b},
                               .args = eps_args(c, eps),
-                              .scratch_backward = (size_t)(chunk_count(tensor_rows(x)) * 4 * tensor_cols(x)) * sizeof(float)});
+                              .scratch_backward = (size_t)(chunk_count(tensor_rows(x)) * 4 * tensor_cols(x)) * sizeof(float),
+                              .blind = BLIND_OUT});
 }
 
 /* ---- rows of length one ---- */
@@ -198,7 +200,7 @@ static void l2_backward(cx *c, node *n) {
     }
 }
 
-static const op OP_L2NORM = {"l2norm", l2_forward, l2_backward, false};
+static const op OP_L2NORM = {"l2norm", l2_forward, l2_backward, false, false};
 
 tensor *op_l2norm(cx *c, tensor *x) {
     return cx_apply(c, (node){.op = &OP_L2NORM, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = eps_args(c, 0.0f)});

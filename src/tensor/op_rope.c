@@ -82,10 +82,10 @@ static void rope_run(cx *c, const node *n, const float *x, float *y, bool back) 
 
 static void rope_forward(cx *c, node *n) { rope_run(c, n, n->in[0]->data, n->out->data, false); }
 static void rope_backward(cx *c, node *n) { rope_run(c, n, n->out->grad, n->in[0]->grad, true); }
-static const op OP_ROPE = {"rope", rope_forward, rope_backward, false};
+static const op OP_ROPE = {"rope", rope_forward, rope_backward, false, false};
 
 tensor *op_rope(cx *c, tensor *x, tensor *table) {
     LMM_ASSERT(tensor_rows(x) == tensor_rows(table) && tensor_cols(x) % tensor_cols(table) == 0,
                "rope: %" PRId64 " rows, %" PRId64 " positions", tensor_rows(x), tensor_rows(table));
-    return cx_apply(c, (node){.op = &OP_ROPE, .out = cx_new(c, x->nd, x->ne), .in = {x, table}});
+    return cx_apply(c, (node){.op = &OP_ROPE, .out = cx_new(c, x->nd, x->ne), .in = {x, table}, .blind = BLIND_IN0 | BLIND_OUT});
 }

@@ -39,7 +39,11 @@ typedef struct tensor {
     void *data;
     float *grad; /* same shape, f32; NULL until somebody needs it */
     bool wants_grad;
-    bool grad_counted; /* MEASURE: its gradient is in the count already */
+    bool grad_counted;       /* MEASURE: its gradient is in the count already */
+    size_t data_at, grad_at; /* 1 + where they lie in the context's arena; 0: elsewhere */
+    int maker;               /* 1 + the node of the tape that made it; 0: none */
+    bool kept;               /* some backward pass reads its values */
+    bool dropped;            /* its values were given up (cx_done) */
     int woven; /* > 0: a matrix of a file whose rows are that many heads, row i of a head's first half beside row i of its second: op_linear gives
                   its outputs in plain order; whatever else reads the data straightens it first */
 } tensor;
@@ -73,12 +77,18 @@ void slab_release(slab *s, slab_mark m);
 void slab_free(slab *s);
 
 typedef enum { CX_RUN, CX_MEASURE } cx_mode;
+/* A free stretch of the arena below its top. */
+typedef struct {
+    size_t at, size;
+} cx_hole;
 typedef struct tape tape;
 typedef struct cx cx;
 typedef void (*trace_fn)(void *arg, const char *name, const tensor *t);
 struct cx {
     cx_mode mode;
-    arena *mem; /* activations; in MEASURE only its counters are used */
+    arena *mem;         /* activations; in MEASURE only its counters are used */
+    VEC(cx_hole) holes; /* in order of place */
+    size_t floor;       /* holes below it wait for the cx_release that lowers it */
     slab meta;
     tape *tape;     /* NULL: no gradients */
     bool recompute; /* with a tape: cx_block keeps only its output and replays in backward */
@@ -90,7 +100,7 @@ struct cx {
     void *trace_arg;
     double flops; /* counted in every mode: multiply-adds times two of the matrix products */
 };
-void cx_free(cx *c); /* meta only: arena, tape and pool belong to the caller */
+void cx_free(cx *c); /* holes and meta only: arena, tape and pool belong to the caller */
 
 /* MEASURE: counters only. */
 void *cx_alloc(cx *c, size_t size);               /* NULL in MEASURE; not zeroed */
@@ -99,9 +109,11 @@ tensor *cx_new2(cx *c, int64_t rows, int64_t cols);
 tensor *cx_view(cx *c, tensor *t, int nd,
                 const int64_t *ne); /* same data and gradient under another shape; not recorded: only before `t` is used or without tape */
 tensor *cx_wrap(cx *c, float *data, int64_t rows, int64_t cols); /* borrows outside data, no gradient */
+/* The caller calls no more ops with t: its values go, but for those a backward pass reads and cannot cheaply make again (op.again). Nothing without a tape. */
+void cx_done(cx *c, tensor *t);
 /* Everything allocated after cx_here is freed by cx_release. */
 typedef struct {
-    size_t mem;
+    size_t mem, floor;
     slab_mark meta;
 } cx_mark;
 cx_mark cx_here(cx *c);
@@ -124,13 +136,17 @@ typedef struct op {
     void (*forward)(cx *c, node *n);  /* not called in MEASURE */
     void (*backward)(cx *c, node *n); /* adds into in[i]->grad for inputs that want it; NULL: not differentiable */
     bool replays;                     /* its backward calls ops itself, so MEASURE runs it too */
+    bool again; /* forward costs little and its inputs are kept: an output given up is made again where a backward pass reads it */
 } op;
+/* What a backward pass never reads the values of: input i is bit i. */
+enum { BLIND_IN0 = 1, BLIND_OUT = 1 << NODE_IN_MAX, BLIND_ALL = 2 * BLIND_OUT - 1 };
 struct node {
     const op *op;
     tensor *out;
     tensor *in[NODE_IN_MAX];
     void *args;                               /* op's own record, lives in cx.meta */
     size_t scratch_forward, scratch_backward; /* bytes the pass needs besides its outputs; given as `scratch` */
+    int blind;                                /* BLIND_* together */
     void *scratch;
 };
 struct tape {
@@ -141,7 +157,8 @@ void tape_free(tape *t);
 /* Runs the op (RUN) or counts it (MEASURE), records it when needed, returns n.out. For op files only. */
 tensor *cx_apply(cx *c, node n);
 /* Gradients of the scalar `loss` into the grad of every tensor that wants one; seed is d(loss)/d(loss), usually 1 (1/accumulation steps).
- * Parameters must come with grad allocated; activations get theirs from the arena. In MEASURE it counts the memory. */
+ * Parameters must come with grad allocated; activations get theirs from the arena. An output's values and gradient are freed (NULL) as soon as its
+ * node is through, those of `loss` excepted. In MEASURE it counts the memory. */
 void tape_backward(cx *c, tensor *loss, float seed);
 
 /* ---- linear (op_linear.c) ---- */

@@ -7,6 +7,14 @@
 void tape_push(tape *t, node n);
 /* Backward over the nodes [first, count), newest first. */
 void tape_walk(cx *c, int first);
+/* A stretch of the arena, in a hole or on top, and back; sizes as asked. A function of the calls before alone, so that MEASURE and RUN agree. */
+size_t cx_take(cx *c, size_t size);
+void cx_give(cx *c, size_t at, size_t size);
+void *cx_at(const cx *c, size_t at); /* NULL in MEASURE */
+/* Values and gradient of an activation, to the arena and from it; nothing for what lies elsewhere. */
+void tensor_place(cx *c, tensor *t);
+void tensor_give_data(cx *c, tensor *t);
+void tensor_give_grad(cx *c, tensor *t);
 /* Gives t a zeroed gradient from the arena when it has none. */
 void tensor_need_grad(cx *c, tensor *t);
 

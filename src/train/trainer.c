@@ -48,20 +48,20 @@ lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
     return LMM_OK;
 }
 
-/* Shapes alone, forward and backward. */
-static void measure_pass(trainer *t, cx *c, const batch *b) { tape_backward(c, batch_loss(c, t->model->net, b, NULL), 1.0f); }
-
-size_t trainer_measure(trainer *t, const batch *b, double *flops) {
+/* Shapes alone: forward and, with a tape, backward. */
+static size_t measure_pass(const trainer *t, const net *n, tape *record, const batch *b, double *flops) {
     arena count = {0};
-    cx m = {.mode = CX_MEASURE, .mem = &count, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
-    measure_pass(t, &m, b);
+    cx m = {.mode = CX_MEASURE, .mem = &count, .tape = record, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
+    tensor *loss = batch_loss(&m, n, b, NULL);
+    if (record) tape_backward(&m, loss, 1.0f);
     if (flops) *flops = m.flops;
     cx_free(&m);
     return count.peak;
 }
 
-static lmm_status make_room(trainer *t, const batch *b) {
-    size_t need = trainer_measure(t, b, NULL);
+size_t trainer_measure(trainer *t, const batch *b, double *flops) { return measure_pass(t, t->model->net, &t->tape, b, flops); }
+
+static lmm_status make_room(trainer *t, size_t need) {
     if (need <= t->mem.capacity) return LMM_OK;
     arena_close(&t->mem);
     return arena_open(&t->mem, need + need / 8, "activations of a training step");
@@ -87,7 +87,7 @@ static xent_opts room_for_rows(trainer *t, int rows) {
 }
 
 lmm_status trainer_logprobs(trainer *t, const net *n, batch *b, float *out) {
-    lmm_status st = make_room(t, b);
+    lmm_status st = make_room(t, measure_pass(t, n, NULL, b, NULL));
     if (st) return st;
     cx_mark mark = cx_here(&t->cx);
     xent_opts view = t->view;
@@ -102,7 +102,7 @@ lmm_status trainer_logprobs(trainer *t, const net *n, batch *b, float *out) {
 static lmm_status run_batch(trainer *t, batch *b, int64_t labels, micro_result *out) {
     if (!b->rows) return LMM_OK; /* all of its samples were broken */
     const xent_opts view = t->way->learn ? room_for_rows(t, b->rows) : (xent_opts){0};
-    lmm_status st = make_room(t, b);
+    lmm_status st = make_room(t, trainer_measure(t, b, NULL));
     if (st) return st;
     if (t->way->weigh) t->way->weigh(t, b, labels);
     cx_mark mark = cx_here(&t->cx);
