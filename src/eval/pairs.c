@@ -9,6 +9,7 @@
 #include "eval/eval_int.h"
 
 enum { ROWS_MAX = 1 << 24, SAMPLES_MAX = 64 };
+static const char no_evidence[] = "it has no 'evidence', 'caption' or 'description' for a judge that reads";
 
 typedef struct {
     char *text;    /* NULL: not answered */
@@ -124,8 +125,7 @@ static lmm_status judge_message(char **out, const pairing *p, const tree *row, c
     const char *evidence = evidence_of(row), *reference = tree_str(row, "answer", tree_str(row, "solution", NULL));
     buf text = {0};
     lmm_status st = p->o->text_evidence ? LMM_OK : add_pictures(parts, p->o->images, row);
-    if (p->o->text_evidence && !evidence)
-        st = LMM_FAIL(LMM_E_FORMAT, "it has no 'evidence', 'caption' or 'description' for a judge that reads");
+    if (p->o->text_evidence && !evidence) st = LMM_FAIL(LMM_E_FORMAT, "%s", no_evidence);
     buf_puts(&text, "Rate how good an answer to a question is. Facts count first: what is said must be true of what is shown.\n");
     if (p->o->text_evidence && evidence) buf_printf(&text, "What is shown: %s\n", evidence);
     if (reference) buf_printf(&text, "A right answer: %s\n", reference);
@@ -248,9 +248,9 @@ static lmm_status open_journal(pairing *p, const char *path) {
 
 /* ---- asking ---- */
 
-/* Names a prompt that cannot be asked, once. */
-static void give_up(pairing *p, int at) {
-    if (at % p->o->samples == 0 || p->judging) fprintf(stderr, "lmm: prompt %d: %s\n", at / p->o->samples + 1, lmm_message());
+/* A prompt that cannot be asked is named once. */
+static void give_up(pairing *p, int at, bool name_it) {
+    if (name_it) fprintf(stderr, "lmm: prompt %d: %s\n", at / p->o->samples + 1, lmm_message());
     p->all[at].hopeless = true;
 }
 
@@ -270,7 +270,7 @@ static lmm_status give_next(void *arg, lmm_chat_request *out, bool *there) {
                                         : policy_message(&p->sent[at], p, row);
         if (st == LMM_E_MEMORY) return st;
         if (st) {
-            give_up(p, at);
+            give_up(p, at, at % p->o->samples == 0 || p->judging);
             continue;
         }
         uint64_t seed = hash_u64(&at, sizeof at, p->o->seed + (p->judging ? 1 + (uint64_t)p->all[at].asked : 0));
@@ -329,6 +329,19 @@ static lmm_status ask(pairing *p, bool judging) {
     return st;
 }
 
+/* The prompt for a judge that answers it itself: with the pictures, or behind a description of them. */
+static lmm_status weighing_message(char **out, const pairing *p, const tree *row) {
+    if (!p->o->text_evidence) return policy_message(out, p, row);
+    const char *evidence = evidence_of(row);
+    if (!evidence) return LMM_FAIL(LMM_E_FORMAT, "%s", no_evidence);
+    tree *parts = tree_new(TREE_LIST);
+    char *prompt = without_marks(prompt_of(row)), *text = mem_printf("What is shown: %s\n%s", evidence, prompt);
+    add_text(parts, text);
+    free(text);
+    free(prompt);
+    return *out = one_message(parts), LMM_OK;
+}
+
 /* A row's answers by the judge's own likelihoods; they cost nothing twice, so a row is judged as a whole. */
 static lmm_status weigh_row(pairing *p, lmm_session *session, int row) {
     sampled *s = &p->all[row * p->o->samples];
@@ -337,7 +350,11 @@ static lmm_status weigh_row(pairing *p, lmm_session *session, int row) {
     int open = 0;
     for (int k = 0; k < p->o->samples; k++) texts[k] = s[k].text, open += wanted(p, &s[k]);
     if (!open) return LMM_OK;
-    lmm_status st = policy_message(&message, p, table_row(&p->data, row));
+    lmm_status st = weighing_message(&message, p, table_row(&p->data, row));
+    if (st == LMM_E_FORMAT) {
+        for (int k = 0; k < p->o->samples; k++) give_up(p, row * p->o->samples + k, k == 0);
+        return LMM_OK;
+    }
     if (!st) st = likelihood_scores(session, p->o->likelihood, message, texts, p->o->samples, scores);
     for (int k = 0; k < p->o->samples && !st; k++) {
         if (!wanted(p, &s[k])) continue;

@@ -270,6 +270,8 @@ lmm_status train_save(const recipe *r, const lmm_model *m, const optim *o, const
 char *train_latest(const char *run, int64_t *step);
 /* Collective; the number of ranks may differ from the one that saved. */
 lmm_status train_restore(const char *dir, lmm_model *m, optim *o);
+/* Names of the recipe's sections about what is learnt (model, data, train, lora, dpo, grpo) that were others when the checkpoint was written; NULL: none. free() */
+char *train_changed(const char *dir, const recipe *r);
 /* A model folder alone: config, weights, tokenizer and processor files. */
 lmm_status train_export(const lmm_model *m, const char *text_dir, const char *dir);
 

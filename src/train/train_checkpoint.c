@@ -333,6 +333,31 @@ static lmm_status load_weights(lmm_model *m, const char *dir) {
     return st;
 }
 
+static bool same_value(const tree *a, const tree *b) {
+    buf x = {0}, y = {0};
+    if (a) tree_write_json(&x, a, 0);
+    if (b) tree_write_json(&y, b, 0);
+    const bool same = x.size == y.size && (!x.size || !memcmp(x.data, y.data, x.size));
+    buf_free(&x);
+    buf_free(&y);
+    return same;
+}
+
+char *train_changed(const char *dir, const recipe *r) {
+    static const char *const keys[] = {"model", "data", "train", "lora", "dpo", "grpo", NULL};
+    char *path = path_join(dir, "state.json");
+    tree *state = NULL;
+    buf b = {0};
+    if (tree_load(&state, path) == LMM_OK) {
+        const tree *before = tree_get(state, "recipe");
+        for (int i = 0; keys[i] && before; i++)
+            if (!same_value(tree_get(before, keys[i]), tree_get(r->source, keys[i]))) buf_printf(&b, "%s'%s'", b.size ? ", " : "", keys[i]);
+    }
+    tree_free(state);
+    free(path);
+    return b.size ? buf_take(&b) : NULL;
+}
+
 lmm_status train_restore(const char *dir, lmm_model *m, optim *o) {
     char *path = path_join(dir, "state.json");
     tree *state = NULL;

@@ -258,6 +258,11 @@ static lmm_status resume(trainer *t, bool fresh) {
     lmm_status st = train_restore(dir, t->model, &t->opt);
     if (!st && t->way->restore) st = t->way->restore(t, dir);
     if (!st && !t->quiet) fprintf(stderr, "lmm: resuming from '%s'\n", dir);
+    char *changed = st || dist_rank(t->world) ? NULL : train_changed(dir, &t->r);
+    if (changed)
+        fprintf(stderr, "lmm: '%s' was begun with another %s: it goes on with the new one; --fresh or another 'run' would begin anew\n",
+                t->r.run, changed);
+    free(changed);
     free(dir);
     return st;
 }

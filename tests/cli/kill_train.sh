@@ -42,6 +42,9 @@ while [ $i -lt "$kills" ]; do
 done
 [ $different = 0 ] && echo "ok killed_runs_end_alike" || echo "not ok killed_runs_end_alike: $different of $((same + different)) differ"
 
+# Going on with another recipe is allowed, and said.
+$train run="$tmp/whole" 'train=[decoder]' 2>&1 | grep -q "begun with another 'train'" && echo "ok another_recipe_is_said" || echo "not ok another_recipe_is_said"
+
 # Any file of the newest checkpoint cut, or one bit of it turned: it is passed over, the one before is used, the end is the same.
 rm -rf "$tmp/killed"
 $train run="$tmp/part" steps=12 >/dev/null 2>&1
