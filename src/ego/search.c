@@ -80,7 +80,7 @@ static lmm_status rank_dense(ego_view *v, const char *text, const ego_search_opt
     if (!ego_vectors_fit(e, o->encoder)) return LMM_OK; /* vectors of another kind say nothing: words alone decide */
     lmm_status st = ego_embed_kept(e, o->encoder, &text, 1, x);
     if (!st) ego_probe_of(&probe, x);
-    for (int d = e->docs.count - 1; !st && d >= 0; d--) {
+    for (int d = 0; !st && d < e->docs.count; d++) { /* as the file lies: it is read ahead */
         const ego_vector *q = ego_vector_at(e, d);
         if (q && ego_view_sees(v, d) && in_spans(&e->docs.at[d], o->spans)) ego_ranking_add(out, e, d, ego_probe_dot(&probe, q));
     }
