@@ -418,7 +418,7 @@ static lmm_status write_pairs(pairing *p, const char *path) {
         for (int k = 0; k < p->o->samples; k++) {
             p->report.answers += s[k].text != NULL;
             p->report.without_score += s[k].text && isnan(s[k].score);
-            if (!s[k].text || isnan(s[k].score)) continue;
+            if (!s[k].text || !*s[k].text || isnan(s[k].score)) continue; /* who says nothing is no example */
             scored++;
             if (best < 0 || s[k].score > s[best].score) best = k;
             if (worst < 0 || s[k].score < s[worst].score) worst = k;

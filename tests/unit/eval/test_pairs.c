@@ -143,7 +143,7 @@ static void a_judge_who_is_gone_or_babbles_is_counted(void **state) {
 }
 
 static lmm_status says_a_colour(void *self, const lmm_chat_feed *feed) {
-    static const char *const colours[] = {"red", "green", "blue", "yellow"};
+    static const char *const colours[] = {"red", "", "blue", "yellow"};
     int *asked = self;
     lmm_status st = LMM_OK;
     for (bool there = true; there && !st;) {
@@ -184,6 +184,7 @@ static void a_judge_may_weigh_answers_by_its_own_likelihood(void **state) {
     assert_int_equal(r.judged, 5);
     char *text = get("weighed.jsonl");
     assert_non_null(strstr(text, "\"chosen\": \"blue\""));
+    assert_null(strstr(text, "\": \"\"")); /* an empty answer is in no pair: training would refuse it */
     free(text);
     OK(lmm_pairs(&o, &r));
     assert_int_equal(asked, 5);
