@@ -30,8 +30,8 @@ scenes leaning --seed 32 -n 8000 --family existence
 scenes judge --seed 33 -n 12000 --family existence
 scenes prompts --seed 34 -n 3000 --family existence
 scenes kept --seed 37 -n 2400 --family color,count,position,compare,describe
-scenes probe --seed 45 -n 2000 --family existence
-scenes others --seed 46 -n 4000 --family color,count,position,compare,describe
+scenes probe --seed 55 -n 2000 --family existence
+scenes others --seed 56 -n 4000 --family color,count,position,compare,describe
 [ -f data/dpo/leaning/yes.jsonl ] || awk '/"value": "yes"/ { sub(/,$/, ""); print }' data/dpo/leaning/train.json >data/dpo/leaning/yes.jsonl
 for folder in judge existence; do
     [ -f data/dpo/$folder/read.jsonl ] || python3 tools/evidence_records.py data/dpo/$folder/train.jsonl data/dpo/$folder/read.jsonl
