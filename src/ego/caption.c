@@ -88,7 +88,8 @@ static lmm_status look(lmm_session *s, const clip *c, const ego_caption_opts *o,
     if (!st) st = lmm_session_sync(s, prompt, NULL);
     if (!st) st = lmm_generate(&s, 1, &(lmm_gen_opts){.max_tokens = TOKENS_MAX}, NULL, NULL, &answer);
     if (!st) {
-        *out = with_names(answer.text, o);
+        if (answer.finish == LMM_FINISH_CANCELLED) st = LMM_FAIL(LMM_E_CANCELLED, "stopped; the same command goes on");
+        else *out = with_names(answer.text, o);
         lmm_answers_free(&answer, 1);
     }
     lmm_prompt_free(prompt);
@@ -110,14 +111,19 @@ static lmm_status add_speech(ego *e, const clip *c, const lmm_transcript *t, int
     return st;
 }
 
+/* Most cameras' clips have sound, some have none: that is no fault of the pictures. */
+static lmm_status listen(const clip *c, const ego_caption_opts *o, lmm_transcript *out, ego_caption_report *r) {
+    lmm_status st = lmm_transcribe(o->listener, c->path, &(lmm_transcribe_opts){.language = o->language}, NULL, NULL, out);
+    if (st && st != LMM_E_CANCELLED) r->unheard++, st = LMM_OK;
+    return st;
+}
+
 static lmm_status describe(ego *e, lmm_session *s, const clip *c, const ego_caption_opts *o, ego_caption_report *r) {
     char *caption = NULL;
     lmm_transcript speech = {0};
     int utterances = 0;
     lmm_status st = s ? look(s, c, o, &caption) : LMM_OK;
-    /* Most cameras' clips have sound, some have none: that is no fault of the pictures. */
-    if (!st && o->listener && lmm_transcribe(o->listener, c->path, &(lmm_transcribe_opts){.language = o->language}, NULL, NULL, &speech))
-        r->unheard++;
+    if (!st && o->listener) st = listen(c, o, &speech, r);
     if (!st) st = ego_begin(e);
     if (!st && caption && has_words(caption)) st = ego_add(e, &(ego_row){EGO_CAPTION, c->stream, c->t0, c->t1, 0, NULL, caption, c->path});
     if (!st) st = add_speech(e, c, &speech, &utterances);
@@ -142,7 +148,9 @@ lmm_status ego_caption(ego *e, const ego_caption_opts *o, ego_caption_report *r)
     if (!st && o->captioner) st = lmm_session_open(&s, o->captioner, &(lmm_session_opts){0});
     progress *bar = st || o->quiet ? NULL : progress_new("caption", all.count, "clips");
     for (int i = 0; !st && i < all.count && (!o->limit || i < o->limit); i++) {
-        if (describe(e, s, &all.at[i], o, r)) note(r, all.at[i].path);
+        lmm_status one = describe(e, s, &all.at[i], o, r);
+        if (one == LMM_E_CANCELLED) st = one;
+        else if (one) note(r, all.at[i].path);
         r->clips++;
         if (bar) progress_set(bar, i + 1, NULL);
     }

@@ -217,7 +217,7 @@ static double log_softmax_at(const kernels *k, const float *logits, int vocab, i
 }
 
 lmm_status lmm_score(lmm_session *s, const lmm_prompt *p, const char *continuation, double *log_likelihood, bool *greedy) {
-    lmm_status st = lmm_session_sync(s, p, NULL);
+    lmm_status st = lmm_cancelled() ? LMM_FAIL(LMM_E_CANCELLED, "stopped on request") : lmm_session_sync(s, p, NULL);
     if (st) return st;
     const lmm_model *m = s->model;
     int vocab = m->net->dec.config.vocab;

@@ -1,4 +1,5 @@
 /* ask_model.c - rows answered by a model of this engine: texts of several rows together, or the likelihood of given texts. */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,12 @@ static lmm_status answer_batch(const answering *w, int first, int n) {
 }
 
 /* ---- likelihoods ---- */
+
+const char *continuation_delimiter(const lmm_prompt *prompt) {
+    const char *text = lmm_prompt_text(prompt);
+    const size_t n = strlen(text);
+    return n && isspace((unsigned char)text[n - 1]) ? "" : " ";
+}
 
 /* [loss, greedy] of every choice; the loss is minus the sum of its tokens' log-probabilities. */
 static lmm_status losses_of(tree **out, const answering *w, const row_prompt *p, int *length) {

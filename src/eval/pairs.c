@@ -9,7 +9,6 @@
 #include "eval/eval_int.h"
 
 enum { ROWS_MAX = 1 << 24, SAMPLES_MAX = 64 };
-static const char no_evidence[] = "it has no 'evidence', 'caption' or 'description' for a judge that reads";
 
 typedef struct {
     char *text;    /* NULL: not answered */
@@ -40,11 +39,12 @@ static const char *prompt_of(const tree *row) {
     return turns && turns->type == TREE_LIST && turns->count ? tree_str(turns->items[0], "value", NULL) : NULL;
 }
 
-static const char *evidence_of(const tree *row) {
+/* What a judge that reads goes by. */
+static lmm_status evidence_of(const char **out, const tree *row) {
     static const char *const keys[] = {"evidence", "caption", "description"};
     for (size_t i = 0; i < COUNT_OF(keys); i++)
-        if (tree_str(row, keys[i], NULL)) return tree_str(row, keys[i], NULL);
-    return NULL;
+        if ((*out = tree_str(row, keys[i], NULL))) return LMM_OK;
+    return LMM_FAIL(LMM_E_FORMAT, "it has no 'evidence', 'caption' or 'description' for a judge that reads");
 }
 
 /* The prompt without the marks where pictures stand. */
@@ -122,12 +122,11 @@ static lmm_status policy_message(char **out, const pairing *p, const tree *row) 
 static lmm_status judge_message(char **out, const pairing *p, const tree *row, const char *answer) {
     tree *parts = tree_new(TREE_LIST);
     char *prompt = without_marks(prompt_of(row));
-    const char *evidence = evidence_of(row), *reference = tree_str(row, "answer", tree_str(row, "solution", NULL));
+    const char *evidence = NULL, *reference = tree_str(row, "answer", tree_str(row, "solution", NULL));
     buf text = {0};
-    lmm_status st = p->o->text_evidence ? LMM_OK : add_pictures(parts, p->o->images, row);
-    if (p->o->text_evidence && !evidence) st = LMM_FAIL(LMM_E_FORMAT, "%s", no_evidence);
+    lmm_status st = p->o->text_evidence ? evidence_of(&evidence, row) : add_pictures(parts, p->o->images, row);
     buf_puts(&text, "Rate how good an answer to a question is. Facts count first: what is said must be true of what is shown.\n");
-    if (p->o->text_evidence && evidence) buf_printf(&text, "What is shown: %s\n", evidence);
+    if (evidence) buf_printf(&text, "What is shown: %s\n", evidence);
     if (reference) buf_printf(&text, "A right answer: %s\n", reference);
     buf_printf(&text, "Question: %s\nAnswer to rate: %s\n", prompt, answer);
     buf_puts(&text, "Reply with one line, \"Score: N\", N from 1 (wrong or made up) to 5 (right and helpful).");
@@ -332,8 +331,9 @@ static lmm_status ask(pairing *p, bool judging) {
 /* The prompt for a judge that answers it itself: with the pictures, or behind a description of them. */
 static lmm_status weighing_message(char **out, const pairing *p, const tree *row) {
     if (!p->o->text_evidence) return policy_message(out, p, row);
-    const char *evidence = evidence_of(row);
-    if (!evidence) return LMM_FAIL(LMM_E_FORMAT, "%s", no_evidence);
+    const char *evidence;
+    lmm_status st = evidence_of(&evidence, row);
+    if (st) return st;
     tree *parts = tree_new(TREE_LIST);
     char *prompt = without_marks(prompt_of(row)), *text = mem_printf("What is shown: %s\n%s", evidence, prompt);
     add_text(parts, text);
@@ -351,11 +351,10 @@ static lmm_status weigh_row(pairing *p, lmm_session *session, int row) {
     for (int k = 0; k < p->o->samples; k++) texts[k] = s[k].text, open += wanted(p, &s[k]);
     if (!open) return LMM_OK;
     lmm_status st = weighing_message(&message, p, table_row(&p->data, row));
-    if (st == LMM_E_FORMAT) {
-        for (int k = 0; k < p->o->samples; k++) give_up(p, row * p->o->samples + k, k == 0);
-        return LMM_OK;
-    }
     if (!st) st = likelihood_scores(session, p->o->likelihood, message, texts, p->o->samples, scores);
+    free(message);
+    if (st == LMM_E_MEMORY || st == LMM_E_CANCELLED) return st;
+    for (int k = 0; k < p->o->samples && st; k++) give_up(p, row * p->o->samples + k, k == 0);
     for (int k = 0; k < p->o->samples && !st; k++) {
         if (!wanted(p, &s[k])) continue;
         s[k].score = scores[k];
@@ -363,8 +362,7 @@ static lmm_status weigh_row(pairing *p, lmm_session *session, int row) {
         p->report.judged++;
         note(p, row * p->o->samples + k, "score", s[k].hopeless ? tree_new(TREE_NULL) : tree_new_real(scores[k]));
     }
-    free(message);
-    return st;
+    return LMM_OK;
 }
 
 static lmm_status weigh(pairing *p) {
@@ -373,7 +371,7 @@ static lmm_status weigh(pairing *p) {
     lmm_status st = lmm_session_open(&session, p->o->likelihood, NULL);
     progress *bar = p->o->quiet || !left(p) ? NULL : progress_new("judging", p->data.count, "prompts");
     for (int row = 0; row < p->data.count && !st; row++) {
-        st = LMM_CONTEXT(weigh_row(p, session, row), "prompt %d", row + 1);
+        st = weigh_row(p, session, row);
         if (bar) progress_set(bar, row + 1, NULL);
     }
     progress_free(bar);

@@ -1,25 +1,17 @@
 /* pairs_likelihood.c - a judge that is not talked to: an answer's score is how likely the judge itself, seeing the pictures, finds it, as RLAIF-V (Yu et al. 2024, arXiv 2405.17220)
  * takes the probabilities of a better model's yes and no. Small models that cannot rate can judge so. */
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "eval/eval_int.h"
 
-const char *continuation_delimiter(const lmm_prompt *prompt) {
-    const char *text = lmm_prompt_text(prompt);
-    const size_t n = strlen(text);
-    return n && isspace((unsigned char)text[n - 1]) ? "" : " ";
-}
-
 static lmm_status score_text(lmm_session *s, const lmm_model *m, const lmm_prompt *prompt, const char *answer, double *score) {
     char *text = mem_printf("%s%s", continuation_delimiter(prompt), answer);
     double sum = 0;
-    bool greedy;
     int *ids = NULL, count = 0;
     lmm_status st = lmm_tokenize(m, text, strlen(text), false, &ids, &count);
-    if (!st && count) st = lmm_score(s, prompt, text, &sum, &greedy);
+    if (!st && count) st = lmm_score(s, prompt, text, &sum, NULL);
     if (!st) *score = count && isfinite(sum) ? 1 + 4 * exp(sum / count) : NAN;
     free(ids);
     free(text);

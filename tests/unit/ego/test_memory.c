@@ -1,5 +1,6 @@
 /* test_memory.c - what a memory keeps, what a view lets through, what forgetting leaves. */
 #include "ego/ego_int.h"
+#include "engine/engine.h"
 #include "memory_util.h"
 
 static void add(ego *e, const char *who, int kind, int64_t t0, const char *speaker, const char *text) {
@@ -200,6 +201,33 @@ static void a_folder_without_memory_is_named(void **state) {
     assert_non_null(strstr(lmm_message(), "lmm ego init"));
 }
 
+/* A person who stops it gets no caption that was cut off, and the next run goes on with the same clip. */
+static void a_stopped_captioner_writes_nothing(void **state) {
+    world *w = *state;
+    lmm_runtime *rt;
+    lmm_model *mini;
+    ego_caption_report r;
+    int stream;
+    assert_int_equal(ego_stream(w->e, "A1_JAKE", &stream), LMM_OK);
+    char *clip = mem_printf("INSERT INTO clip VALUES(1, %d, 0, 30000, '%s', 0)", stream, LMM_SOURCE "/models/mini/examples");
+    assert_int_equal(sqlite3_exec(w->e->db, clip, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(lmm_runtime_open(&rt, 1, NULL), LMM_OK);
+    assert_int_equal(lmm_model_open(&mini, rt, LMM_SOURCE "/models/mini"), LMM_OK);
+    const ego_caption_opts o = {.captioner = mini, .prompt = "describe the image", .frames = 1, .quiet = true};
+    lmm_cancel();
+    assert_int_equal(ego_caption(w->e, &o, &r), LMM_E_CANCELLED);
+    lmm_cancel_reset();
+    assert_int_equal(r.captions, 0);
+    buf_free(&r.notes);
+    assert_int_equal(ego_caption(w->e, &o, &r), LMM_OK);
+    assert_int_equal(r.captions, 1);
+    assert_int_equal(r.failed, 0);
+    buf_free(&r.notes);
+    lmm_model_close(mini);
+    lmm_runtime_close(rt);
+    free(clip);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_are_not_doubled, setup, teardown),
@@ -212,6 +240,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(two_people_of_one_name_must_be_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_of_egolife_are_read_in_both_orders, setup, teardown),
         cmocka_unit_test(a_folder_without_memory_is_named),
+        cmocka_unit_test_setup_teardown(a_stopped_captioner_writes_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

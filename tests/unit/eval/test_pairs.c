@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/engine.h"
 #include "eval/eval_int.h"
 #include "../folder.h"
 
@@ -179,6 +180,9 @@ static void a_judge_may_weigh_answers_by_its_own_likelihood(void **state) {
                               .max_tokens = 8,
                               .margin = 1,
                               .quiet = true};
+    lmm_cancel();
+    assert_int_equal(lmm_pairs(&o, &r), LMM_E_CANCELLED);
+    lmm_cancel_reset();
     OK(lmm_pairs(&o, &r));
     assert_int_equal(r.pairs, 1);
     assert_int_equal(r.judged, 5);
