@@ -2,36 +2,26 @@
 # Fewer made-up objects by AI feedback: a captioner, a policy that learnt to say yes, a judge that reads what the captioner saw, the policy's own answers paired by the judge, DPO in three
 # seeds, and docs/alignment.md's table and plots. Run from the project's root; what is there already is not made again.
 set -eu
-lmm=${LMM:-build/release/lmm}
+set=dpo
+things=2
+. tools/stages.sh
 out=${DPO_OUT:-docs}
 seeds="1 2 3"
 
-scenes() { # FOLDER OPTION...: pictures that are not there yet
-    folder=data/dpo/$1
-    shift
-    [ -e "$folder/done" ] || { "$lmm" synth scenes -o "$folder" --things 2 --side 64 --split train "$@" && touch "$folder/done"; }
-}
-train() { # RUN WAY RECIPE KEY=VALUE...
-    run=runs/$1
-    way=$2
-    recipe=configs/dpo/$3
-    shift 3
-    [ -d "$run/final" ] || "$lmm" train "$way" -c "$recipe" run="$run" "$@"
-}
 pairs() { # OUT OPTION...: four answers of the policy to every prompt, paired by how likely the judge finds them
     file=data/dpo/$1
     shift
     [ -f "$file" ] || "$lmm" pairs -m runs/dpo-policy/final --judge_by likelihood --samples 4 --temperature 1 --top_p 1 --max_tokens 24 -o "$file" "$@"
 }
 
-scenes describe --seed 31 -n 20000 --family describe
-for family in existence color position count compare; do scenes "$family" --seed 31 -n 10000 --family "$family"; done
-scenes leaning --seed 32 -n 8000 --family existence
-scenes judge --seed 33 -n 12000 --family existence
-scenes prompts --seed 34 -n 3000 --family existence
-scenes kept --seed 37 -n 2400 --family color,count,position,compare,describe
-scenes probe --seed 55 -n 2000 --family existence
-scenes others --seed 56 -n 4000 --family color,count,position,compare,describe
+scenes describe --split train --seed 31 -n 20000 --family describe
+for family in existence color position count compare; do scenes "$family" --split train --seed 31 -n 10000 --family "$family"; done
+scenes leaning --split train --seed 32 -n 8000 --family existence
+scenes judge --split train --seed 33 -n 12000 --family existence
+scenes prompts --split train --seed 34 -n 3000 --family existence
+scenes kept --split train --seed 37 -n 2400 --family color,count,position,compare,describe
+scenes probe --split train --seed 55 -n 2000 --family existence
+scenes others --split train --seed 56 -n 4000 --family color,count,position,compare,describe
 [ -f data/dpo/leaning/yes.jsonl ] || awk '/"value": "yes"/ { sub(/,$/, ""); print }' data/dpo/leaning/train.json >data/dpo/leaning/yes.jsonl
 for folder in judge existence; do
     [ -f data/dpo/$folder/read.jsonl ] || python3 tools/evidence_records.py data/dpo/$folder/train.jsonl data/dpo/$folder/read.jsonl

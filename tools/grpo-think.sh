@@ -2,22 +2,11 @@
 # From a mini that answers counting and comparing questions directly to one that thinks first, by rewards alone: pictures, the start in three stages, GRPO with three
 # seeds, the run without the accuracy reward, and docs/alignment.md's table and plots. Run from the project's root; what is there already is not made again.
 set -eu
-lmm=${LMM:-build/release/lmm}
+set=grpo
+things=4
+. tools/stages.sh
 out=${GRPO_OUT:-docs}
 seeds="1 2 3"
-
-scenes() { # FOLDER OPTION...: pictures that are not there yet
-    folder=data/grpo/$1
-    shift
-    [ -e "$folder/done" ] || { "$lmm" synth scenes -o "$folder" --things 4 --side 64 "$@" && touch "$folder/done"; }
-}
-train() { # RUN WAY RECIPE KEY=VALUE...
-    run=runs/$1
-    way=$2
-    recipe=configs/grpo/$3
-    shift 3
-    [ -d "$run/final" ] || "$lmm" train "$way" -c "$recipe" run="$run" "$@"
-}
 
 scenes describe --seed 21 -n 8000 --family describe
 scenes count --seed 22 -n 12000 --family count

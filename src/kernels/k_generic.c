@@ -38,14 +38,6 @@ static uint16_t f32_to_f16(float f) {
     return (uint16_t)(sign | ((size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13));
 }
 
-static float bf16_to_f32(uint16_t h) { return from_bits((uint32_t)h << 16); }
-
-static uint16_t f32_to_bf16(float f) {
-    uint32_t u = to_bits(f);
-    if (f != f) return (uint16_t)(u >> 16 | 0x40);
-    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
-}
-
 static float element(const void *x, kernel_type t, int64_t i) {
     if (t == KT_F32) return ((const float *)x)[i];
     uint16_t h = ((const uint16_t *)x)[i];

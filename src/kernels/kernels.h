@@ -10,6 +10,8 @@
 #ifndef LMM_KERNELS_H
 #define LMM_KERNELS_H
 
+#include <string.h>
+
 #include "base/base.h"
 
 /* Storage of weights: floats, and blocks of 32 or 256 values (blocks.h). */
@@ -44,6 +46,20 @@ typedef struct {
     q8_digit digit[Q8_DIGITS_MAX];
     float *sum; /* (m, k / group): of d q, all digits */
 } q8_rows;
+
+/* One value of bf16, which is the upper half of an f32: exactly; and to the nearest, ties to even, a NaN stays one. */
+static inline float bf16_to_f32(uint16_t h) {
+    const uint32_t bits = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+static inline uint16_t f32_to_bf16(float f) {
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    if (f != f) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
 
 typedef struct kernels {
     const char *name;

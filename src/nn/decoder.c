@@ -200,12 +200,6 @@ static const attn_seg *store_keys(cx *c, const block_arg *a, const tensor *k, co
     return segs;
 }
 
-static tensor *turn(cx *c, const block_arg *a, tensor *x) {
-    tensor *y = op_rope(c, x, a->rope);
-    cx_done(c, x);
-    return y;
-}
-
 static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     const decoder_config *f = &a->d->config;
     const decoder_layer *l = &a->d->layers[a->layer];
@@ -216,8 +210,8 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
         q = nn_norm(c, &l->norm_q, q);
         k = nn_norm(c, &l->norm_k, k);
     }
-    q = turn(c, a, q);
-    k = turn(c, a, k);
+    q = nn_turn(c, q, a->rope);
+    k = nn_turn(c, k, a->rope);
     const attn_seg *segs = r->caches ? store_keys(c, a, k, v) : r->segs;
     attn_spec s = {.head_count = f->head_count,
                    .kv_head_count = f->kv_head_count,
@@ -227,9 +221,7 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
                    .segs = segs,
                    .seg_count = r->seg_count};
     s.scale = 1.0f / sqrtf((float)f->head_dim);
-    tensor *y = op_attn(c, q, k, v, &s), *out = nn_linear(c, &l->o, y);
-    cx_done(c, y);
-    return out;
+    return nn_linear_last(c, &l->o, op_attn(c, q, k, v, &s));
 }
 
 static tensor *block(cx *c, void *arg, tensor *x) {
@@ -238,10 +230,7 @@ static tensor *block(cx *c, void *arg, tensor *x) {
     x = nn_residual(c, x, attention(c, a, nn_norm(c, &l->norm_attn, x)));
     tensor *h = nn_norm(c, &l->norm_mlp, x), *up = nn_linear(c, &l->up, h), *gate = nn_linear(c, &l->gate, h);
     cx_done(c, h);
-    h = op_swiglu(c, gate, up);
-    tensor *y = nn_linear(c, &l->down, h);
-    cx_done(c, h);
-    return nn_residual(c, x, y);
+    return nn_residual(c, x, nn_linear_last(c, &l->down, op_swiglu(c, gate, up)));
 }
 
 static tensor *make_rope(cx *c, const decoder_config *f, const decoder_rows *r) {

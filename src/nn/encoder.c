@@ -48,21 +48,15 @@ static tensor *attention(cx *c, const layer_arg *a, tensor *x) {
                    .causal = a->causal,
                    .segs = segs,
                    .seg_count = sequences};
-    tensor *y = op_attn(c, q, k, v, &s), *out = nn_linear(c, &l->out, y);
-    cx_done(c, y);
-    return out;
+    return nn_linear_last(c, &l->out, op_attn(c, q, k, v, &s));
 }
 
 static tensor *block(cx *c, void *arg, tensor *x) {
     const layer_arg *a = arg;
     const encoder_layer *l = &a->e->layers[a->layer];
     x = nn_residual(c, x, attention(c, a, nn_norm(c, &l->norm1, x)));
-    tensor *h = nn_norm(c, &l->norm2, x), *up = nn_linear(c, &l->fc1, h);
-    cx_done(c, h);
-    h = op_act(c, up, a->e->config.act);
-    tensor *y = nn_linear(c, &l->fc2, h);
-    cx_done(c, h);
-    return nn_residual(c, x, y);
+    tensor *up = nn_linear_last(c, &l->fc1, nn_norm(c, &l->norm2, x));
+    return nn_residual(c, x, nn_linear_last(c, &l->fc2, op_act(c, up, a->e->config.act)));
 }
 
 tensor *encoder_layer_forward(cx *c, const encoder *e, int layer, tensor *x, int tokens, bool causal) {

@@ -80,7 +80,10 @@ typedef struct {
 } norm; /* b NULL: RMSNorm */
 norm bind_norm(binder *b, int size, bool bias, float eps, const char *format, ...) __attribute__((format(printf, 5, 6)));
 tensor *nn_norm(cx *c, const norm *n, tensor *x);
-tensor *nn_residual(cx *c, tensor *x, tensor *y); /* x + y; y is done with */
+/* What is done with its last argument but a table, since nothing else is made of it (cx_done). */
+tensor *nn_residual(cx *c, tensor *x, tensor *y);          /* x + y */
+tensor *nn_linear_last(cx *c, const linear *l, tensor *x); /* nn_linear */
+tensor *nn_turn(cx *c, tensor *x, tensor *table);          /* op_rope */
 
 /* ---- adapters (lora.c) ---- */
 

@@ -231,3 +231,15 @@ tensor *nn_residual(cx *c, tensor *x, tensor *y) {
     cx_done(c, y);
     return sum;
 }
+
+tensor *nn_linear_last(cx *c, const linear *l, tensor *x) {
+    tensor *y = nn_linear(c, l, x);
+    cx_done(c, x);
+    return y;
+}
+
+tensor *nn_turn(cx *c, tensor *x, tensor *table) {
+    tensor *y = op_rope(c, x, table);
+    cx_done(c, x);
+    return y;
+}

@@ -215,12 +215,6 @@ typedef struct {
     int block;
 } block_arg;
 
-static tensor *turned(cx *c, const linear *l, tensor *x, tensor *rope) {
-    tensor *y = nn_linear(c, l, x), *z = op_rope(c, y, rope);
-    cx_done(c, y);
-    return z;
-}
-
 static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     const pass *p = a->p;
     const patch_tower_config *f = &p->t->config;
@@ -228,7 +222,7 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     int D = f->hidden;
     bool whole = !f->window || f->full[a->block];
     linear lq = linear_part(c, &l->qkv, 0, D), lk = linear_part(c, &l->qkv, D, D), lv = linear_part(c, &l->qkv, 2 * D, D);
-    tensor *q = turned(c, &lq, x, p->rope), *k = turned(c, &lk, x, p->rope), *v = nn_linear(c, &lv, x);
+    tensor *q = nn_turn(c, nn_linear(c, &lq, x), p->rope), *k = nn_turn(c, nn_linear(c, &lk, x), p->rope), *v = nn_linear(c, &lv, x);
     cx_done(c, x);
     attn_spec s = {.head_count = f->head_count,
                    .kv_head_count = f->head_count,
@@ -236,9 +230,7 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
                    .segs = whole ? p->frames : p->windows,
                    .seg_count = whole ? p->frame_count : p->window_count};
     s.scale = 1.0f / sqrtf((float)s.head_dim);
-    tensor *y = op_attn(c, q, k, v, &s), *out = nn_linear(c, &l->proj, y);
-    cx_done(c, y);
-    return out;
+    return nn_linear_last(c, &l->proj, op_attn(c, q, k, v, &s));
 }
 
 static tensor *block(cx *c, void *arg, tensor *x) {
@@ -248,9 +240,7 @@ static tensor *block(cx *c, void *arg, tensor *x) {
     tensor *h = nn_norm(c, &l->norm2, x), *up = nn_linear(c, &l->up, h), *gate = l->gate.w ? nn_linear(c, &l->gate, h) : NULL;
     cx_done(c, h);
     h = gate ? op_swiglu(c, gate, up) : op_act(c, up, a->p->t->config.act);
-    tensor *y = nn_linear(c, &l->down, h);
-    cx_done(c, h);
-    return nn_residual(c, x, y);
+    return nn_residual(c, x, nn_linear_last(c, &l->down, h));
 }
 
 /* Rows of merge x merge patches side by side. */

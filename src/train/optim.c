@@ -165,33 +165,19 @@ typedef struct {
     float *g, beta1, beta2, gain1, gain2, keep, rate, root, eps, scale;
 } bf16_job;
 
-static float wide(uint16_t x) {
-    uint32_t bits = (uint32_t)x << 16;
-    float y;
-    memcpy(&y, &bits, sizeof y);
-    return y;
-}
-
-/* To the nearest, ties to even; x is finite. */
-static uint16_t narrow(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static float rounded(float x) { return wide(narrow(x)); }
+static float rounded(float x) { return bf16_to_f32(f32_to_bf16(x)); }
 
 static void bf16_range(void *arg, int64_t first, int64_t last, int thread) {
     const bf16_job j = *(const bf16_job *)arg;
     (void)thread;
     for (int64_t i = first; i < last; i++) {
-        float d = rounded(j.g[i] * j.scale), p = rounded(wide(j.p[i]) * j.keep);
-        float m = rounded(rounded(wide(j.m[i]) * j.beta1) + rounded(j.gain1 * d)),
-              v = rounded(rounded(wide(j.v[i]) * j.beta2) + j.gain2 * d * d);
-        float root = rounded(rounded(rounded(sqrtf(v)) / j.root) + j.eps), due = rounded(wide(j.lost[i]) - j.rate * m / root);
+        float d = rounded(j.g[i] * j.scale), p = rounded(bf16_to_f32(j.p[i]) * j.keep);
+        float m = rounded(rounded(bf16_to_f32(j.m[i]) * j.beta1) + rounded(j.gain1 * d)),
+              v = rounded(rounded(bf16_to_f32(j.v[i]) * j.beta2) + j.gain2 * d * d);
+        float root = rounded(rounded(rounded(sqrtf(v)) / j.root) + j.eps), due = rounded(bf16_to_f32(j.lost[i]) - j.rate * m / root);
         float next = rounded(p + due);
-        j.m[i] = narrow(m), j.v[i] = narrow(v), j.p[i] = narrow(next);
-        j.lost[i] = narrow(due + rounded(p - next));
+        j.m[i] = f32_to_bf16(m), j.v[i] = f32_to_bf16(v), j.p[i] = f32_to_bf16(next);
+        j.lost[i] = f32_to_bf16(due + rounded(p - next));
         j.g[i] = 0.0f;
     }
 }

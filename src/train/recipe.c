@@ -229,32 +229,18 @@ static lmm_status read_schedule(recipe *r, const tree *t) {
     return st ? st : recipe_number(r, s, "floor", 0, 0, 1, &r->floor);
 }
 
-static lmm_status read_truncate(recipe *r, const tree *t) {
-    static const char *const names[] = {"skip", "keep_start", "keep_end", NULL}; /* in truncation's order */
-    int index;
-    lmm_status st = recipe_word(r, t, "truncate", names, &index);
-    if (!st) r->truncate = (truncation)index;
-    return st;
-}
-
-static lmm_status read_grouping(recipe *r, const tree *t) {
-    static const char *const names[] = {"none", "length", "modality", NULL}; /* in grouping's order */
-    int index;
-    lmm_status st = recipe_word(r, t, "group_by", names, &index);
-    if (!st) r->group_by = (grouping)index;
-    return st;
-}
-
 static lmm_status read_loop(recipe *r, const tree *t) {
+    static const char *const cuts[] = {"skip", "keep_start", "keep_end", NULL}, *const groups[] = {"none", "length", "modality", NULL};
     double seed, steps;
+    int cut = 0, group = 0; /* in the order of truncation and grouping */
     lmm_status st = recipe_number(r, t, "seed", 0, 0, 9007199254740992.0, &seed);
     if (!st) st = recipe_integer(r, t, "batch", 1, 1, 1 << 20, &r->batch);
     if (!st) st = recipe_integer(r, t, "accumulate", 1, 1, 1 << 20, &r->accumulate);
     if (!st) st = recipe_number(r, t, "steps", 0, 0, 1e12, &steps);
     if (!st) st = recipe_number(r, t, "epochs", 1, 0, 1e6, &r->epochs);
     if (!st) st = recipe_integer(r, t, "max_length", 1 << 20, 1, 1 << 24, &r->max_length);
-    if (!st) st = read_truncate(r, t);
-    if (!st) st = read_grouping(r, t);
+    if (!st) st = recipe_word(r, t, "truncate", cuts, &cut);
+    if (!st) st = recipe_word(r, t, "group_by", groups, &group);
     if (!st) st = recipe_integer(r, t, "broken_max", 0, 0, 1 << 30, &r->broken_max);
     if (!st) st = recipe_integer(r, t, "save_every", 500, 1, 1 << 30, &r->save_every);
     if (!st) st = recipe_integer(r, t, "log_every", 10, 1, 1 << 30, &r->log_every);
@@ -262,6 +248,8 @@ static lmm_status read_loop(recipe *r, const tree *t) {
     if (st) return st;
     r->seed = (uint64_t)seed;
     r->steps = (int64_t)steps;
+    r->truncate = (truncation)cut;
+    r->group_by = (grouping)group;
     r->recompute = tree_bool(t, "recompute", false);
     return LMM_OK;
 }
