@@ -70,7 +70,7 @@ static void cpu_pause(void) {
 static bool spin(const pool *p, double *until) {
     if (!p->may_spin) return false;
     if (*until == 0) *until = time_now() + spin_s;
-    for (int i = 0; i < 16; i++) cpu_pause();
+    for (int i = 0; i < 4; i++) cpu_pause();
     return time_now() < *until;
 }
 

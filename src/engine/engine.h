@@ -137,8 +137,11 @@ size_t measure_picture(const lmm_model *m, const media_plan *plan);
 typedef struct {
     int *id;
     float *logit;
+    double *weight; /* e^(logit - best logit) where it was asked for */
     int count;
 } candidates;
+candidates candidates_new(int vocab); /* room for as many; count 0 */
+void candidates_free(candidates *c);  /* zeroes it; of a zeroed one nothing */
 /* What may be drawn, best first, ties by id: penalty, temperature (0: none), top-k, top-p, min-p applied to logits (vocab). c holds vocab entries. */
 void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const int *history, int history_count, candidates *c);
 /* The next id from logits (vocab); history counts for the repetition penalty; scratch (vocab) is overwritten. */

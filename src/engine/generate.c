@@ -76,8 +76,9 @@ static bool is_full(const lmm_session *s) {
 static lmm_status accept(const generation *g, sequence *q, int id) {
     VEC_PUSH(&q->ids, id);
     if (is_eos(q->s->model, g->o, id)) return finish(g, q, LMM_FINISH_STOP), LMM_OK;
-    lmm_status st = token_stream_push(&q->stream, q->s->model->tok, id, &q->text);
-    if (st) return st;
+    lmm_status st;
+    if (!g->on_text && !g->o->stop_count) token_stream_hold(&q->stream, id); /* to spell all at the end is quicker than piece by piece */
+    else if ((st = token_stream_push(&q->stream, q->s->model->tok, id, &q->text))) return st;
     bool stopped = false;
     size_t end = find_stop(&q->text, g->o, &stopped);
     if (stopped) q->text.size = end, q->text.data[end] = '\0';
@@ -121,12 +122,12 @@ static int thread_count(const pool *p) { return p ? pool_thread_count(p) : 1; }
 
 static candidates *scratch_new(int threads, int vocab) {
     candidates *c = mem_new((size_t)threads, sizeof *c);
-    for (int i = 0; i < threads; i++) c[i] = (candidates){mem_new((size_t)vocab, sizeof(int)), mem_new((size_t)vocab, sizeof(float)), 0};
+    for (int i = 0; i < threads; i++) c[i] = candidates_new(vocab);
     return c;
 }
 
 static void scratch_free(candidates *c, int threads) {
-    for (int i = 0; i < threads; i++) free(c[i].id), free(c[i].logit);
+    for (int i = 0; i < threads; i++) candidates_free(&c[i]);
     free(c);
 }
 

@@ -7,6 +7,18 @@
 
 #include "engine/engine.h"
 
+candidates candidates_new(int vocab) {
+    const size_t n = (size_t)vocab;
+    return (candidates){mem_new(n, sizeof(int)), mem_new(n, sizeof(float)), mem_new(n, sizeof(double)), 0};
+}
+
+void candidates_free(candidates *c) {
+    free(c->id);
+    free(c->logit);
+    free(c->weight);
+    *c = (candidates){0};
+}
+
 static int argmax(const float *x, int n) {
     int best = 0;
     for (int i = 1; i < n; i++)
@@ -46,17 +58,19 @@ static void penalise(float *logits, int vocab, double penalty, const int *histor
     free(seen);
 }
 
-static double probabilities(const candidates *c, double *p) {
+/* Fills the weights; their sum. */
+static double weigh(candidates *c) {
+    const double best = (double)c->logit[0];
     double sum = 0;
-    for (int i = 0; i < c->count; i++) sum += p[i] = exp((double)c->logit[i] - (double)c->logit[0]);
+    for (int i = 0; i < c->count; i++) sum += c->weight[i] = exp((double)c->logit[i] - best);
     return sum;
 }
 
 /* Keeps the smallest set of most likely ids whose probabilities reach top_p. */
-static void keep_top_p(candidates *c, double *p, double top_p) {
-    double sum = probabilities(c, p), reached = 0;
+static void keep_top_p(candidates *c, double top_p) {
+    double sum = weigh(c), reached = 0;
     for (int i = 0; i < c->count; i++) {
-        reached += p[i] / sum;
+        reached += c->weight[i] / sum;
         if (reached >= top_p) {
             c->count = i + 1;
             return;
@@ -64,17 +78,17 @@ static void keep_top_p(candidates *c, double *p, double top_p) {
     }
 }
 
-static void keep_min_p(candidates *c, double *p, double min_p) {
-    probabilities(c, p); /* p[0] is 1: the rest is relative to the best */
+static void keep_min_p(candidates *c, double min_p) {
+    weigh(c); /* the first is 1: the rest is relative to the best */
     int n = 1;
-    while (n < c->count && p[n] >= min_p) n++;
+    while (n < c->count && c->weight[n] >= min_p) n++;
     c->count = n;
 }
 
-static int draw(const candidates *c, double *p, rng *r) {
-    double at = rng_unit(r) * probabilities(c, p);
+static int draw(candidates *c, rng *r) {
+    double at = rng_unit(r) * weigh(c);
     for (int i = 0; i < c->count; i++)
-        if ((at -= p[i]) < 0) return c->id[i];
+        if ((at -= c->weight[i]) < 0) return c->id[i];
     return c->id[c->count - 1];
 }
 
@@ -95,14 +109,16 @@ void sample_filter(const float *logits, int vocab, const lmm_gen_opts *o, const 
     candidates_fill(c, logits, vocab, o, history, history_count);
     sort_candidates(c);
     if (o->top_k > 0) c->count = min_int(c->count, o->top_k);
-    double *p = mem_new((size_t)vocab, sizeof *p);
-    if (o->top_p > 0 && o->top_p < 1) keep_top_p(c, p, o->top_p);
-    if (o->min_p > 0) keep_min_p(c, p, o->min_p);
-    free(p);
+    if (o->top_p > 0 && o->top_p < 1) keep_top_p(c, o->top_p);
+    if (o->min_p > 0) keep_min_p(c, o->min_p);
 }
 
 static bool is_before(const candidates *c, int a, int b) {
     return c->logit[a] != c->logit[b] ? c->logit[a] > c->logit[b] : c->id[a] < c->id[b];
+}
+
+static void put_at(candidates *c, int to, int from) {
+    c->logit[to] = c->logit[from], c->id[to] = c->id[from], c->weight[to] = c->weight[from];
 }
 
 static void sift_down(candidates *c, int at) {
@@ -110,20 +126,19 @@ static void sift_down(candidates *c, int at) {
         if (child + 1 < c->count && is_before(c, child + 1, child)) child++;
         if (is_before(c, at, child)) return;
         float logit = c->logit[at];
+        double weight = c->weight[at];
         int id = c->id[at];
-        c->logit[at] = c->logit[child], c->id[at] = c->id[child];
-        c->logit[child] = logit, c->id[child] = id;
+        put_at(c, at, child);
+        c->logit[child] = logit, c->id[child] = id, c->weight[child] = weight;
     }
 }
 
 /* As draw, of candidates in no order: those before the drawn one leave a heap, the rest is never sorted. */
-static int draw_unsorted(candidates *c, double *p, rng *r) {
+static int draw_unsorted(candidates *c, rng *r) {
     for (int i = c->count / 2 - 1; i >= 0; i--) sift_down(c, i);
-    const double best = (double)c->logit[0];
-    double at = rng_unit(r) * probabilities(c, p);
-    while ((at -= exp((double)c->logit[0] - best)) >= 0 && c->count > 1) {
-        c->count--;
-        c->logit[0] = c->logit[c->count], c->id[0] = c->id[c->count];
+    double at = rng_unit(r) * weigh(c);
+    while ((at -= c->weight[0]) >= 0 && c->count > 1) {
+        put_at(c, 0, --c->count);
         sift_down(c, 0);
     }
     return c->id[0];
@@ -136,8 +151,5 @@ int sample_next(const float *logits, int vocab, const lmm_gen_opts *o, const int
     if (filtered || o->temperature <= 0) sample_filter(logits, vocab, o, history, history_count, c);
     else candidates_fill(c, logits, vocab, o, history, history_count);
     if (o->temperature <= 0) return c->id[0];
-    double *p = mem_new((size_t)vocab, sizeof *p);
-    int id = filtered ? draw(c, p, r) : draw_unsorted(c, p, r);
-    free(p);
-    return id;
+    return filtered ? draw(c, r) : draw_unsorted(c, r);
 }

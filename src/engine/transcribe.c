@@ -243,12 +243,10 @@ lmm_status lmm_transcribe(const lmm_model *m, const char *path, const lmm_transc
                       2 * m->net->whisper.config.positions, FRAMES);
     if (!st) st = load_features(&j, path);
     if (!st) {
-        j.scratch.id = mem_new((size_t)j.rules.vocab, sizeof *j.scratch.id);
-        j.scratch.logit = mem_new((size_t)j.rules.vocab, sizeof *j.scratch.logit);
+        j.scratch = candidates_new(j.rules.vocab);
         st = run(&j);
     }
-    free(j.scratch.id);
-    free(j.scratch.logit);
+    candidates_free(&j.scratch);
     free(j.mel);
     speech_rules_free(&j.rules);
     listener_close(&j.ear);

@@ -181,16 +181,33 @@ typedef struct {
     int layer;
 } block_arg;
 
+typedef struct {
+    cx *c;
+    const decoder_rows *rows;
+    int layer;
+    const tensor *k, *v;
+} store_job;
+
+static void store_range(void *arg, int64_t first, int64_t last, int thread) {
+    const store_job *j = arg;
+    (void)thread;
+    for (int64_t i = first; i < last; i++) {
+        const attn_seg *g = &j->rows->segs[i];
+        const int at = g->key_first + g->key_count - g->q_count;
+        op_rows_store(j->c, &j->rows->caches[i]->k[j->layer], at, j->k, g->q_first, g->q_count);
+        op_rows_store(j->c, &j->rows->caches[i]->v[j->layer], at, j->v, g->q_first, g->q_count);
+    }
+}
+
 /* Appends the new keys to every sequence's cache and points its segment there. */
 static const attn_seg *store_keys(cx *c, const block_arg *a, const tensor *k, const tensor *v) {
     const decoder_rows *r = a->rows;
     attn_seg *segs = slab_alloc(&c->meta, (size_t)r->seg_count * sizeof *segs);
+    enum { GRAIN = 8 }; /* caches a task: a row's place in each is on a page of its own */
+    parallel_for(c->pool, r->seg_count, GRAIN, store_range, &(store_job){c, r, a->layer, k, v});
     for (int i = 0; i < r->seg_count; i++) {
         attn_seg *g = &segs[i];
         *g = r->segs[i];
-        int at = g->key_first + g->key_count - g->q_count;
-        op_rows_store(c, &r->caches[i]->k[a->layer], at, k, g->q_first, g->q_count);
-        op_rows_store(c, &r->caches[i]->v[a->layer], at, v, g->q_first, g->q_count);
         g->keys = &r->caches[i]->k[a->layer];
         g->values = &r->caches[i]->v[a->layer];
         if (!g->prefix_count) continue;

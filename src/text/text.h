@@ -74,6 +74,7 @@ typedef struct {
     bool skip_special;
 } token_stream; /* zero-initialise */
 lmm_status token_stream_push(token_stream *s, const tokenizer *t, int id, buf *out);
+void token_stream_hold(token_stream *s, int id); /* the same where nobody waits for its text: it comes with the next push or the end */
 lmm_status token_stream_end(token_stream *s, const tokenizer *t, buf *out); /* what is still held back */
 void token_stream_free(token_stream *s);
 

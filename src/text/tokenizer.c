@@ -139,6 +139,8 @@ lmm_status token_stream_push(token_stream *s, const tokenizer *t, int id, buf *o
     return st;
 }
 
+void token_stream_hold(token_stream *s, int id) { VEC_PUSH(&s->ids, id); }
+
 lmm_status token_stream_end(token_stream *s, const tokenizer *t, buf *out) {
     bool pending;
     lmm_status st = give(s, t, false, &pending, out);

@@ -196,11 +196,11 @@ static bool sampling(const tree *c) {
     enum { MOST = 4096 };
     const tree *config = tree_get(c, "config"), *values = tree_get(c, "logits"), *past = tree_get(c, "history_ids"),
                *want = tree_at(c, "expect.probs");
-    float logits[MOST], scratch[MOST], p[MOST] = {0};
-    int ids[MOST], history[MOST], V = min_int(values->count, MOST), n = min_int(past->count, MOST);
+    float logits[MOST], p[MOST] = {0};
+    int history[MOST], V = min_int(values->count, MOST), n = min_int(past->count, MOST);
     for (int i = 0; i < V; i++) logits[i] = (float)values->items[i]->real;
     for (int i = 0; i < n; i++) history[i] = (int)past->items[i]->i;
-    candidates found = {ids, scratch, 0};
+    candidates found = candidates_new(V);
     lmm_gen_opts o = {.temperature = real(config, "temperature"),
                       .top_k = (int)real(config, "top_k"),
                       .top_p = real(config, "top_p"),
@@ -211,6 +211,7 @@ static bool sampling(const tree *c) {
     for (int i = 0; i < found.count; i++) sum += exp((double)found.logit[i] - (double)found.logit[0]);
     for (int i = 0; i < found.count; i++) p[found.id[i]] = (float)(exp((double)found.logit[i] - (double)found.logit[0]) / sum);
     bool same = found.count == tree_at(c, "expect.kept")->count;
+    candidates_free(&found);
     return same && near_list(p, want, 1e-4, 1e-6);
 }
 

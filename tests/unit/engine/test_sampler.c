@@ -7,11 +7,11 @@ enum { V = 6 };
 static const float logits[V] = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f, 0.0f};
 
 static int draw(const lmm_gen_opts *o, uint64_t stream, const int *history, int n) {
-    int id[V];
-    float scratch[V];
-    candidates c = {id, scratch, 0};
+    candidates c = candidates_new(V);
     rng r = rng_make(1, stream);
-    return sample_next(logits, V, o, history, n, &r, &c);
+    int id = sample_next(logits, V, o, history, n, &r, &c);
+    candidates_free(&c);
+    return id;
 }
 
 /* Share of draws of every id over many streams. */
@@ -36,17 +36,18 @@ static void a_penalty_moves_the_choice(void **state) {
 static void an_unsorted_draw_is_the_sorted_one(void **state) {
     (void)state;
     enum { WIDE = 300 };
-    float wide[WIDE], scratch[WIDE];
-    int id[WIDE], tail = 0;
+    float wide[WIDE];
+    int tail = 0;
     rng value = rng_make(5, 0);
     for (int i = 0; i < WIDE; i++) wide[i] = (float)(int)(8 * rng_unit(&value)); /* many ties */
-    candidates c = {id, scratch, 0};
+    candidates c = candidates_new(WIDE);
     for (uint64_t i = 0; i < 2000; i++) {
         rng a = rng_make(1, i), b = a;
         int sorted = sample_next(wide, WIDE, &(lmm_gen_opts){.temperature = 2, .top_k = WIDE}, NULL, 0, &a, &c);
         assert_int_equal(sample_next(wide, WIDE, &(lmm_gen_opts){.temperature = 2}, NULL, 0, &b, &c), sorted);
         tail += wide[sorted] < 4;
     }
+    candidates_free(&c);
     assert_in_range(tail, 20, 1000); /* not the head alone */
 }
 
