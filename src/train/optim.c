@@ -1,4 +1,5 @@
-/* optim.c - AdamW with decoupled weight decay, bias corrected, as torch.optim.AdamW orders its arithmetic; and as AnyPrecisionAdamW does in bf16.
+/* optim.c - AdamW with decoupled weight decay, bias corrected, as torch.optim.AdamW orders its arithmetic; and as AnyPrecisionAdamW does in bf16. States of 8 bits
+ * are optim_8bit.c's.
  *
  * Values are cut into chunks of fixed size; norms are summed per chunk in f64, then in chunk order: the same bits for any number of threads and
  * ranks. A rank's share of a parameter is a run of whole chunks. */
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/train.h"
+#include "train/train_int.h"
 
 enum { CHUNK = 1 << 14 };
 
@@ -29,6 +30,22 @@ static void slot_free(optim_slot *s) {
     free(s->m);
     free(s->v);
     free(s->lost);
+    free(s->m_scale);
+    free(s->v_scale);
+}
+
+static int64_t block_count(int64_t n) { return (n + OPTIM_BLOCK - 1) / OPTIM_BLOCK; }
+
+int optim_states(const optim_slot *s, optim_state out[OPTIM_STATES_MAX]) {
+    const int64_t n = s->last - s->first, whole = tensor_count(&s->p->t), block = s->first / OPTIM_BLOCK;
+    const dtype type = s->m_scale ? DT_U8 : s->p->t.type;
+    int count = 0;
+    out[count++] = (optim_state){'m', type, s->m, s->first, n, whole};
+    out[count++] = (optim_state){'v', type, s->v, s->first, n, whole};
+    if (s->lost) out[count++] = (optim_state){'c', type, s->lost, s->first, n, whole};
+    if (s->m_scale) out[count++] = (optim_state){'a', DT_F32, s->m_scale, block, block_count(n), block_count(whole)};
+    if (s->m_scale) out[count++] = (optim_state){'b', DT_F32, s->v_scale, block, block_count(n), block_count(whole)};
+    return count;
 }
 
 lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay) {
@@ -36,10 +53,13 @@ lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay) {
     int rank = dist_rank(o->world), ranks = dist_count(o->world);
     optim_slot s = {.p = p, .lr_scale = lr_scale, .weight_decay = weight_decay};
     s.first = share_first(&p->t, rank, ranks), s.last = share_first(&p->t, rank + 1, ranks);
-    size_t size = (size_t)(s.last - s.first) * dtype_size(p->t.type);
+    const bool codes = o->m_map && p->t.type == DT_F32 && tensor_count(&p->t) >= OPTIM_8BIT_MIN;
+    const size_t n = (size_t)(s.last - s.first), size = n * (codes ? 1 : dtype_size(p->t.type)), scales = (size_t)block_count((int64_t)n) * sizeof(float);
     lmm_status st = mem_try(&s.m, size, "optimizer state");
     if (!st) st = mem_try(&s.v, size, "optimizer state");
     if (!st && p->t.type == DT_BF16) st = mem_try(&s.lost, size, "optimizer state");
+    if (!st && codes) st = mem_try((void **)&s.m_scale, scales, "optimizer state");
+    if (!st && codes) st = mem_try((void **)&s.v_scale, scales, "optimizer state");
     if (st) return slot_free(&s), st;
     VEC_PUSH(&o->slots, s);
     return LMM_OK;
@@ -47,16 +67,17 @@ lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay) {
 
 size_t optim_size(const optim *o) {
     size_t size = 0;
-    for (int i = 0; i < o->slots.count; i++) {
-        const optim_slot *s = &o->slots.at[i];
-        size += (size_t)(s->last - s->first) * dtype_size(s->p->t.type) * (s->lost ? 3 : 2);
-    }
+    optim_state states[OPTIM_STATES_MAX];
+    for (int i = 0; i < o->slots.count; i++)
+        for (int k = optim_states(&o->slots.at[i], states); k-- > 0;) size += (size_t)states[k].count * dtype_size(states[k].type);
     return size;
 }
 
 void optim_close(optim *o) {
     for (int i = 0; i < o->slots.count; i++) slot_free(&o->slots.at[i]);
     free(o->slots.at);
+    state_map_free(o->m_map);
+    state_map_free(o->v_map);
     *o = (optim){0};
 }
 
@@ -127,15 +148,21 @@ lmm_status optim_reduce(optim *o, double *length) {
 
 /* ---- step ---- */
 
-typedef struct {
-    float *p, *g, *m, *v, beta2, gain1, gain2, keep, rate, root, eps, scale;
-} step_job;
+adamw_rule adamw_rule_of(const optim *o, const optim_slot *s, double rate, double grad_scale) {
+    double correct1 = 1.0 - pow(o->beta1, (double)o->step), correct2 = 1.0 - pow(o->beta2, (double)o->step);
+    return (adamw_rule){.beta2 = (float)o->beta2,
+                        .gain1 = (float)(1.0 - o->beta1), /* 1 - 0.999f is off by 5e-5 */
+                        .gain2 = (float)(1.0 - o->beta2),
+                        .keep = (float)(1.0 - rate * s->weight_decay),
+                        .rate = (float)(rate / correct1),
+                        .root = (float)sqrt(correct2),
+                        .eps = (float)o->eps,
+                        .scale = (float)grad_scale};
+}
 
-static void step_range(void *arg, int64_t first, int64_t last, int thread) {
-    const step_job j = *(const step_job *)arg;
-    (void)thread;
-    float *restrict p = j.p, *restrict g = j.g, *restrict m = j.m, *restrict v = j.v;
-    for (int64_t i = first; i < last; i++) {
+void adamw_step(const adamw_rule *rule, float *restrict p, float *restrict g, float *restrict m, float *restrict v, int64_t n) {
+    const adamw_rule j = *rule;
+    for (int64_t i = 0; i < n; i++) {
         float d = g[i] * j.scale;
         m[i] += (d - m[i]) * j.gain1;
         v[i] = v[i] * j.beta2 + d * d * j.gain2;
@@ -144,18 +171,20 @@ static void step_range(void *arg, int64_t first, int64_t last, int thread) {
     }
 }
 
+typedef struct {
+    float *p, *g, *m, *v;
+    adamw_rule rule;
+} f32_job;
+
+static void f32_range(void *arg, int64_t first, int64_t last, int thread) {
+    const f32_job *j = arg;
+    (void)thread;
+    adamw_step(&j->rule, j->p + first, j->g + first, j->m + first, j->v + first, last - first);
+}
+
 static void update_f32(const optim *o, const optim_slot *s, double rate, double grad_scale) {
-    double correct1 = 1.0 - pow(o->beta1, (double)o->step), correct2 = 1.0 - pow(o->beta2, (double)o->step);
-    step_job j = {.p = (float *)s->p->t.data + s->first,
-                  .g = s->p->t.grad + s->first,
-                  .m = s->m,
-                  .v = s->v,
-                  .beta2 = (float)o->beta2,
-                  .eps = (float)o->eps,
-                  .scale = (float)grad_scale};
-    j.gain1 = (float)(1.0 - o->beta1), j.gain2 = (float)(1.0 - o->beta2); /* 1 - 0.999f is off by 5e-5 */
-    j.keep = (float)(1.0 - rate * s->weight_decay), j.rate = (float)(rate / correct1), j.root = (float)sqrt(correct2);
-    parallel_for(o->pool, s->last - s->first, CHUNK, step_range, &j);
+    f32_job j = {(float *)s->p->t.data + s->first, s->p->t.grad + s->first, s->m, s->v, adamw_rule_of(o, s, rate, grad_scale)};
+    parallel_for(o->pool, s->last - s->first, CHUNK, f32_range, &j);
 }
 
 /* ---- step in bf16 ---- */
@@ -206,7 +235,7 @@ lmm_status optim_step(optim *o, double lr, double grad_scale) {
     for (int i = 0; i < o->slots.count && !st; i++) {
         const optim_slot *s = &o->slots.at[i];
         const tensor *t = &s->p->t;
-        (s->lost ? update_bf16 : update_f32)(o, s, lr * s->lr_scale, grad_scale);
+        (s->lost ? update_bf16 : s->m_scale ? update_8bit : update_f32)(o, s, lr * s->lr_scale, grad_scale);
         if (s->last - s->first < tensor_count(t)) /* others' shares; its own is zero by now */
             memset(t->grad, 0, (size_t)tensor_count(t) * sizeof *t->grad);
         shares(first, o, t);

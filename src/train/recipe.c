@@ -193,15 +193,16 @@ static lmm_status read_lora(recipe *r, const tree *t) {
 static lmm_status read_optimizer(recipe *r, const tree *t) {
     static const char *const known[] = {"lr",  "lr_vision",    "lr_projector", "lr_decoder", "lr_newline", "beta1", "beta2",
                                         "eps", "weight_decay", "clip",         "clip_norm",  "kind",       NULL};
-    static const char *const kinds[] = {"adamw", "adamw_bf16", NULL};
+    static const char *const kinds[] = {"adamw", "adamw_bf16", "adamw_8bit", NULL};
     const tree *o = tree_get(t, "optimizer");
     int kind = 0;
     lmm_status st = recipe_keys(r, o, "optimizer", known);
     if (!st) st = recipe_word(r, o, "kind", kinds, &kind);
-    r->adamw_bf16 = kind == 1;
-    if (!st && r->adamw_bf16 && r->lora.rank)
+    r->optimizer = (optim_kind)kind;
+    const bool narrow = r->optimizer == ADAMW_BF16;
+    if (!st && narrow && r->lora.rank)
         st = recipe_bad(r, "kind", "cannot be adamw_bf16 with 'lora': adapters are small, and kept in f32");
-    if (!st && r->adamw_bf16 && r->grpo.reference_sync)
+    if (!st && narrow && r->grpo.reference_sync)
         st = recipe_bad(r, "kind", "cannot be adamw_bf16 with 'grpo.reference_sync': the reference follows in steps too small for bf16");
     if (!st) st = recipe_number(r, o, "lr", 1e-4, 0, 10, &r->lr);
     for (int p = 0; p < PART_COUNT && !st; p++) st = recipe_number(r, o, known[1 + p], 0, 0, 10, &r->lr_part[p]);

@@ -77,6 +77,8 @@ typedef struct {
     int reward_count;
 } recipe_grpo;
 
+typedef enum { ADAMW, ADAMW_BF16, ADAMW_8BIT } optim_kind;
+
 typedef struct {
     tree *source;                 /* the recipe with overrides applied, for the record */
     char *path, *folder;          /* the YAML file and where relative paths start */
@@ -100,7 +102,7 @@ typedef struct {
     int64_t steps; /* 0: from epochs */
     double epochs;
     double lr, lr_part[PART_COUNT], beta1, beta2, eps, weight_decay, clip, clip_norm; /* lr_part 0: lr */
-    bool adamw_bf16;                                                                  /* optimizer.kind */
+    optim_kind optimizer;                                                             /* optimizer.kind */
     char *schedule;                                                                   /* a row of schedule.c */
     double schedule_power, schedule_cycles, schedule_decay;                           /* decay: a share of all steps (< 1) or steps */
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
@@ -198,23 +200,37 @@ tensor *sft_loss(cx *c, const net *n, const batch *b);
 /* ---- optimizer (optim.c): AdamW (arXiv 1711.05101) ---- */
 
 /* Each rank of a world keeps the states of its own share of every parameter and updates that; the others get the new values.
- * Weights and states are f32, or both are bf16 when the parameter owns its values as such (param_own_bf16). Then `lost` is what rounding has kept from the weights so
- * far and adds to the next update: Kahan's summation, in the arithmetic of AnyPrecisionAdamW, every intermediate in bf16. */
+ * Weights and states are f32. Both are bf16 when the parameter owns its values as such (param_own_bf16): then `lost` is what rounding has kept from the weights so
+ * far and adds to the next update: Kahan's summation, in the arithmetic of AnyPrecisionAdamW, every intermediate in bf16. Or states alone are codes of 8 bits
+ * (optim_8bit.c), each block of OPTIM_BLOCK with a scale of its own. */
+enum { OPTIM_BLOCK = 256, OPTIM_8BIT_MIN = 4096, OPTIM_STATES_MAX = 4 }; /* smaller parameters keep states in f32, as bitsandbytes does */
 typedef struct {
     param *p;
-    int64_t first, last; /* this rank's values */
-    void *m, *v;         /* (last - first) */
-    void *lost;          /* (last - first); NULL: f32 */
+    int64_t first, last;      /* this rank's values */
+    void *m, *v;              /* (last - first) */
+    void *lost;               /* (last - first); NULL: not in bf16 */
+    float *m_scale, *v_scale; /* one a block; NULL: not in 8 bits */
     double lr_scale, weight_decay;
 } optim_slot;
+typedef struct state_map state_map;
 typedef struct {
     VEC(optim_slot) slots;
     double beta1, beta2, eps;
     double norm; /* which length of the gradient is measured: 2 (0 means that), 1 or INFINITY */
     int64_t step;
     pool *pool;
-    dist *world; /* NULL: one rank; set before the first optim_add */
+    dist *world;               /* NULL: one rank; set before the first optim_add */
+    state_map *m_map, *v_map;  /* optim_use_8bit: what codes of either state mean; NULL: f32 or bf16 */
 } optim;
+/* One array of a slot as a checkpoint keeps it: values [first, first + count) of `whole`, blocks for scales. */
+typedef struct {
+    char letter;
+    dtype type;
+    void *values;
+    int64_t first, count, whole;
+} optim_state;
+int optim_states(const optim_slot *s, optim_state out[OPTIM_STATES_MAX]); /* how many */
+void optim_use_8bit(optim *o);                                            /* before the first optim_add */
 lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps);
 lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay); /* the parameter must own its values and gradient */
 size_t optim_size(const optim *o);                                              /* bytes of this rank's states */

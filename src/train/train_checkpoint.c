@@ -57,19 +57,14 @@ lmm_status train_export(const lmm_model *m, const char *text_dir, const char *di
     return st;
 }
 
-/* ---- optimizer state: "m.NAME" and "v.NAME", in bf16 "c.NAME" too; a rank's share that is not the whole is "m.NAME@FIRST", one-dimensional ---- */
+/* ---- optimizer state: "m.NAME" and "v.NAME", in bf16 "c.NAME" too, in 8 bits the scales "a.NAME" and "b.NAME"; a rank's share that is not the whole is
+ * "m.NAME@FIRST", one-dimensional ---- */
 
-static const char state_kinds[] = "mvc";
-
-/* NULL: the slot has none of this kind. */
-static void *state_values(const optim_slot *s, char kind) { return kind == 'm' ? s->m : kind == 'v' ? s->v : s->lost; }
-
-static named_tensor state_tensor(const optim_slot *s, char kind) {
-    const tensor *t = &s->p->t;
-    int64_t n = s->last - s->first;
-    void *values = state_values(s, kind);
-    if (n == tensor_count(t)) return (named_tensor){mem_printf("%c.%s", kind, s->p->name), tensor_make(t->type, t->nd, t->ne, values)};
-    return (named_tensor){mem_printf("%c.%s@%" PRId64, kind, s->p->name, s->first), tensor_make(t->type, 1, &n, values)};
+static named_tensor state_tensor(const param *p, const optim_state *s) {
+    const tensor *t = &p->t;
+    if (s->count < s->whole) return (named_tensor){mem_printf("%c.%s@%" PRId64, s->letter, p->name, s->first), tensor_make(s->type, 1, &s->count, s->values)};
+    const bool shaped = s->whole == tensor_count(t);
+    return (named_tensor){mem_printf("%c.%s", s->letter, p->name), tensor_make(s->type, shaped ? t->nd : 1, shaped ? t->ne : &s->count, s->values)};
 }
 
 static char *state_path(const optim *o, const char *dir) {
@@ -79,13 +74,14 @@ static char *state_path(const optim *o, const char *dir) {
 }
 
 static lmm_status save_optim(const optim *o, const char *dir) {
-    named_tensor *at = mem_new((size_t)(3 * o->slots.count + 1), sizeof *at);
+    named_tensor *at = mem_new((size_t)(OPTIM_STATES_MAX * o->slots.count + 1), sizeof *at);
+    optim_state states[OPTIM_STATES_MAX];
     int n = 0;
     for (int i = 0; i < o->slots.count; i++) {
         const optim_slot *s = &o->slots.at[i];
         if (s->first == s->last) continue;
-        for (const char *kind = state_kinds; *kind; kind++)
-            if (state_values(s, *kind)) at[n++] = state_tensor(s, *kind);
+        const int count = optim_states(s, states);
+        for (int k = 0; k < count; k++) at[n++] = state_tensor(s->p, &states[k]);
     }
     char *path = state_path(o, dir);
     lmm_status st = safetensors_save(path, at, n, NULL);
@@ -95,15 +91,19 @@ static lmm_status save_optim(const optim *o, const char *dir) {
     return st;
 }
 
-/* Copies what the tensor and this rank's share have in common; counts it in *covered. */
-static lmm_status load_piece(const optim_slot *s, const named_tensor *piece, char kind, int64_t first, int64_t *covered) {
-    int64_t n = tensor_count(&piece->t), low = first > s->first ? first : s->first, high = min_i64(first + n, s->last);
-    char *to = state_values(s, kind);
-    const size_t item = dtype_size(s->p->t.type);
-    if (!to || piece->t.type != s->p->t.type || first < 0 || n > tensor_count(&s->p->t) - first)
-        return LMM_FAIL(LMM_E_FORMAT, "optimizer state '%s' has another type or size than '%s'", piece->name, s->p->name);
+/* Copies what the tensor, values from `first` on, and this rank's share have in common; counts it in *covered. */
+static lmm_status load_piece(const optim_slot *slot, const named_tensor *piece, int64_t first, int64_t *covered) {
+    optim_state states[OPTIM_STATES_MAX], *s = NULL;
+    for (int k = optim_states(slot, states); k-- > 0;)
+        if (states[k].letter == piece->name[0]) s = &states[k];
+    const int64_t n = tensor_count(&piece->t);
+    if (!s || piece->t.type != s->type || first < 0 || n > s->whole - first)
+        return LMM_FAIL(LMM_E_FORMAT, "optimizer state '%s' has another type or size than '%s'", piece->name, slot->p->name);
+    const int64_t low = first > s->first ? first : s->first, high = min_i64(first + n, s->first + s->count);
     if (high <= low) return LMM_OK;
-    memcpy(to + (size_t)(low - s->first) * item, (const char *)piece->t.data + (size_t)(low - first) * item, (size_t)(high - low) * item);
+    const size_t item = dtype_size(s->type);
+    memcpy((char *)s->values + (size_t)(low - s->first) * item, (const char *)piece->t.data + (size_t)(low - first) * item,
+           (size_t)(high - low) * item);
     *covered += high - low;
     return LMM_OK;
 }
@@ -116,10 +116,10 @@ static lmm_status load_file(optim *o, const strmap *slots, const char *path, int
         const named_tensor *piece = safetensors_at(file, i);
         const char *name = piece->name, *at = strrchr(name, '@');
         int slot;
-        if (!name[0] || !strchr(state_kinds, name[0]) || name[1] != '.') continue;
+        if (!name[0] || name[1] != '.') continue;
         size_t size = at ? (size_t)(at - name) - 2 : strlen(name) - 2;
         if (strmap_get(slots, name + 2, size, &slot))
-            st = load_piece(&o->slots.at[slot], piece, name[0], at ? strtoll(at + 1, NULL, 10) : 0, covered);
+            st = load_piece(&o->slots.at[slot], piece, at ? strtoll(at + 1, NULL, 10) : 0, covered);
     }
     safetensors_close(file);
     return st;
@@ -133,10 +133,11 @@ static lmm_status load_optim(optim *o, const char *dir) {
     lmm_status st = dir_list(&names, &count, dir);
     if (st) return st;
     int64_t covered = 0, wanted = 0;
+    optim_state states[OPTIM_STATES_MAX];
     strmap *slots = strmap_new();
     for (int i = 0; i < o->slots.count; i++) {
         strmap_put(slots, o->slots.at[i].p->name, strlen(o->slots.at[i].p->name), i);
-        wanted += (o->slots.at[i].lost ? 3 : 2) * (o->slots.at[i].last - o->slots.at[i].first);
+        for (int k = optim_states(&o->slots.at[i], states); k-- > 0;) wanted += states[k].count;
     }
     for (int i = 0; i < count && !st; i++) {
         if (!is_state_file(names[i])) continue;

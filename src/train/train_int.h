@@ -57,6 +57,18 @@ lmm_status recipe_keys(const recipe *r, const tree *map, const char *section, co
 lmm_status recipe_dpo_read(recipe *r, const tree *t);
 lmm_status recipe_grpo_read(recipe *r, const tree *t);
 
+/* ---- one update (optim.c, optim_8bit.c) ---- */
+
+/* What AdamW's arithmetic takes besides the values. */
+typedef struct {
+    float beta2, gain1, gain2, keep, rate, root, eps, scale;
+} adamw_rule;
+adamw_rule adamw_rule_of(const optim *o, const optim_slot *s, double rate, double grad_scale);
+/* Updates n weights and both their states; the gradients become 0. */
+void adamw_step(const adamw_rule *rule, float *restrict p, float *restrict g, float *restrict m, float *restrict v, int64_t n);
+void update_8bit(const optim *o, const optim_slot *s, double rate, double grad_scale); /* of a slot with scales */
+void state_map_free(state_map *map);
+
 /* held_out.c: the recipe's `evaluate`; all zero without one. */
 typedef struct {
     sample_set samples, prompts;

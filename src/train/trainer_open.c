@@ -66,13 +66,14 @@ static lmm_status own_params(trainer *t) {
     lmm_status st = optim_open(&t->opt, t->runtime->pool, r->beta1, r->beta2, r->eps);
     t->opt.world = t->world;
     t->opt.norm = r->clip_norm;
+    if (r->optimizer == ADAMW_8BIT) optim_use_8bit(&t->opt);
     if (!st && r->lora.rank) return own_adapters(t);
     param_set *set = &t->model->net->params;
     for (int i = 0; i < set->list.count && !st; i++) {
         param *p = set->list.at[i];
         if (!r->train[p->part] || !takes_part(t->model->net, p)) continue;
         double scale = r->lr_part[p->part] > 0 && r->lr > 0 ? r->lr_part[p->part] / r->lr : 1.0;
-        st = r->adamw_bf16 && param_may_be_narrow(p) ? param_own_bf16(p) : param_own(p, true);
+        st = r->optimizer == ADAMW_BF16 && param_may_be_narrow(p) ? param_own_bf16(p) : param_own(p, true);
         if (!st) st = optim_add(&t->opt, p, scale, param_decays(p) ? r->weight_decay : 0.0);
     }
     if (!st && !t->opt.slots.count) st = LMM_FAIL(LMM_E_ARG, "%s: 'train' names no part this model has", r->path);

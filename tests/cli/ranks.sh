@@ -47,14 +47,16 @@ same resumed_on_2_ranks "$(weights one)" "$(weights again)"
 $train run="$tmp/alone" >"$tmp/out" 2>&1 || echo "not ok resume_1: $(cat "$tmp/out")"
 same resumed_on_1_rank "$(weights one)" "$(weights alone)"
 
-# In bf16, resumed on another number.
-narrow="optimizer.kind=adamw_bf16"
-$train run="$tmp/narrow" $narrow >"$tmp/out" 2>&1 || echo "not ok bf16: $(cat "$tmp/out")"
-ranks 2 $train run="$tmp/narrow2" $narrow >"$tmp/out" 2>&1 || echo "not ok bf16_ranks_2: $(cat "$tmp/out")"
-same bf16_weights_of_2_ranks "$(weights narrow)" "$(weights narrow2)"
-rm -rf "$tmp/narrow2/final" "$tmp/narrow2/step-00000003"
-ranks 4 $train run="$tmp/narrow2" $narrow >"$tmp/out" 2>&1 || echo "not ok bf16_resume_4: $(cat "$tmp/out")"
-same bf16_resumed_on_4_ranks "$(weights narrow)" "$(weights narrow2)"
+# With other states, resumed on another number.
+for kind in bf16 8bit; do
+    other="optimizer.kind=adamw_$kind"
+    $train run="$tmp/$kind" "$other" >"$tmp/out" 2>&1 || echo "not ok $kind: $(cat "$tmp/out")"
+    ranks 2 $train run="$tmp/$kind-2" "$other" >"$tmp/out" 2>&1 || echo "not ok ${kind}_ranks_2: $(cat "$tmp/out")"
+    same "${kind}_weights_of_2_ranks" "$(weights $kind)" "$(weights $kind-2)"
+    rm -rf "$tmp/$kind-2/final" "$tmp/$kind-2/step-00000003"
+    ranks 4 $train run="$tmp/$kind-2" "$other" >"$tmp/out" 2>&1 || echo "not ok ${kind}_resume_4: $(cat "$tmp/out")"
+    same "${kind}_resumed_on_4_ranks" "$(weights $kind)" "$(weights $kind-2)"
+done
 
 ranks 2 $train run="$tmp/x" accumulate=3 >"$tmp/out" 2>&1 && echo "not ok accumulate_3" || echo "ok accumulate_3_is_refused"
 grep -q "power of two" "$tmp/out" && echo "ok accumulate_3_says_why" || echo "not ok accumulate_3_says_why: $(cat "$tmp/out")"

@@ -260,6 +260,19 @@ static void a_bf16_run_repeats_and_resumes_to_the_same_bits(void **state) {
     free(final);
 }
 
+static void an_8_bit_run_repeats_and_resumes_to_the_same_bits(void **state) {
+    (void)state;
+    const char *const codes[] = {"optimizer.kind=adamw_8bit", "save_every=2"};
+    OK(train("wide", 1, NULL, 0));
+    OK(train("one", 1, codes, 2));
+    OK(train("cut", 2, codes, 2));
+    take_away("cut/step-00000006");
+    take_away("cut/final");
+    OK(train("cut", 2, codes, 2));
+    assert_same_weights("one", "cut");
+    assert_true(metric("one", 5, "loss") != metric("wide", 5, "loss")); /* some parameter is large enough for codes */
+}
+
 static void states_of_another_type_are_refused(void **state) {
     (void)state;
     OK(train("run", 1, bf16, 2));
@@ -301,6 +314,7 @@ int main(void) {
         RUN(the_held_out_loss_is_a_steps_loss),
         cmocka_unit_test(small_steps_add_up_in_bf16),
         RUN(a_bf16_run_repeats_and_resumes_to_the_same_bits),
+        RUN(an_8_bit_run_repeats_and_resumes_to_the_same_bits),
         RUN(states_of_another_type_are_refused),
         RUN(a_plan_counts_bf16),
     };
