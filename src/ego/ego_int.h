@@ -190,8 +190,9 @@ typedef VEC(ego_unit) ego_query;
 /* question: words that only say what is wanted (ego_word_asks) are not looked for. */
 lmm_status ego_query_of(ego_query *out, ego_view *v, const lmm_model *encoder, const char *text, bool question);
 void ego_query_free(ego_query *q);
-/* Share of the query's weight, 0..1, that a row's terms hold. misheard: a letter may be off. */
-double ego_query_share(const ego_query *q, const ego_terms *row, bool misheard);
+/* Share of the query's weight, 0..1, that a row's terms hold. misheard: a letter may be off. sense: a number for which of the words that may stand
+ * for each unit they are; NULL: not wanted */
+double ego_query_share(const ego_query *q, const ego_terms *row, bool misheard, uint64_t *sense);
 
 /* ---- the control of a leak (control.c) ---- */
 

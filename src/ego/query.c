@@ -241,14 +241,18 @@ static bool names_colour(const ego_terms *row) {
     return false;
 }
 
-double ego_query_share(const ego_query *q, const ego_terms *row, bool misheard) {
+double ego_query_share(const ego_query *q, const ego_terms *row, bool misheard, uint64_t *sense) {
     double all = 0, got = 0;
+    uint64_t held = 0;
     for (int i = 0; i < q->count; i++) {
         const ego_unit *u = &q->at[i];
+        int term = -1;
         double best = u->colour && !names_colour(row) ? UNSEEN : 0;
         for (int k = 0; k < u->terms.count; k++)
-            if (u->terms.at[k].share > best && there(row, u->terms.at[k].term, misheard)) best = u->terms.at[k].share;
+            if (u->terms.at[k].share > best && there(row, u->terms.at[k].term, misheard)) best = u->terms.at[k].share, term = k;
         all += u->weight, got += u->weight * best;
+        held = held * 31 + (uint64_t)(term + 1);
     }
+    if (sense) *sense = held;
     return all > 0 ? got / all : 0;
 }

@@ -1,4 +1,5 @@
-/* read.h - the reader's inside: what is asked (asked.c), what a row says (says.c), how an operator decides (operators.c), and the answer (read.c). */
+/* read.h - the reader's inside: what is asked (asked.c), what a row says (says.c), how an operator decides (operators.c), which rows are returned
+ * (returned.c), and the answer (read.c). */
 #ifndef LMM_EGO_READ_H
 #define LMM_EGO_READ_H
 
@@ -13,6 +14,7 @@ typedef struct {
     const ego_hit *hit;
     ego_terms terms;
     double weight, words, near[EGO_OPTIONS_MAX], share[EGO_OPTIONS_MAX]; /* words: without the cosine; of options: cosine, share of words */
+    uint64_t sense;                                                      /* what it takes the question to be about: ego_query_share */
     bool self, me, named, put; /* done by the wearer; to the wearer; with all people named; something was put somewhere */
 } ego_said;
 
@@ -51,5 +53,10 @@ typedef struct {
 void ego_find_best(ego_reading *r);
 bool ego_near_best(const ego_reading *r, const ego_said *w);
 void ego_decide(const ego_reading *r, ego_verdict *v);
+
+/* The earlier of two rows first. */
+int ego_said_by_time(const void *a, const void *b);
+/* Fills proof and returned. */
+void ego_return_rows(const ego_reading *r, const ego_verdict *v, ego_answer *out);
 
 #endif

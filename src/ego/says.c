@@ -92,11 +92,11 @@ ego_said ego_weigh(const ego_reading *r, const ego *e, const ego_hit *h) {
     w.named = true;
     for (int i = 0; i < r->people.count; i++) w.named &= holds_term(&w.terms, r->people.at[i]);
     bool speech = h->kind == EGO_SPEECH;
-    w.words = ego_query_share(&r->query, &w.terms, speech);
+    w.words = ego_query_share(&r->query, &w.terms, speech, &w.sense);
     w.weight = w.words + r->space->cosine * cosine(x, r->vector[0]);
     for (int i = 0; i < r->q->option_count; i++) {
         w.near[i] = cosine(x, r->vector[i + 1]);
-        w.share[i] = ego_query_share(&r->option[i], &w.terms, speech);
+        w.share[i] = ego_query_share(&r->option[i], &w.terms, speech, NULL);
     }
     return w;
 }
