@@ -279,6 +279,7 @@ typedef struct {
     double activation_bytes;                          /* the largest micro batch of the steps looked at */
     double tokens_step, flops_step;                   /* means over them; forward and backward */
     int steps_measured;
+    const char *precision; /* of the matrix products: "f32", "bf16" */
 } lmm_training_plan;
 lmm_status lmm_train_plan(lmm_runtime *r, const char *recipe, const char *const *overrides, int override_count, const lmm_train_opts *opts,
                           lmm_training_plan *out);

@@ -10,8 +10,8 @@ static void print_plan(const lmm_training_plan *p) {
     printf("parameters   %12" PRId64 ", %" PRId64 " of them trained\n", p->params, p->params_trained);
     printf("memory       %12.3f GB = weights %.3f + gradients %.3f + optimizer %.3f + activations %.3f\n", all / GB, p->weight_bytes / GB,
            p->grad_bytes / GB, p->optimizer_bytes / GB, p->activation_bytes / GB);
-    printf("a step       %12.0f tokens, %.3f TFLOP (mean of the first %d; activations are their largest micro batch)\n", p->tokens_step,
-           p->flops_step / 1e12, p->steps_measured);
+    printf("a step       %12.0f tokens, %.3f TFLOP in %s (mean of the first %d; activations are their largest micro batch)\n", p->tokens_step,
+           p->flops_step / 1e12, p->precision, p->steps_measured);
     printf("the run      %12.1f TFLOP\n", p->flops_step * (double)p->steps / 1e12);
 }
 
@@ -19,9 +19,9 @@ static void print_plan_json(const lmm_training_plan *p) {
     printf("{\"samples\": %" PRId64 ", \"skipped\": %" PRId64 ", \"steps\": %" PRId64 ", \"params\": %" PRId64
            ", \"params_trained\": %" PRId64
            ", \"weight_bytes\": %.0f, \"grad_bytes\": %.0f, \"optimizer_bytes\": %.0f, \"activation_bytes\": %.0f, \"tokens_step\": %.1f, "
-           "\"flops_step\": %.6g}\n",
+           "\"flops_step\": %.6g, \"precision\": \"%s\"}\n",
            p->samples, p->skipped, p->steps, p->params, p->params_trained, p->weight_bytes, p->grad_bytes, p->optimizer_bytes,
-           p->activation_bytes, p->tokens_step, p->flops_step);
+           p->activation_bytes, p->tokens_step, p->flops_step, p->precision);
 }
 
 static lmm_status plan(const model_args *a, const char *recipe, const opt_list *overrides, const lmm_train_opts *o, bool json) {

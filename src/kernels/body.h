@@ -278,6 +278,7 @@ const kernels KERNELS_TABLE = {
     .gemm_nt = body_gemm_nt,
     .gemm_nn = body_gemm_nn,
     .gemm_tn = body_gemm_tn,
+    .gemm_bf16 = KERNELS_GEMM_BF16,
     .q8_row = q8_row_avx2,
     .q8_dots = KERNELS_Q8_DOTS,
     .dot = body_dot,

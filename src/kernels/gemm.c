@@ -1,7 +1,7 @@
 /* gemm.c - the products cut into tasks for a pool.
  *
  * A task is a rectangle of y; its size follows from m, n and k alone, so does every number in y. k is never cut. */
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_WANTED = 8 }; /* rows and columns of a task; enough tasks for balance on a few threads */
 enum { COLUMNS = 32 };                                    /* of the widest tile: a narrower rest costs as much as a whole one */
@@ -25,11 +25,10 @@ static cut make_cut(int m, int n) {
     }
 }
 
-typedef enum { PRODUCT_NT, PRODUCT_NN, PRODUCT_TN, PRODUCT_Q8 } product;
-
 typedef struct {
     const kernels *k;
-    product product;
+    gemm_form form;
+    bool in_bf16;
     cut cut;
     float *y;
     int64_t ldy;
@@ -40,8 +39,24 @@ typedef struct {
     kernel_type bt;
     int m, n, kk;
     bool accumulate;
-    q8_rows q8; /* PRODUCT_Q8: a as integers */
+    q8_rows q8; /* nt with a as integers, when it has digits */
 } job;
+
+void gemm_bf16_here(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
+                    kernel_type bt, int m, int n, int kk, bool accumulate) {
+    if (!k->gemm_bf16 || !k->gemm_bf16(form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate))
+        gemm_rounded(k, form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
+}
+
+/* y (m, n) of kk steps from floats. */
+static void multiply(const job *j, float *y, const float *a, const void *b, int64_t ldb, kernel_type bt, int m, int n, int kk,
+                     bool accumulate) {
+    const kernels *k = j->k;
+    if (j->in_bf16) gemm_bf16_here(k, j->form, y, j->ldy, a, j->lda, b, ldb, bt, m, n, kk, accumulate);
+    else if (j->form == GEMM_NT) k->gemm_nt(y, j->ldy, a, j->lda, b, ldb, bt, m, n, kk, accumulate);
+    else if (j->form == GEMM_NN) k->gemm_nn(y, j->ldy, a, j->lda, b, ldb, bt, m, n, kk);
+    else k->gemm_tn(y, j->ldy, a, j->lda, b, ldb, m, n, kk);
+}
 
 /* ---- blocks: a panel of the weights is brought to f32 on the stack, and multiplied as f32 ----
  *
@@ -62,8 +77,7 @@ static void run_blocks_nt(const job *j, float *y, int64_t row, int64_t col, int 
         for (int l = 0; l < j->kk; l += KERNEL_K_BLOCK) {
             int n = min_int(step, columns - c), k = min_int(KERNEL_K_BLOCK, j->kk - l);
             unpack(j, panel, col + c, n, l, k);
-            j->k->gemm_nt(y + c, j->ldy, j->a + row * j->lda + l, j->lda, panel, KERNEL_K_BLOCK, KT_F32, rows, n, k,
-                          j->accumulate || l > 0);
+            multiply(j, y + c, j->a + row * j->lda + l, panel, KERNEL_K_BLOCK, KT_F32, rows, n, k, j->accumulate || l > 0);
         }
 }
 
@@ -74,7 +88,7 @@ static void run_blocks_nn(const job *j, float *y, int64_t row, int64_t col, int 
         for (int l = 0; l < j->kk; l += PANEL_ROWS) {
             int first = max_int(c, 0), n = min_int(c + KERNEL_K_BLOCK, columns) - first, k = min_int(PANEL_ROWS, j->kk - l);
             unpack(j, panel, l, k, col + c, (int)min_i64(KERNEL_K_BLOCK, j->ldb - (col + c)));
-            j->k->gemm_nn(y + first, j->ldy, j->a + row * j->lda + l, j->lda, panel + first - c, KERNEL_K_BLOCK, KT_F32, rows, n, k);
+            multiply(j, y + first, j->a + row * j->lda + l, panel + first - c, KERNEL_K_BLOCK, KT_F32, rows, n, k, j->accumulate || l > 0);
         }
 }
 
@@ -83,26 +97,12 @@ static void run_task(const job *j, int64_t task) {
     int rows = min_int(j->cut.rows, j->m - (int)row), columns = min_int(j->cut.columns, j->n - (int)col);
     float *y = j->y + row * j->ldy + col;
     const char *b = j->b;
-    if (j->product == PRODUCT_Q8) {
+    if (j->q8.digit_count)
         j->k->q8_dots(y, j->ldy, &j->q8, row, rows, b + (size_t)col * kernel_type_bytes(j->bt, j->kk), j->bt, columns);
-        return;
-    }
-    if (kernel_type_block(j->bt) > 1) {
-        if (j->product == PRODUCT_NT) run_blocks_nt(j, y, row, col, rows, columns);
-        else run_blocks_nn(j, y, row, col, rows, columns);
-        return;
-    }
-    switch (j->product) {
-    case PRODUCT_NT:
-        j->k->gemm_nt(y, j->ldy, j->a + row * j->lda, j->lda, b + kernel_type_bytes(j->bt, col * j->ldb), j->ldb, j->bt, rows, columns,
-                      j->kk, j->accumulate);
-        break;
-    case PRODUCT_NN:
-        j->k->gemm_nn(y, j->ldy, j->a + row * j->lda, j->lda, b + kernel_type_bytes(j->bt, col), j->ldb, j->bt, rows, columns, j->kk);
-        break;
-    case PRODUCT_Q8: break;
-    case PRODUCT_TN: j->k->gemm_tn(y, j->ldy, j->a + row, j->lda, (const float *)j->b + col, j->ldb, rows, columns, j->kk); break;
-    }
+    else if (kernel_type_block(j->bt) > 1) (j->form == GEMM_NT ? run_blocks_nt : run_blocks_nn)(j, y, row, col, rows, columns);
+    else
+        multiply(j, y, j->a + (j->form == GEMM_TN ? row : row * j->lda),
+                 b + kernel_type_bytes(j->bt, j->form == GEMM_NT ? col * j->ldb : col), j->ldb, j->bt, rows, columns, j->kk, j->accumulate);
 }
 
 static void run_tasks(void *arg, int64_t first, int64_t last, int thread) {
@@ -120,7 +120,7 @@ static void run(pool *p, job *j) {
 void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
              int m, int n, int kk, bool accumulate) {
     run(p, &(job){.k = k,
-                  .product = PRODUCT_NT,
+                  .form = GEMM_NT,
                   .y = y,
                   .ldy = ldy,
                   .a = x,
@@ -137,7 +137,7 @@ void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, i
 void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt,
              int m, int n, int kk) {
     run(p, &(job){.k = k,
-                  .product = PRODUCT_NN,
+                  .form = GEMM_NN,
                   .y = y,
                   .ldy = ldy,
                   .a = a,
@@ -153,7 +153,7 @@ void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, i
 void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n,
              int kk) {
     run(p, &(job){.k = k,
-                  .product = PRODUCT_TN,
+                  .form = GEMM_TN,
                   .y = y,
                   .ldy = ldy,
                   .a = a,
@@ -166,6 +166,24 @@ void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, i
                   .kk = kk});
 }
 
+void gemm_bf16(const kernels *k, pool *p, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
+               kernel_type bt, int m, int n, int kk, bool accumulate) {
+    run(p, &(job){.k = k,
+                  .form = form,
+                  .in_bf16 = true,
+                  .y = y,
+                  .ldy = ldy,
+                  .a = a,
+                  .lda = lda,
+                  .b = b,
+                  .ldb = ldb,
+                  .bt = bt,
+                  .m = m,
+                  .n = n,
+                  .kk = kk,
+                  .accumulate = accumulate});
+}
+
 static void quantise_rows(void *arg, int64_t first, int64_t last, int thread) {
     const job *j = arg;
     (void)thread;
@@ -175,7 +193,6 @@ static void quantise_rows(void *arg, int64_t first, int64_t last, int thread) {
 void gemm_q8(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, kernel_type wt, int digits,
              int m, int n, int kk, void *scratch) {
     job j = {.k = k,
-             .product = PRODUCT_Q8,
              .y = y,
              .ldy = ldy,
              .a = x,

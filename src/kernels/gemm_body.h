@@ -1,73 +1,9 @@
-/* gemm_body.h - the matrix products: blocks of B and A are packed and multiplied tile by tile.
- *
- * The order of one output's sum is k's own, whatever the tile, so a row alone equals a row among many. */
+/* gemm_body.h - the matrix products of a table. */
 #ifndef LMM_KERNELS_GEMM_BODY_H
 #define LMM_KERNELS_GEMM_BODY_H
 
+#include "kernels/gemm_blocks.h"
 #include "kernels/gemm_few.h"
-#include "kernels/gemm_tile.h"
-
-enum {
-    NC = 256,   /* columns of B packed at a time: NC * KC floats, a quarter of a megabyte, stay in the second cache */
-    PANELS = 4, /* panels of A packed at a time: a panel of B is used that often while it is in the first cache */
-};
-
-typedef struct {
-    const float *a;
-    int64_t lda;
-    const void *b;
-    int64_t ldb;
-    kernel_type bt;
-    a_layout layout;
-    bool b_rows; /* b is (n, k) */
-} operands;
-
-static ahead ahead_a(const operands *o, int row, int rows, int k0, int k) {
-    return o->layout == A_COLUMNS ? ahead_of(o->a, KT_F32, k0 * o->lda + row, o->lda, k, rows)
-                                  : ahead_of(o->a, KT_F32, row * o->lda + k0, o->lda, rows, k);
-}
-static ahead ahead_b(const operands *o, int col, int columns, int k0, int k) {
-    return o->b_rows ? ahead_of(o->b, o->bt, col * o->ldb + k0, o->ldb, columns, k)
-                     : ahead_of(o->b, o->bt, k0 * o->ldb + col, o->ldb, k, columns);
-}
-
-/* y (m, n) of k <= KC steps from k0, n <= NC: B once to panels, then A panel by panel; panels share the rows evenly. */
-static void multiply_block(float *y, int64_t ldy, const operands *o, int col0, int k0, int m, int n, int k, int k_next, y_use use) {
-    _Alignas(64) float b[NC * KC];
-    _Alignas(64) float a[PANELS * A_PANEL];
-    if (o->b_rows) pack_w(b, o->b, o->bt, col0 * o->ldb + k0, o->ldb, n, k);
-    else pack_b(b, o->b, o->bt, k0 * o->ldb + col0, o->ldb, n, k);
-    ahead next[STREAMS] = {[1] = ahead_b(o, col0, n, k0 + k, k_next)};
-    int panels = (m + MR - 1) / MR;
-    for (int p = 0, i = 0; p < panels; p += PANELS) {
-        int rows[PANELS], count = min_int(PANELS, panels - p), sum = 0;
-        for (int q = 0; q < count; q++) sum += rows[q] = m / panels + (p + q < m % panels);
-        if (o->layout == A_COLUMNS) pack_a_columns(a, o->a + k0 * o->lda + i, o->lda, rows, count, k);
-        else
-            for (int q = 0, at = i; q < count; at += rows[q++]) pack_a_rows(a + q * A_PANEL, o->a + at * o->lda + k0, o->lda, rows[q], k);
-        if (p + PANELS < panels) {
-            next[0] = ahead_a(o, i + sum, sum, k0, k);
-            next[2] = ahead_of(y, KT_F32, (i + sum) * ldy, ldy, use == Y_SET ? 0 : sum, n);
-        } else next[0] = ahead_a(o, 0, sum, k0 + k, k_next);
-        for (int j = 0; j < n; j += NR)
-            for (int q = 0, at = i; q < count; at += rows[q++]) {
-                float *to = y + at * ldy + j;
-                if (n - j < NR || rows[q] < MR_MIN)
-                    edge_tile(o->layout, rows[q], to, ldy, a + q * A_PANEL, b + j * KC, min_int(NR, n - j), k, use, next);
-                else (o->layout == A_ROWS ? tile_a_rows : tile_a_columns)(rows[q], to, ldy, a + q * A_PANEL, b + j * KC, k, use, next);
-            }
-        i += sum;
-    }
-}
-
-/* Blocks of k from 0 and added (`fresh`: the first one is set instead), or one chain from y (`chain`). */
-static void multiply(float *y, int64_t ldy, const operands *o, int m, int n, int k, bool fresh, bool chain) {
-    for (int j = 0; j < n; j += NC)
-        for (int l = 0; l < k; l += KC) {
-            y_use use = chain ? Y_CHAIN : fresh && l == 0 ? Y_SET : Y_ADD;
-            multiply_block(y + j, ldy, o, j, l, m, min_int(NC, n - j), min_int(KC, k - l), max_int(0, min_int(KC, k - l - KC)), use);
-        }
-}
 
 static void body_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt, int m, int n,
                          int k, bool accumulate) {

@@ -1,17 +1,27 @@
-/* gemm_tile.h - the inner loop of the matrix products and the packing that feeds it.
+/* gemm_tile.h - the inner loop of the matrix products.
  *
- * A tile of y, MR rows by NR columns, stays in registers while k passes by: one fused multiply-add a step and output, vectors along n. B is
- * packed to panels of NR columns, A to panels of MR rows: both are read in straight lines from the nearest caches, also when the strides
- * are powers of two and rows would fight for the same sets. */
+ * A tile of y, MR rows by NR columns, stays in registers while k passes by: one fused multiply-add a step and output, vectors along n. Compiled
+ * for AVX512-BF16 a step is two of k: the words of packed A and B are pairs of bf16. B is packed to panels of NR columns, A to panels of MR
+ * rows (gemm_pack.h, gemm_pairs.h): both are read in straight lines from the nearest caches, also when the strides are powers of two and rows
+ * would fight for the same sets. */
 #ifndef LMM_KERNELS_GEMM_TILE_H
 #define LMM_KERNELS_GEMM_TILE_H
 
 #include "kernels/gemm_load.h"
 
+/* Values of k in a word of packed A and B, and what a word adds to a sum. */
+#if defined(__AVX512BF16__)
+enum { WORD_K = 2 };
+INLINE vf word_fma(vf a, vf b, vf c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+#else
+enum { WORD_K = 1 };
+INLINE vf word_fma(vf a, vf b, vf c) { return v_fma(a, b, c); }
+#endif
+
 enum {
     NR = 2 * VL,               /* columns of a tile */
     MR = VL == 16 ? 14 : 6,    /* rows: MR * 2 sums, 2 vectors of B and one of A fill the 32 or 16 registers */
-    KC = KERNEL_K_BLOCK,       /* steps of k packed at a time: a panel of B is 32 or 16 KB */
+    KC = KERNEL_K_BLOCK / WORD_K, /* words of k packed at a time: a panel of B is 32 or 16 KB */
     MR_MIN = VL == 16 ? 7 : 3, /* sharing rows evenly leaves no panel with less, unless m itself is less */
     A_ROW = KC + 16,           /* stride of a packed row of A, no power of two */
     A_STEP = 16,               /* stride of a packed column of A */
@@ -42,7 +52,7 @@ INLINE void fetch(ahead *f) {
     if (f->at >= f->size) f->row += f->stride, f->rows--, f->at = 0;
 }
 
-/* y (rows, NR) from packed a (rows, k) and b (k, NR). `rows` and `layout` are constants where it is inlined. */
+/* y (rows, NR) from packed a (rows, k) and b (k, NR), k in words. `rows` and `layout` are constants where it is inlined. */
 INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const float *a, const float *b, int k, y_use use,
                     ahead next[STREAMS]) {
     vf c[MR][2];
@@ -58,8 +68,8 @@ INLINE void tile_of(int rows, a_layout layout, float *y, int64_t ldy, const floa
             vf b0 = v_load(b), b1 = v_load(b + VL);
             UNROLL for (int i = 0; i < rows; i++) {
                 vf ai = v_set1(layout == A_ROWS ? a[i * A_ROW + l] : a[l * A_STEP + i]);
-                c[i][0] = v_fma(ai, b0, c[i][0]);
-                c[i][1] = v_fma(ai, b1, c[i][1]);
+                c[i][0] = word_fma(ai, b0, c[i][0]);
+                c[i][1] = word_fma(ai, b1, c[i][1]);
             }
         }
     }
@@ -108,67 +118,6 @@ static void edge_tile(a_layout layout, int rows, float *y, int64_t ldy, const fl
     for (int i = 0; i < rows && use != Y_SET; i++) memcpy(whole + i * NR, y + i * ldy, (size_t)columns * sizeof *y);
     (layout == A_ROWS ? tile_a_rows : tile_a_columns)(max_int(rows, MR_MIN), whole, NR, a, b, k, use, next);
     for (int i = 0; i < rows; i++) memcpy(y + i * ldy, whole + i * NR, (size_t)columns * sizeof *y);
-}
-
-/* ---- packing ---- */
-
-static void pack_a_rows(float *to, const float *a, int64_t lda, int rows, int k) {
-    for (int i = 0; i < rows; i++) {
-        int l = 0;
-        for (; l + VL <= k; l += VL) v_store(to + i * A_ROW + l, v_load(a + i * lda + l));
-        for (; l < k; l++) to[i * A_ROW + l] = a[i * lda + l];
-    }
-}
-
-static void pack_a_columns(float *to, const float *a, int64_t lda, const int *rows, int panels, int k) {
-    for (int l = 0; l < k; l++) {
-        const float *from = a + l * lda;
-        for (int p = 0; p < panels; p++) {
-            v_store(to + p * A_PANEL + l * A_STEP, v_load_head(from, v_head(rows[p]), v_zero()));
-            from += rows[p];
-        }
-    }
-}
-
-/* to: panels (k, NR) of b (k, columns) at element `at`, row by row (a row is contiguous, the next may be on another page); 0 beyond. */
-INLINE void pack_b_as(kernel_type t, float *to, const void *b, int64_t at, int64_t ldb, int columns, int k) {
-    for (int l = 0; l < k; l++, to += NR, at += ldb)
-        for (int c = 0; c < columns; c += NR) {
-            float *panel = to + c * KC;
-            for (int v = c; v < c + NR; v += VL, panel += VL) {
-                if (v + VL <= columns) v_store(panel, load_as(b, t, at + v));
-                else v_store(panel, v < columns ? load_as_head(b, t, at + v, columns - v) : v_zero());
-            }
-        }
-}
-
-static void pack_b(float *to, const void *b, kernel_type t, int64_t at, int64_t ldb, int columns, int k) {
-    if (t == KT_F32) pack_b_as(KT_F32, to, b, at, ldb, columns, k);
-    else if (t == KT_F16) pack_b_as(KT_F16, to, b, at, ldb, columns, k);
-    else pack_b_as(KT_BF16, to, b, at, ldb, columns, k);
-}
-
-/* to: panels (k, NR) of w (columns, k). */
-INLINE void pack_w_as(kernel_type t, float *to, const void *w, int64_t at, int64_t ldw, int columns, int k) {
-    const int per_word = t == KT_F32 ? 1 : 2;
-    for (int c = 0; c < columns; c += VL)
-        for (int l = 0; l < k; l += per_word * VL) {
-            vf word[VL];
-            load_words(word, t, w, at + c * ldw + l, ldw, columns - c, k - l);
-            float *panel = to + c / NR * NR * KC + c % NR + l * NR;
-            for (int q = 0; q < VL && l + q * per_word < k; q++, panel += per_word * NR) {
-                vf low = word[q], high = low;
-                if (t != KT_F32) split_word(t, word[q], &low, &high);
-                v_store(panel, low);
-                if (t != KT_F32 && l + 2 * q + 1 < k) v_store(panel + NR, high);
-            }
-        }
-}
-
-static void pack_w(float *to, const void *w, kernel_type t, int64_t at, int64_t ldw, int columns, int k) {
-    if (t == KT_F32) pack_w_as(KT_F32, to, w, at, ldw, columns, k);
-    else if (t == KT_F16) pack_w_as(KT_F16, to, w, at, ldw, columns, k);
-    else pack_w_as(KT_BF16, to, w, at, ldw, columns, k);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #define KERNELS_TABLE kernels_avx512
 #define KERNELS_NAME "avx512"
+#define KERNELS_GEMM_BF16 gemm_bf16_avx512
 #define KERNELS_Q8_DOTS q8_dots_avx512
 #include "kernels/body.h"
 #endif

@@ -33,6 +33,10 @@ typedef enum {
     KT_FLOAT_COUNT = KT_Q4_0
 } kernel_type;
 
+/* The three products of a linear layer, (m, k) times (k, n): nt, y = a b^T, its forward pass; nn, y = a b, backward to inputs (a = dy, b = w) and attention's
+ * P V; tn, y = a^T b, backward to weights (a = dy, b = x). */
+typedef enum { GEMM_NT, GEMM_NN, GEMM_TN } gemm_form;
+
 /* Rows of activations as integers (q8_rows.h): x = d q, in one or two digits of 8 bits, with a d for every 32 values. For one type of weights, whose
  * groups are 16 or 32. */
 enum { Q8_DIGITS_MAX = 2 };
@@ -66,16 +70,22 @@ typedef struct kernels {
 
     /* The float products of the table take floats only: blocks are brought to f32 panel by panel above it (gemm.c). */
 
-    /* y[m][n] = sum_k x[m][k] * w[n][k] (+ y when accumulate): "nt", the forward product of a linear layer, w as in PyTorch (out, in).
+    /* y[m][n] = sum_k x[m][k] * w[n][k] (+ y when accumulate): "nt", w as in PyTorch (out, in).
      * x (m, k) f32 with row stride ldx, w (n, k) of type `wt` with row stride ldw (elements), y row stride ldy.
      * Each block of KERNEL_K_BLOCK steps is a chain from 0, blocks are added to y in order. Weights are converted exactly to f32 when loaded. */
     void (*gemm_nt)(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt, int m, int n, int k,
                     bool accumulate);
-    /* y[m][n] += sum_k a[m][k] * b[k][n]: "nn"; lanes along n; one chain over k in order 0..k-1 starting from y.
-     * Backward to inputs (a = dy, b = w) and attention's P V. b of type `bt`. */
+    /* y[m][n] += sum_k a[m][k] * b[k][n]: "nn"; lanes along n; one chain over k in order 0..k-1 starting from y. b of type `bt`. */
     void (*gemm_nn)(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int k);
-    /* y[m][n] += sum_k a[k][m] * b[k][n]: "tn"; order over k as in gemm_nn. Backward to weights (a = dy, b = x). */
+    /* y[m][n] += sum_k a[k][m] * b[k][n]: "tn"; order over k as in gemm_nn. */
     void (*gemm_tn)(float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int k);
+
+    /* y = a b (+ y when accumulate), both rounded to bf16 (to nearest even), products exact, sums in f32: what torch.autocast computes. Each block of
+     * KERNEL_K_BLOCK steps is a sum from 0 over pairs along k, the second of a pair first; blocks are added to y in order. The same bits as gemm_rounded but where
+     * inputs, products or sums are below the least normal number, which count as 0 here. k >= 1.
+     * False, y untouched: this processor has no such products. NULL: none has. */
+    bool (*gemm_bf16)(gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m,
+                      int n, int k, bool accumulate);
 
     /* Row `row` of `to` from x (to->k). */
     void (*q8_row)(const q8_rows *to, int64_t row, const float *x);
@@ -137,6 +147,13 @@ void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, i
              int m, int n, int kk);
 void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n,
              int kk);
+
+/* The same three with both factors rounded to bf16 (kernels.gemm_bf16): by the processor's own products, or by rounding and f32. */
+void gemm_bf16(const kernels *k, pool *p, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
+               kernel_type bt, int m, int n, int kk, bool accumulate);
+/* One piece of it, on this thread. b of floats. */
+void gemm_bf16_here(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
+                    kernel_type bt, int m, int n, int kk, bool accumulate);
 
 /* y (m, n) = x w^T with the rows of x as integers; w of a block type. One digit rounds x to 1/254 of its block's largest value, two to 1/64516.
  * scratch: q8_rows_size. */

@@ -44,6 +44,14 @@ static void weave(const cx *c, weave_job j, int64_t rows) { parallel_for(c->pool
 
 /* ---- the op ---- */
 
+void cx_gemm(const cx *c, gemm_form form, float *y, const float *a, const void *b, kernel_type bt, int64_t m, int64_t n, int64_t k) {
+    const int64_t lda = form == GEMM_TN ? m : k, ldb = form == GEMM_NT ? k : n;
+    if (c->bf16) gemm_bf16(c->k, c->pool, form, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k, form != GEMM_NT);
+    else if (form == GEMM_NT) gemm_nt(c->k, c->pool, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k, false);
+    else if (form == GEMM_NN) gemm_nn(c->k, c->pool, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k);
+    else gemm_tn(c->k, c->pool, y, n, a, lda, b, ldb, (int)m, (int)n, (int)k);
+}
+
 static bool in_integers(const cx *c, const tensor *w) { return c->digits && dtype_block(w->type) > 1; }
 
 static void linear_forward(cx *c, node *n) {
@@ -53,7 +61,7 @@ static void linear_forward(cx *c, node *n) {
     void *digits = w->woven ? (float *)n->scratch + rows * out : n->scratch;
     kernel_type wt = dtype_kernel(w->type);
     if (in_integers(c, w)) gemm_q8(c->k, c->pool, product, out, x->data, in, w->data, wt, c->digits, (int)rows, (int)out, (int)in, digits);
-    else gemm_nt(c->k, c->pool, product, out, x->data, in, w->data, in, wt, (int)rows, (int)out, (int)in, false);
+    else cx_gemm(c, GEMM_NT, product, x->data, w->data, wt, rows, out, in);
     if (w->woven) weave(c, (weave_job){y, product, out, w->woven, false}, rows);
     if (b) parallel_for(c->pool, rows, grain_rows(out), bias_rows, &(bias_job){c->k, y, b->data, out});
 }
@@ -77,8 +85,8 @@ static void linear_backward(cx *c, node *n) {
     int64_t rows = tensor_rows(x), in = tensor_cols(x), out = w->ne[0];
     float *dy = n->out->grad, *product = dy;
     if (w->woven) weave(c, (weave_job){dy, product = n->scratch, out, w->woven, true}, rows);
-    if (x->wants_grad) gemm_nn(c->k, c->pool, x->grad, in, product, out, w->data, in, dtype_kernel(w->type), (int)rows, (int)in, (int)out);
-    if (w->wants_grad) gemm_tn(c->k, c->pool, w->grad, in, dy, out, x->data, in, (int)out, (int)in, (int)rows);
+    if (x->wants_grad) cx_gemm(c, GEMM_NN, x->grad, product, w->data, dtype_kernel(w->type), rows, in, out);
+    if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, dy, x->data, KT_F32, out, in, rows);
     if (b && b->wants_grad) parallel_for(c->pool, out, 256, bias_grad_cols, &(bias_grad_job){dy, b->grad, rows, out, c->k});
 }
 

@@ -131,7 +131,7 @@ static void chunk_logits(cx *c, node *n, int first, int rows, float *x, float *z
     tensor *w = n->in[1];
     int64_t D = tensor_cols(n->in[0]), V = w->ne[0];
     pick_rows(n->in[0], n->args, first, rows, x);
-    gemm_nt(c->k, c->pool, z, V, x, D, w->data, D, dtype_kernel(w->type), rows, (int)V, (int)D, false);
+    cx_gemm(c, GEMM_NT, z, x, w->data, dtype_kernel(w->type), rows, V, D);
 }
 
 static void linear_xent_forward(cx *c, node *n) {
@@ -157,10 +157,10 @@ static void linear_xent_backward(cx *c, node *n) {
         int rows = min_int(CHUNK_ROWS, a->n - first);
         chunk_logits(c, n, first, rows, x, z);
         chunk_rows(c, a, first, rows, z, V, NULL, n->out->grad[0]);
-        if (w->wants_grad) gemm_tn(c->k, c->pool, w->grad, D, z, V, x, D, (int)V, (int)D, rows);
+        if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, z, x, KT_F32, V, D, rows);
         if (!h->wants_grad) continue;
         memset(dx, 0, (size_t)(rows * D) * sizeof *dx);
-        gemm_nn(c->k, c->pool, dx, D, z, V, w->data, D, dtype_kernel(w->type), rows, (int)D, (int)V);
+        cx_gemm(c, GEMM_NN, dx, z, w->data, dtype_kernel(w->type), rows, D, V);
         for (int i = 0; i < rows; i++) c->k->axpy(h->grad + a->row[first + i] * D, 1.0f, dx + i * D, D);
     }
 }

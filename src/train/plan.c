@@ -50,6 +50,7 @@ lmm_status lmm_train_plan(lmm_runtime *runtime, const char *path, const char *co
         plan_params(&t, &p);
         st = plan_steps_ahead(&t, &p);
         p.samples = t.epoch_samples.count, p.skipped = t.samples.skipped + t.samples.broken, p.steps = t.total;
+        p.precision = t.r.bf16 ? "bf16" : "f32";
     }
     trainer_close(&t);
     if (st) return st;

@@ -231,9 +231,10 @@ static lmm_status read_schedule(recipe *r, const tree *t) {
 }
 
 static lmm_status read_loop(recipe *r, const tree *t) {
-    static const char *const cuts[] = {"skip", "keep_start", "keep_end", NULL}, *const groups[] = {"none", "length", "modality", NULL};
+    static const char *const cuts[] = {"skip", "keep_start", "keep_end", NULL}, *const groups[] = {"none", "length", "modality", NULL},
+                             *const precisions[] = {"f32", "bf16", NULL};
     double seed, steps;
-    int cut = 0, group = 0; /* in the order of truncation and grouping */
+    int cut = 0, group = 0, precision = 0; /* in the order of truncation and grouping */
     lmm_status st = recipe_number(r, t, "seed", 0, 0, 9007199254740992.0, &seed);
     if (!st) st = recipe_integer(r, t, "batch", 1, 1, 1 << 20, &r->batch);
     if (!st) st = recipe_integer(r, t, "accumulate", 1, 1, 1 << 20, &r->accumulate);
@@ -242,6 +243,7 @@ static lmm_status read_loop(recipe *r, const tree *t) {
     if (!st) st = recipe_integer(r, t, "max_length", 1 << 20, 1, 1 << 24, &r->max_length);
     if (!st) st = recipe_word(r, t, "truncate", cuts, &cut);
     if (!st) st = recipe_word(r, t, "group_by", groups, &group);
+    if (!st) st = recipe_word(r, t, "precision", precisions, &precision);
     if (!st) st = recipe_integer(r, t, "broken_max", 0, 0, 1 << 30, &r->broken_max);
     if (!st) st = recipe_integer(r, t, "save_every", 500, 1, 1 << 30, &r->save_every);
     if (!st) st = recipe_integer(r, t, "log_every", 10, 1, 1 << 30, &r->log_every);
@@ -252,6 +254,7 @@ static lmm_status read_loop(recipe *r, const tree *t) {
     r->truncate = (truncation)cut;
     r->group_by = (grouping)group;
     r->recompute = tree_bool(t, "recompute", false);
+    r->bf16 = precision == 1;
     return LMM_OK;
 }
 
@@ -259,7 +262,7 @@ static lmm_status read_all(recipe *r) {
     static const char *const known[] = {"run",       "seed",       "model",    "train",  "data",       "evaluate",   "augment",
                                         "batch",     "accumulate", "steps",    "epochs", "max_length", "broken_max", "recompute",
                                         "optimizer", "schedule",   "lora",     "dpo",    "grpo",       "save_every", "log_every",
-                                        "keep",      "truncate",   "group_by", NULL};
+                                        "keep",      "truncate",   "group_by", "precision", NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = recipe_keys(r, t, "", known);

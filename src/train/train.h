@@ -107,6 +107,7 @@ typedef struct {
     double schedule_power, schedule_cycles, schedule_decay;                           /* decay: a share of all steps (< 1) or steps */
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
     bool recompute;
+    bool bf16; /* precision: matrix products round their factors to bf16 and sum in f32; weights, gradients, states stay as they are */
     int max_length; /* longer samples are skipped and counted, or cut when `truncate` says so */
     truncation truncate;
     int broken_max; /* so many samples may be broken (no picture, no conversation): named, counted and skipped */

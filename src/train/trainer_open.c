@@ -149,7 +149,9 @@ lmm_status trainer_find_algorithm(const algorithm **out, const char *name) {
 /* Recipe, model, samples, and what learns. */
 lmm_status trainer_set_up(trainer *t, const char *path, const char *const *overrides, int override_count) {
     lmm_status st = recipe_open(&t->r, path, overrides, override_count);
-    t->cx = (cx){.mem = &t->mem, .tape = &t->tape, .recompute = t->r.recompute, .k = t->runtime->k, .pool = t->runtime->pool};
+    t->cx = (cx){.mem = &t->mem, .tape = &t->tape, .recompute = t->r.recompute, .bf16 = t->r.bf16, .k = t->runtime->k, .pool = t->runtime->pool};
+    if (!st && t->r.bf16 && t->way == &algorithm_grpo)
+        st = recipe_bad(&t->r, "precision", "cannot be bf16 with grpo: it compares probabilities with those its sessions sampled, which are f32");
     if (!st) st = check_world(t);
     if (!st) st = open_model(t);
     if (!st) st = t->way->load(t);

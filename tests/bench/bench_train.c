@@ -1,6 +1,6 @@
-/* bench_train.c - training tokens/s and peak memory of one of three shapes, in f32: a small decoder, one of SmolLM2-135M's shape, a LLaVA with its tower.
+/* bench_train.c - training tokens/s and peak memory of one of three shapes, in f32 or bf16: a small decoder, one of SmolLM2-135M's shape, a LLaVA with its tower.
  *
- * One JSON line; bench_train_torch.py runs the same models in PyTorch. Tokens are the decoder's rows. usage: bench_train 8m|135m|llava [SECONDS] */
+ * One JSON line; bench_train_torch.py runs the same models in PyTorch. Tokens are the decoder's rows. usage: bench_train 8m|135m|llava f32|bf16 [SECONDS] */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,10 +81,11 @@ typedef struct {
     batch b;
     arena mem;
     tape tape;
+    bool bf16;
 } trial;
 
 static float step(trial *t) {
-    cx c = {.mem = &t->mem, .tape = &t->tape, .k = t->runtime->k, .pool = t->runtime->pool};
+    cx c = {.mem = &t->mem, .tape = &t->tape, .bf16 = t->bf16, .k = t->runtime->k, .pool = t->runtime->pool};
     size_t used = t->mem.used;
     tensor *loss = sft_loss(&c, t->n, &t->b);
     tape_backward(&c, loss, 1.0f);
@@ -126,12 +127,14 @@ static int peak_mb(void) {
 
 int main(int argc, char **argv) {
     const char *force = getenv("LMM_KERNELS");
-    double seconds = argc > 2 ? atof(argv[2]) : 10, best = INFINITY, loss = 0;
+    double seconds = argc > 3 ? atof(argv[3]) : 10, best = INFINITY, loss = 0;
     const shape *s = NULL;
+    const char *precision = argc > 2 ? argv[2] : "";
     for (int i = 0; i < SHAPE_COUNT && argc > 1; i++)
         if (!strcmp(shapes[i].name, argv[1])) s = &shapes[i];
-    if (!s) return fprintf(stderr, "usage: bench_train 8m|135m|llava [SECONDS]\n"), 2;
-    trial t = {0};
+    if (!s || (strcmp(precision, "f32") && strcmp(precision, "bf16")))
+        return fprintf(stderr, "usage: bench_train 8m|135m|llava f32|bf16 [SECONDS]\n"), 2;
+    trial t = {.bf16 = !strcmp(precision, "bf16")};
     const int started = peak_mb(); /* the program and its libraries */
     if (open_trial(&t, s, force && *force ? force : NULL)) return fprintf(stderr, "bench_train: %s\n", lmm_message()), 1;
     step(&t);
@@ -141,9 +144,9 @@ int main(int argc, char **argv) {
         double took = time_now() - at;
         if (took < best) best = took;
     }
-    printf("{\"program\": \"lmm\", \"shape\": \"%s\", \"precision\": \"f32\", \"kernels\": \"%s\", \"threads\": %d, \"tokens_per_s\": "
+    printf("{\"program\": \"lmm\", \"shape\": \"%s\", \"precision\": \"%s\", \"kernels\": \"%s\", \"threads\": %d, \"tokens_per_s\": "
            "%.0f, "
            "\"ms_per_step\": %.1f, \"peak_mb\": %d, \"start_mb\": %d, \"loss\": %.4f}\n",
-           s->name, t.runtime->k->name, pool_thread_count(t.runtime->pool), t.b.rows / best, best * 1e3, peak_mb(), started, loss);
+           s->name, precision, t.runtime->k->name, pool_thread_count(t.runtime->pool), t.b.rows / best, best * 1e3, peak_mb(), started, loss);
     return 0;
 }

@@ -54,16 +54,16 @@ done
 rounds=$(awk -v q="${LMM_BENCH_QUICK:-}" 'BEGIN { print q ? "1" : "1 2 3" }')
 for shape in 8m 135m llava; do
     for round in $rounds; do
-        "$bench/bench_train" $shape "$seconds"
-        [ -z "$peer" ] || for precision in f32 bf16; do
-            env -u OPENBLAS_CORETYPE "$peer" "$(dirname "$0")/bench_train_torch.py" $shape $precision "$seconds"
+        for precision in f32 bf16; do
+            "$bench/bench_train" $shape $precision "$seconds"
+            [ -z "$peer" ] || env -u OPENBLAS_CORETYPE "$peer" "$(dirname "$0")/bench_train_torch.py" $shape $precision "$seconds"
         done
     done | awk -v shape=$shape '{ print }
         function field(name) { return match($0, "\"" name "\": [0-9]+") ? substr($0, RSTART + length(name) + 4, RLENGTH - length(name) - 4) + 0 : 0 }
         { who = (/"lmm"/ ? "lmm" : "torch") (/"bf16"/ ? " bf16" : " f32"); if (field("tokens_per_s") > speed[who]) speed[who] = field("tokens_per_s")
           if (!(who in peak) || field("peak_mb") < peak[who]) { peak[who] = field("peak_mb"); start[who] = field("start_mb") } }
         function line(a, b) { printf "%s: %s against %s: tokens/s %.2f (%d, %d), memory %.2f (%d, %d MB), %.2f without what was there before the model\n", shape, a, b, speed[a] / speed[b], speed[a], speed[b], peak[a] / peak[b], peak[a], peak[b], (peak[a] - start[a]) / (peak[b] - start[b]) }
-        END { if (speed["torch f32"]) line("lmm f32", "torch f32"); if (speed["torch bf16"]) line("lmm f32", "torch bf16") }'
+        END { if (speed["torch f32"]) line("lmm f32", "torch f32"); if (speed["torch bf16"]) line("lmm bf16", "torch bf16") }'
 done
 
 echo

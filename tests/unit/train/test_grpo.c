@@ -89,6 +89,12 @@ static void a_plan_counts_answers_of_full_length(void **state) {
     free(path);
 }
 
+static void precision_bf16_is_refused(void **state) {
+    (void)state;
+    assert_int_equal(train("run", (const char *const[]){"precision=bf16"}, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "cannot be bf16 with grpo"));
+}
+
 static void a_resumed_run_samples_the_same_answers(void **state) {
     (void)state;
     OK(train("whole", NULL, 0));
@@ -176,6 +182,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(sampling_and_update_say_the_same_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_group_reads_its_prompt_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_resumed_between_updates_keeps_its_rollout, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(precision_bf16_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_plan_counts_answers_of_full_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_resumed_run_samples_the_same_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_recipes_teach, set_up, tear_down),

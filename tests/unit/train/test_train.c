@@ -113,18 +113,32 @@ static void a_full_disk_keeps_the_old_checkpoint(void **state) {
 
 static void four_samples_are_learned(void **state) {
     (void)state;
-    const char *longer[] = {"steps=60", "augment.mirror=false", "augment.shift=0", "log_every=1"};
+    const char *longer[] = {"steps=60", "augment.mirror=false", "augment.shift=0", "log_every=1", "precision=bf16"};
     OK(train("learn", 2, longer, 4));
-    char *path = mem_printf("%s/learn/metrics.jsonl", folder), *text;
-    OK(file_read(&text, NULL, path, 1 << 20));
-    const char *last = text;
-    for (const char *at = text; (at = strstr(at, "{\"step\"")); at++) last = at;
-    tree *t;
-    OK(tree_parse_json(&t, last, strlen(last), path));
-    assert_true(tree_real(t, "loss", 9) < 0.1);
-    tree_free(t);
-    free(text);
-    free(path);
+    assert_true(metric("learn", 59, "loss") < 0.1);
+    OK(train("learn_bf16", 2, longer, 5));
+    assert_true(metric("learn_bf16", 59, "loss") < 0.1);
+}
+
+/* Rounded factors, each off by at most 2^-9 of itself, move the loss, and by little. */
+static void products_in_bf16_repeat_themselves_near_those_in_f32(void **state) {
+    (void)state;
+    const char *bf16[] = {"precision=bf16", "recompute=true"};
+    OK(train("f32", 2, NULL, 0));
+    OK(train("one", 1, bf16, 1));
+    OK(train("two", 2, bf16, 1));
+    OK(train("replayed", 2, bf16, 2));
+    assert_same_weights("one", "two");
+    assert_same_weights("one", "replayed");
+    double wide = metric("f32", 0, "loss"), apart = fabs(metric("one", 0, "loss") - wide);
+    assert_true(apart > 0 && apart < 0.02 * wide);
+}
+
+static void a_precision_is_f32_or_bf16(void **state) {
+    (void)state;
+    const char *odd[] = {"precision=fp16"};
+    assert_int_equal(train("odd", 1, odd, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "'precision' must be f32 or bf16"));
 }
 
 static void an_unknown_key_names_the_nearest(void **state) {
@@ -174,6 +188,7 @@ static void a_plan_counts_what_a_run_needs(void **state) {
     assert_int_equal(p.skipped, 2);
     assert_true(p.params_trained <= p.params && p.optimizer_bytes == 8.0 * (double)p.params_trained);
     assert_true(p.activation_bytes > 0 && p.flops_step > 0);
+    assert_string_equal(p.precision, "f32");
 }
 
 /* Lines of the run's answers. */
@@ -285,6 +300,7 @@ static void states_of_another_type_are_refused(void **state) {
 static void a_plan_counts_bf16(void **state) {
     (void)state;
     lmm_training_plan wide, narrow;
+    const char *precision[] = {"precision=bf16"};
     OK(train("run", 1, bf16, 2));
     char *path = in_folder("recipe.yaml");
     lmm_runtime *r;
@@ -294,6 +310,10 @@ static void a_plan_counts_bf16(void **state) {
     assert_true(narrow.grad_bytes == wide.grad_bytes && narrow.params_trained == wide.params_trained);
     assert_true(narrow.weight_bytes < 0.52 * wide.weight_bytes && narrow.weight_bytes >= 0.5 * wide.weight_bytes); /* all but the vectors */
     assert_true(narrow.optimizer_bytes < 0.77 * wide.optimizer_bytes && narrow.optimizer_bytes >= 0.75 * wide.optimizer_bytes);
+    assert_string_equal(narrow.precision, "f32");
+    OK(lmm_train_plan(r, path, precision, 1, NULL, &narrow)); /* mixed: everything is kept as in f32 */
+    assert_string_equal(narrow.precision, "bf16");
+    assert_true(narrow.weight_bytes == wide.weight_bytes && narrow.optimizer_bytes == wide.optimizer_bytes);
     lmm_runtime_close(r);
     free(path);
 }
@@ -307,6 +327,8 @@ int main(void) {
         RUN(recomputing_blocks_changes_no_bit),
         RUN(a_full_disk_keeps_the_old_checkpoint),
         RUN(four_samples_are_learned),
+        RUN(products_in_bf16_repeat_themselves_near_those_in_f32),
+        RUN(a_precision_is_f32_or_bf16),
         RUN(an_unknown_key_names_the_nearest),
         RUN(broken_samples_are_skipped_up_to_the_limit),
         RUN(a_plan_counts_what_a_run_needs),
