@@ -1,4 +1,4 @@
-/* bench_gemm.c - speed of the matrix products, beside OpenBLAS's in the same run when it was there at build time.
+/* bench_gemm.c - speed of the matrix products, in f32 and of factors rounded to bf16, beside OpenBLAS's in f32 in the same run when it was there at build time.
  *
  *     bench_gemm [TABLE [THREADS [ROUNDS [PRODUCT [M N K]]]]]  (avx2, avx512, generic or best; 2; 7; nt, nn, tn, gemv or all; one shape)
  *
@@ -14,7 +14,6 @@
 #include <cblas.h>
 #endif
 
-typedef enum { NT, NN, TN } product;
 static const char *const PRODUCT_NAMES[] = {"nt", "nn", "tn"};
 
 typedef struct {
@@ -29,7 +28,8 @@ static const shape SHAPES[] = {
 typedef struct {
     const kernels *k;
     pool *team;
-    product product;
+    gemm_form product;
+    bool bf16;
     shape s;
     kernel_type type;
     float *a, *b, *y;
@@ -40,18 +40,19 @@ static void pause_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 100
 
 static void run_ours(const bench *b) {
     int m = b->s.m, n = b->s.n, k = b->s.k;
-    switch (b->product) {
-    case NT: gemm_nt(b->k, b->team, b->y, n, b->a, k, b->w, k, b->type, m, n, k, false); break;
-    case NN: gemm_nn(b->k, b->team, b->y, n, b->a, k, b->w, n, b->type, m, n, k); break;
-    case TN: gemm_tn(b->k, b->team, b->y, n, b->a, m, b->b, n, m, n, k); break;
-    }
+    if (b->bf16)
+        gemm_bf16(b->k, b->team, b->product, b->y, n, b->a, b->product == GEMM_TN ? m : k, b->w, b->product == GEMM_NT ? k : n, b->type, m, n,
+                  k, false);
+    else if (b->product == GEMM_NT) gemm_nt(b->k, b->team, b->y, n, b->a, k, b->w, k, b->type, m, n, k, false);
+    else if (b->product == GEMM_NN) gemm_nn(b->k, b->team, b->y, n, b->a, k, b->w, n, b->type, m, n, k);
+    else gemm_tn(b->k, b->team, b->y, n, b->a, m, b->b, n, m, n, k);
 }
 
 #ifdef LMM_HAVE_BLAS
 static void run_blas(const bench *b) {
     int m = b->s.m, n = b->s.n, k = b->s.k;
-    cblas_sgemm(CblasRowMajor, b->product == TN ? CblasTrans : CblasNoTrans, b->product == NT ? CblasTrans : CblasNoTrans, m, n, k, 1.0f,
-                b->a, b->product == TN ? m : k, b->b, b->product == NT ? k : n, b->product == NT ? 0.0f : 1.0f, b->y, n);
+    cblas_sgemm(CblasRowMajor, b->product == GEMM_TN ? CblasTrans : CblasNoTrans, b->product == GEMM_NT ? CblasTrans : CblasNoTrans, m, n, k, 1.0f,
+                b->a, b->product == GEMM_TN ? m : k, b->b, b->product == GEMM_NT ? k : n, b->product == GEMM_NT ? 0.0f : 1.0f, b->y, n);
 }
 #endif
 
@@ -88,8 +89,8 @@ static float *random_floats(int64_t n) {
     return x;
 }
 
-static bench bench_new(const kernels *k, pool *team, product p, shape s, kernel_type t) {
-    bench b = {k,   team, p, s, t, random_floats((int64_t)s.m * s.k), random_floats((int64_t)s.n * s.k), random_floats((int64_t)s.m * s.n),
+static bench bench_new(const kernels *k, pool *team, gemm_form p, shape s, kernel_type t) {
+    bench b = {k, team, p, false, s, t, random_floats((int64_t)s.m * s.k), random_floats((int64_t)s.n * s.k), random_floats((int64_t)s.m * s.n),
                NULL};
     b.w = b.b;
     if (t == KT_F32) return b;
@@ -107,11 +108,13 @@ static void bench_free(bench *b) {
     free(b->y);
 }
 
-static void measure_product(const kernels *k, pool *team, product p, shape s, int rounds) {
+static void measure_product(const kernels *k, pool *team, gemm_form p, shape s, int rounds) {
     bench b = bench_new(k, team, p, s, KT_F32);
     double ours, theirs, work = 2e-9 * s.m * s.n * s.k;
     compare(&b, rounds, &ours, &theirs);
-    printf("%-4s %5d %5d %5d  %8.1f GFLOP/s", PRODUCT_NAMES[p], s.m, s.n, s.k, work / ours);
+    b.bf16 = true;
+    double narrow = time_of(run_ours, &b);
+    printf("%-4s %5d %5d %5d  %8.1f GFLOP/s, bf16 %8.1f", PRODUCT_NAMES[p], s.m, s.n, s.k, work / ours, work / narrow);
     if (theirs < INFINITY) printf("   OpenBLAS %8.1f   ratio %.2f", work / theirs, theirs / ours);
     printf("\n");
     fflush(stdout);
@@ -121,7 +124,7 @@ static void measure_product(const kernels *k, pool *team, product p, shape s, in
 static void measure_gemv(const kernels *k, pool *team, int n, int rounds) {
     static const char *const TYPES[] = {"f32", "f16", "bf16"};
     for (int t = 0; t < KT_FLOAT_COUNT; t++) {
-        bench b = bench_new(k, team, NT, (shape){1, n, n}, (kernel_type)t);
+        bench b = bench_new(k, team, GEMM_NT, (shape){1, n, n}, (kernel_type)t);
         double ours, theirs, size = 1e-9 * n * n * (double)kernel_type_bytes((kernel_type)t, 1);
         compare(&b, rounds, &ours, &theirs);
         printf("gemv %5d %5d %-5s  %8.1f GB/s", n, n, TYPES[t], size / ours);
@@ -147,11 +150,11 @@ int main(int argc, char **argv) {
     printf("; OpenBLAS kernels: %s", openblas_get_corename());
 #endif
     printf("\n");
-    for (int p = NT; p <= TN; p++) {
+    for (int p = GEMM_NT; p <= GEMM_TN; p++) {
         if (strcmp(what, "all") && strcmp(what, PRODUCT_NAMES[p])) continue;
-        if (argc > 7) measure_product(k, team, (product)p, (shape){atoi(argv[5]), atoi(argv[6]), atoi(argv[7])}, rounds);
+        if (argc > 7) measure_product(k, team, (gemm_form)p, (shape){atoi(argv[5]), atoi(argv[6]), atoi(argv[7])}, rounds);
         else
-            for (size_t i = 0; i < COUNT_OF(SHAPES); i++) measure_product(k, team, (product)p, SHAPES[i], rounds);
+            for (size_t i = 0; i < COUNT_OF(SHAPES); i++) measure_product(k, team, (gemm_form)p, SHAPES[i], rounds);
     }
     if (!strcmp(what, "all") || !strcmp(what, "gemv"))
         for (int n = 256; n <= 4096; n *= 2) measure_gemv(k, team, n, rounds);
