@@ -277,13 +277,13 @@ static void a_bf16_run_repeats_and_resumes_to_the_same_bits(void **state) {
 
 static void an_8_bit_run_repeats_and_resumes_to_the_same_bits(void **state) {
     (void)state;
-    const char *const codes[] = {"optimizer.kind=adamw_8bit", "save_every=2"};
-    OK(train("wide", 1, NULL, 0));
-    OK(train("one", 1, codes, 2));
-    OK(train("cut", 2, codes, 2));
+    const char *const codes[] = {"log_every=1", "save_every=2", "optimizer.kind=adamw_8bit"};
+    OK(train("wide", 1, codes, 2));
+    OK(train("one", 1, codes, 3));
+    OK(train("cut", 2, codes, 3));
     take_away("cut/step-00000006");
     take_away("cut/final");
-    OK(train("cut", 2, codes, 2));
+    OK(train("cut", 2, codes, 3));
     assert_same_weights("one", "cut");
     assert_true(metric("one", 5, "loss") != metric("wide", 5, "loss")); /* some parameter is large enough for codes */
 }
