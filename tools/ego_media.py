@@ -6,7 +6,7 @@ usage: tools/ego_media.py teach LMM DATA
 
 teach draws days of training worlds and writes LLaVA conversations for configs/ego/captioner.yaml. ask makes a world, films every event one wearer perceived on one
 day (ffmpeg: H.264; espeak-ng: a voice for each person), imports and captions the films (`lmm ego caption`), and asks all questions of that day of three
-memories: of the films, of the noisy and of the clean text. Nobody's name is to be seen: who is who comes from people.json, as a household would say it.
+memories: of the films, of the noisy and of the clean text. The track lies in the world's folder, with heard.json, so that gate G5 is run on it. Nobody's name is to be seen: who is who comes from people.json, as a household would say it.
 """
 import argparse, glob, json, os, random, subprocess
 
@@ -14,9 +14,9 @@ VOICES = ["en+m1", "en+m2", "en+m3", "en+f1", "en+f2", "en+m4", "en+m5", "en+f3"
 PROMPT = "what happens?"
 
 
-def run(*command):
+def run(*command, ok=(0,)):
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
+    if done.returncode not in ok:
         raise SystemExit("%s\n%s%s" % (" ".join(command), done.stdout, done.stderr))
     return done.stdout
 
@@ -99,19 +99,23 @@ def quality(a, wearer, clips, people, path):
     for r in rows:
         (by_start if r["kind"] == "caption" else heard).setdefault(r["t0"], []).append(r["text"])
     exact = wrong = words = 0
+    texts = {}
     for c in clips:
         want = " ".join(people.get(w.strip(",."), w.strip(",.")) + w[len(w.rstrip(",.")):] for w in c["caption"].split())
         exact += want in by_start.get(c["film_t0"], [])
         if "speech" in c:
             said = " ".join(t for t0 in sorted(heard) if c["film_t0"] <= t0 < c["film_t0"] + 6000 for t in heard[t0])
             e, n = errors(c["speech"], said)
+            texts[c["clip"]] = said
             wrong, words = wrong + e, words + n
     print("captions word for word as drawn: %d of %d (%.1f %%); word errors of transcripts: %d of %d (%.1f %%)" % (
         exact, len(clips), 100 * exact / len(clips), wrong, words, 100 * wrong / max(words, 1)), flush=True)
+    return texts
 
 
 def ask(a):
-    world, day = a.work + "/world", a.work + "/day"
+    world = a.work + "/world"
+    day = "%s/media/A%d_DAY%d" % (world, a.wearer, a.day)
     os.makedirs(a.work + "/films", exist_ok=True)
     if not os.path.exists(world + "/world.json"):
         run(a.lmm, "ego", "sim", world, "--seed", str(a.seed), "--split", a.split, "--questions", str(a.questions))
@@ -127,7 +131,8 @@ def ask(a):
     names = [x for number, name in people.items() for x in ("--name", "%s=%s" % (number, name))]
     text = ["%s/{}/EgoLifeCap/%s/%s/DAY%d" % (world, kind, wearer, a.day) for kind in ("DenseCaption", "Transcript")]
     tracks = {"media": memory(a, "media", [a.work + "/films"], names)}
-    quality(a, wearer, clips, people, tracks["media"])
+    json.dump(quality(a, wearer, clips, people, tracks["media"]), open(day + "/heard.json", "w"))
+    print("".join(line + "\n" for line in run(a.lmm, "ego", "sim", "check", world, ok=(0, 1, 2, 3, 4)).splitlines() if line.startswith("G5")), flush=True)
     for track in ("noisy", "oracle"):
         tracks[track] = memory(a, track, [p.format(track) for p in text])
     questions = select(a, world, wearer)

@@ -79,6 +79,7 @@ static lmm_status run_search(int argc, char **argv) {
         st = ego_need(&words, 2, 2, use);
         if (!st) st = ego_encoder_open(model, 0, &runtime, &m);
         if (!st) st = ego_open(&e, words.at[0]);
+        if (!st && !*words.at[1]) st = LMM_FAIL(LMM_E_ARG, "the query is empty");
         if (!st) st = view_of(&v, e, &a);
         if (!st && a.as_of) ego_when(words.at[1], ego_view_cut(v), &spans);
         if (!st) st = ego_search(v, words.at[1], &(ego_search_opts){.count = a.count, .encoder = m, .spans = &spans}, &hits);
@@ -96,7 +97,10 @@ static lmm_status write_plot(ego_view *v, const char *words, const char *path) {
     ego_heat heat = {0};
     buf svg = {0};
     lmm_status st = ego_habits(v, words, &heat);
-    if (!st) ego_heat_svg(&svg, &heat, words ? words : "everything");
+    if (!st && !heat.days)
+        st = words ? LMM_FAIL(LMM_E_ARG, "no row of this memory holds '%s'; nothing to draw", words)
+                   : LMM_FAIL(LMM_E_ARG, "nothing to draw yet");
+    if (!st) ego_heat_svg(&svg, &heat, words ? words : "captions and sayings");
     if (!st) st = file_write(path, svg.data, svg.size);
     if (!st) fprintf(stderr, "habits drawn into %s\n", path);
     buf_free(&svg);
@@ -133,8 +137,9 @@ static lmm_status run_timeline(int argc, char **argv) {
         if (!st) st = ego_open(&e, words.at[0]);
         if (!st) st = view_of(&v, e, &a);
         if (!st && plot) st = write_plot(v, about, plot);
-        else if (!st) st = ego_timeline(v, t0, t1, a.count, &hits);
-        for (int i = 0; !st && i < hits.count; i++) {
+        else if (!st) st = ego_timeline(v, t0, t1, a.count + 1, &hits);
+        if (hits.count > a.count) fprintf(stderr, "the first %d rows; -n N shows more, --from and --to a part\n", a.count);
+        for (int i = 0; !st && i < min_int(hits.count, a.count); i++) {
             if (a.json) print_hit(&hits.at[i], true);
             else print_moment(&hits.at[i], i ? &hits.at[i - 1] : NULL);
         }

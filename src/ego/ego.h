@@ -221,7 +221,8 @@ typedef struct {
     int days;
     int *count; /* days x 24 */
 } ego_heat;
-/* When something happened: episodes (10 minutes apart) per day and hour of rows that hold all the words; NULL words: all rows. free(count). */
+/* When something happened: episodes (10 minutes apart) per day and hour of rows that hold all the words; NULL words: all rows, each counted. No such row: no
+ * days. free(count). */
 lmm_status ego_habits(ego_view *v, const char *words, ego_heat *out);
 void ego_heat_svg(buf *out, const ego_heat *h, const char *title);
 

@@ -1,8 +1,8 @@
 /* sim_check.c - the gates a world must pass before anybody is measured on it.
  *
  * From its files: G0 what banks share, G1 what guessing by form, by counting mentions or by the best matching line gets, G3 letters, certificates and
- * traps, G6 repeated questions, G7 hashes to compare between machines. From its seed (sim_gates.c): G2 and G4. G5 needs a rendered track and is named as
- * not checked without one. */
+ * traps, G6 repeated questions, G7 hashes to compare between machines. From its seed: G2 and G4 (sim_gates.c), and G5 where there is a media track
+ * (sim_media.c). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +199,19 @@ static void gates(checker *c) {
     gate(c, "G6 repeated questions", c->repeated, 0, 0);
 }
 
+/* What the clean text says of the witnesses, from pictures and sound of the rendered tracks. */
+static lmm_status media_gate(checker *c, const char *dir) {
+    sim_media_lines m;
+    lmm_status st = sim_media(dir, &m);
+    if (st) return fprintf(stderr, "%s\n", lmm_message()), st;
+    if (!m.tracks) return puts("G5 media: there is no media track; not checked"), LMM_OK;
+    printf("G5 media: %d tracks; %d of %d captions shown, %d of %d sayings heard\n", m.tracks, m.shown, m.captions, m.heard, m.sayings);
+    if (m.silent) printf("G5 media: %d tracks without heard.json; what is said in them is not checked\n", m.silent);
+    int all = m.captions + m.sayings;
+    if (all) gate(c, "G5 witnesses the media track gives back, %", 100.0 * (m.shown + m.heard) / all, 90, 100);
+    return LMM_OK;
+}
+
 int sim_check(const char *dir) {
     checker c = {0};
     tree *about = NULL;
@@ -216,7 +229,7 @@ int sim_check(const char *dir) {
         gate(&c, "G2 sealed answers the executor finds, %", again.sealed_right, 100, 100);
         gate(&c, "G4 answered without the witnesses, %", again.without_witness, 0, 35);
         gate(&c, "G4 answered without as many others, %", again.without_others, 97, 100);
-        printf("G5 media: this world has no rendered track; not checked\n");
+        st = media_gate(&c, dir);
     }
     sha256_end(&c.hash, digest);
     printf("G7 noisy text of %d questions' wearers: ", c.n);

@@ -72,23 +72,31 @@ static lmm_status replay_wearer(replay *p, const char *dir, int wearer, int coun
     return st;
 }
 
-lmm_status sim_replay(const char *dir, sim_replayed *out) {
+lmm_status sim_load(const char *dir, world **w, int *questions_each) {
     char *path = mem_printf("%s/sealed/world.json", dir);
     tree *t = NULL;
+    *w = mem_new(1, sizeof **w);
     lmm_status st = tree_load(&t, path);
     free(path);
     if (st) return st;
-    world *w = mem_new(1, sizeof *w);
-    int split = (int)tree_int(t, "split", 0), count = (int)tree_int(t, "questions", 0);
-    if (split < 0 || split >= SPLITS || count < 1 || count > 5000)
+    int split = (int)tree_int(t, "split", 0);
+    *questions_each = (int)tree_int(t, "questions", 0);
+    if (split < 0 || split >= SPLITS || *questions_each < 1 || *questions_each > 5000)
         st = LMM_FAIL(LMM_E_FORMAT, "'%s/sealed/world.json' names no world", dir);
+    if (!st) world_run(*w, (uint64_t)tree_int(t, "seed", 0), (sim_split)split);
+    tree_free(t);
+    return st;
+}
+
+lmm_status sim_replay(const char *dir, sim_replayed *out) {
+    world *w;
+    int count;
+    lmm_status st = sim_load(dir, &w, &count);
     replay p = {.w = w};
-    if (!st) world_run(w, (uint64_t)tree_int(t, "seed", 0), (sim_split)split);
     if (!st) p.r = sim_rng(w, R_GATE, 0, 0);
     for (int i = 0; !st && i < WEARERS; i++) st = replay_wearer(&p, dir, i, count);
     double n = p.n ? p.n : 1;
     *out = (sim_replayed){p.n, 100 * p.sealed_right / n, 100 * p.without_witness / n, 100 * p.without_others / n};
-    tree_free(t);
     world_free(w);
     free(w);
     return st;

@@ -8,7 +8,7 @@
 
 #include "ego/sim_world.h"
 
-enum { SIDE = 64, R_RENDER = 110, CARD = 26 };
+enum { SIDE = SIM_SIDE, R_RENDER = 110, CARD = 26 };
 
 typedef struct {
     uint8_t r, g, b;
@@ -136,8 +136,7 @@ static void gesture(stage *s, event_kind k, int x, int y) {
 
 static bool has_card(event_kind k) { return k < EV_TELL; }
 
-static void draw(stage *s, const world *w, const event *e, int wearer, rng *r) {
-    int dx = (int)rng_below(r, 3) - 1, dy = (int)rng_below(r, 3) - 1;
+static void draw(stage *s, const world *w, const event *e, int wearer, int dx, int dy) {
     room(s, e->place);
     figure(s, e->actor, wearer, 9 + dx, event_is_speech(e));
     if (e->other >= 0) figure(s, e->other, wearer, 54 + dx, false);
@@ -145,7 +144,22 @@ static void draw(stage *s, const world *w, const event *e, int wearer, rng *r) {
     gesture(s, e->kind, 32 + dx, 12 + dy);
 }
 
+void sim_draw(const world *w, const event *e, int wearer, int dx, int dy, uint8_t *rgb) {
+    stage s;
+    draw(&s, w, e, wearer, dx, dy);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        const ink *c = &s.at[i / SIDE][i % SIDE];
+        rgb[3 * i] = c->r, rgb[3 * i + 1] = c->g, rgb[3 * i + 2] = c->b;
+    }
+}
+
 /* ---- files ---- */
+
+void sim_clip_name(const world *w, int index, int wearer, char out[SIM_NAME]) {
+    int64_t t = w->events.at[index].t0, s = t / 1000;
+    snprintf(out, SIM_NAME, "DAY%d_A%d_%s_%02d%02d%02d%02d", (int)(t / DAY_MS) + 1, wearer + 1, w->name[wearer], (int)(s / 3600 % 24),
+             (int)(s / 60 % 60), (int)(s % 60), index % 20);
+}
 
 static void put_le(buf *b, unsigned v, int bytes) {
     for (int i = 0; i < bytes; i++) buf_putc(b, (char)(v >> 8 * i & 0xff));
@@ -183,7 +197,8 @@ static void put_clip(const world *w, int index, int wearer, const char *name, bu
 static lmm_status render_clip(const world *w, int index, int wearer, const char *path) {
     stage *s = mem_new(1, sizeof *s);
     rng r = sim_rng(w, R_RENDER + wearer, index >> 15, index & 0x7fff);
-    draw(s, w, &w->events.at[index], wearer, &r);
+    int dx = (int)rng_below(&r, 3) - 1, dy = (int)rng_below(&r, 3) - 1;
+    draw(s, w, &w->events.at[index], wearer, dx, dy);
     lmm_status st = write_bmp(s, path);
     free(s);
     return st;
@@ -195,10 +210,8 @@ lmm_status sim_render(const world *w, int wearer, int day, const char *dir) {
     for (int i = 0; !st && i < w->events.count; i++) {
         const event *e = &w->events.at[i];
         if (e->t0 / DAY_MS != day || !(e->seen >> wearer & 1)) continue;
-        int64_t s = e->t0 / 1000;
-        char name[96];
-        snprintf(name, sizeof name, "DAY%d_A%d_%s_%02d%02d%02d%02d", day + 1, wearer + 1, w->name[wearer], (int)(s / 3600 % 24),
-                 (int)(s / 60 % 60), (int)(s % 60), i % 20);
+        char name[SIM_NAME];
+        sim_clip_name(w, i, wearer, name);
         char *path = mem_printf("%s/%s.bmp", dir, name);
         st = render_clip(w, i, wearer, path);
         if (!st) put_clip(w, i, wearer, name, &lines);

@@ -1,7 +1,8 @@
 /* sim_world.h - EgoSim: a procedural week of six people. Its own program; nothing of it is linked into whoever answers.
  *
  * sim_world.c runs the week and keeps the log of events, sim_text.c says what a wearer's captions and transcripts hold (bank C and W),
- * sim_quest.c asks (bank Q) and computes the answers from the log, sim_check.c and sim_gates.c run the gates, sim_main.c writes and reads files. */
+ * sim_quest.c asks (bank Q) and computes the answers from the log, sim_check.c, sim_gates.c and sim_media.c run the gates, sim_render.c draws, sim_main.c
+ * writes and reads files. */
 #ifndef LMM_SIM_WORLD_H
 #define LMM_SIM_WORLD_H
 
@@ -27,7 +28,9 @@ enum {
     CLAIMS = 12,
     TASKS = 20,
     PARTS = 4,
-    FORMS = 96
+    FORMS = 96,
+    SIM_SIDE = 64,
+    SIM_NAME = 96
 };
 
 typedef enum { SPLIT_TRAIN, SPLIT_DEV, SPLIT_TEST, SPLITS } sim_split;
@@ -80,6 +83,9 @@ bool sim_say(const world *w, int index, int wearer, bool noise, buf *text, const
 
 /* sim_render.c: DIR/DAYd_WHO_HHMMSSFF.bmp for each event of a day the wearer perceives, and DIR/clips.jsonl that says what is in them. */
 lmm_status sim_render(const world *w, int wearer, int day, const char *dir);
+/* The same picture, moved by dx and dy (-1..1 in files): rgb (SIM_SIDE, SIM_SIDE, 3). */
+void sim_draw(const world *w, const event *e, int wearer, int dx, int dy, uint8_t *rgb);
+void sim_clip_name(const world *w, int index, int wearer, char out[SIM_NAME]);
 /* What a picture of the event shows, people as numbers. */
 void sim_show(const world *w, int index, int wearer, buf *text);
 
@@ -139,7 +145,15 @@ typedef struct {
     int n;
     double sealed_right, without_witness, without_others; /* % */
 } sim_replayed;
+/* The world a folder was made from, run again. world_free and free(*w) in any case */
+lmm_status sim_load(const char *dir, world **w, int *questions_each);
 lmm_status sim_replay(const char *dir, sim_replayed *out);
+typedef struct {
+    int tracks, silent;                  /* silent: without heard.json */
+    int captions, shown, sayings, heard; /* of the clean track's witnesses, and those given back; no sayings of silent tracks */
+} sim_media_lines;
+/* sim_media.c: of DIR/media/A<wearer>_DAY<day> as sim_render makes them, none: all zero. heard.json: {clip: what a recogniser heard}. */
+lmm_status sim_media(const char *dir, sim_media_lines *out);
 int sim_check(const char *dir); /* number of gates that failed */
 
 #endif

@@ -41,6 +41,7 @@ static lmm_status rows_with(ego_view *v, const char *words, moments *out) {
     int *holds = mem_new((size_t)e->docs.count + 1, sizeof *holds);
     lmm_status st = LMM_OK;
     if (words) ego_terms_of(&t, words);
+    if (words && !t.count) st = LMM_FAIL(LMM_E_ARG, "'%s' holds no word to look for", words);
     for (int i = 0; !st && i < t.count; i++) {
         ego_postings p = {0};
         st = ego_view_postings(v, t.at[i], &p);
@@ -59,12 +60,12 @@ lmm_status ego_habits(ego_view *v, const char *words, ego_heat *out) {
     moments m = {0};
     lmm_status st = rows_with(v, words, &m);
     if (!st) {
-        int64_t last = m.count ? m.at[m.count - 1].t0 / EGO_DAY : 0, before = INT64_MIN / 2;
+        int64_t last = m.count ? m.at[m.count - 1].t0 / EGO_DAY : -1, before = INT64_MIN / 2;
         out->days = (int)min_i64(last + 1, HEAT_DAYS_MAX);
-        out->count = mem_new((size_t)out->days * 24, sizeof *out->count);
+        out->count = mem_new((size_t)out->days * 24 + 1, sizeof *out->count);
         for (int i = 0; i < m.count; i++) {
             int64_t hour = m.at[i].t0 / EGO_HOUR;
-            bool fresh = m.at[i].t0 - before > EPISODE_GAP;
+            bool fresh = !words || m.at[i].t0 - before > EPISODE_GAP;
             if (fresh && hour >= 0 && hour < (int64_t)out->days * 24) out->count[hour]++;
             before = m.at[i].t0;
         }
