@@ -1,9 +1,9 @@
 /* gemm.c - the products cut into tasks for a pool.
  *
- * A task is a rectangle of y; its size follows from m, n and k alone, so does every number in y. k is never cut. */
+ * A task is a rectangle of y; k is never cut, so the cut changes no bit (kernels.h). */
 #include "kernels/kernels_int.h"
 
-enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_WANTED = 8 }; /* rows and columns of a task; enough tasks for balance on a few threads */
+enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_A_THREAD = 2 }; /* rows and columns of a task; enough tasks for balance, few to pack for */
 enum { COLUMNS = 32 };                                    /* of the widest tile: a narrower rest costs as much as a whole one */
 static const int64_t INLINE_MAX = 50000;                  /* multiply-adds that are done sooner than a team wakes up */
 
@@ -14,12 +14,12 @@ typedef struct {
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /* What a task packs grows with rows + columns, what it computes with rows * columns: large and square is best. */
-static cut make_cut(int m, int n) {
+static cut make_cut(int m, int n, int wanted) {
     cut c = {.rows = min_int(m, TASK_MAX), .columns = min_int(n, TASK_MAX)};
     for (;;) {
         c.row_tasks = ceil_div(m, c.rows), c.column_tasks = ceil_div(n, c.columns);
         int *side = c.rows > c.columns ? &c.rows : &c.columns;
-        if (c.row_tasks * c.column_tasks >= TASKS_WANTED || *side <= TASK_MIN) return c;
+        if (c.row_tasks * c.column_tasks >= wanted || *side <= TASK_MIN) return c;
         *side = ceil_div(*side, 2);
         if (side == &c.columns) *side = ceil_div(*side, COLUMNS) * COLUMNS;
     }
@@ -112,7 +112,7 @@ static void run_tasks(void *arg, int64_t first, int64_t last, int thread) {
 
 static void run(pool *p, job *j) {
     if (j->m == 0 || j->n == 0) return;
-    j->cut = make_cut(j->m, j->n);
+    j->cut = make_cut(j->m, j->n, TASKS_A_THREAD * (p ? pool_thread_count(p) : 1));
     bool small = (int64_t)j->m * j->n * j->kk < INLINE_MAX;
     parallel_for(small ? NULL : p, (int64_t)j->cut.row_tasks * j->cut.column_tasks, 1, run_tasks, j);
 }

@@ -11,7 +11,7 @@
 #endif
 
 enum {
-    NC = 256,   /* columns of B packed at a time: NC * KC words, at most a quarter of a megabyte, stay in the second cache */
+    NC = 256 * WORD_K, /* columns of B packed at a time: NC * KC words, a quarter of a megabyte, stay in the second cache */
     PANELS = 4, /* panels of A packed at a time: a panel of B is used that often while it is in the first cache */
 };
 

@@ -139,7 +139,7 @@ q8_rows q8_rows_at(void *memory, kernel_type wt, int digits, int64_t m, int k);
 bool kernel_can_encode(kernel_type t);
 void kernel_encode(void *y, const float *x, kernel_type t, int64_t n);
 
-/* gemm.c: the products above cut into tasks for a pool; the cut depends on the sizes alone. NULL pool: one thread.
+/* gemm.c: the products above cut into tasks for a pool. NULL pool: one thread.
  * w and b may be of block types when a row (ldw, ldb) is whole blocks; the numbers are those of the same weights in f32, bit for bit. */
 void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
              int m, int n, int kk, bool accumulate);

@@ -9,7 +9,7 @@
 
 #include "train/train_int.h"
 
-enum { CHUNK = 1 << 14 };
+enum { CHUNK = 1 << 14, LANES = 8 };
 
 lmm_status optim_open(optim *o, pool *p, double beta1, double beta2, double eps) {
     *o = (optim){.beta1 = beta1, .beta2 = beta2, .eps = eps, .pool = p};
@@ -90,18 +90,31 @@ typedef struct {
     double norm;
 } norm_job;
 
-/* What one more value, or (as its own root) one more part, adds to a norm under way. */
-static double norm_add(double norm_, double s, double x) { return norm_ == 1 ? s + fabs(x) : isinf(norm_) ? fmax(s, fabs(x)) : s + x * x; }
+/* What one more part adds to a norm under way; of norm 2 parts are squares. */
 static double norm_join(double norm_, double s, double part) { return isinf(norm_) ? fmax(s, part) : s + part; }
+
+/* In interleaved parts, which a processor adds side by side. */
+static double sum_squares(const float *g, int64_t n) {
+    double part[LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) part[l] += (double)g[i + l] * (double)g[i + l];
+    for (; i < n; i++) part[i % LANES] += (double)g[i] * (double)g[i];
+    for (int l = 0; l < LANES; l++) sum += part[l];
+    return sum;
+}
+
+static double sum_chunk(const float *g, int64_t n, double norm_) {
+    double s = 0;
+    if (norm_ != 1 && !isinf(norm_)) return sum_squares(g, n);
+    for (int64_t i = 0; i < n; i++) s = norm_join(norm_, s, fabs((double)g[i]));
+    return s;
+}
 
 static void norm_chunk(void *arg, int64_t first, int64_t last, int thread) {
     const norm_job *j = arg;
     (void)thread;
-    for (int64_t ch = first; ch < last; ch++) {
-        double s = 0;
-        for (int64_t i = ch * CHUNK; i < (ch + 1) * CHUNK && i < j->n; i++) s = norm_add(j->norm, s, (double)j->g[i]);
-        j->sum[ch] = s;
-    }
+    for (int64_t ch = first; ch < last; ch++) j->sum[ch] = sum_chunk(j->g + ch * CHUNK, min_i64(CHUNK, j->n - ch * CHUNK), j->norm);
 }
 
 /* Sums of squares of this rank's chunks of one parameter; `sums` has a place for every chunk of it. */
