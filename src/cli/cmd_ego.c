@@ -5,7 +5,7 @@
 #include "cli/cmd_ego.h"
 
 typedef struct {
-    const char *wearer, *model, *as_of;
+    const char *wearer, *as_of;
     bool json;
     int count;
 } read_args;
@@ -169,21 +169,31 @@ static void print_answer(const ego_question *q, const ego_answer *a, bool json, 
     for (int i = a->proof.count; more && i < a->returned.count; i++) print_hit(&a->returned.at[i], json);
 }
 
+static lmm_status weigh(ego_view *v, const ego_question *q, const lmm_model *reader, ego_answer *a) {
+    lmm_session *s;
+    lmm_status st = lmm_session_open(&s, reader, &(lmm_session_opts){0});
+    if (st) return st;
+    st = ego_weigh_options(s, reader, v, q, a);
+    lmm_session_close(s);
+    return st;
+}
+
 static lmm_status run_ask(int argc, char **argv) {
     bool done, more = false;
     opt_list words = {0}, options = {0};
     read_args a = {.count = 10};
-    const char *model = NULL;
+    const char *model = NULL, *reader = NULL;
     const opt table[] = {READ_OPTS(&a),
                          {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "the encoder of the build; without it words alone decide"},
+                         {"-m|--reader", OPT_STRING, &reader, 0, 0, "MODEL", "a language model that reads the rows and weighs the options"},
                          {"--more", OPT_FLAG, &more, 0, 0, NULL, "also the next best rows, ten in all"},
                          {"-o|--option", OPT_LIST, &options, 0, 0, "TEXT", "a possible answer; repeat for each (at most 8)"},
                          {0}};
     const char *use = "lmm ego ask DIR QUESTION";
     ego *e = NULL;
     ego_view *v = NULL;
-    lmm_runtime *runtime = NULL;
-    lmm_model *m = NULL;
+    lmm_runtime *runtime = NULL, *reader_runtime = NULL;
+    lmm_model *m = NULL, *r = NULL;
     ego_answer answer = {.choice = -1};
     ego_question q = {0};
     lmm_status st = cli_parse(table, argc, argv, &words, use,
@@ -194,18 +204,21 @@ static lmm_status run_ask(int argc, char **argv) {
     if (!st && !done) {
         st = ego_need(&words, 2, 2, use);
         if (!st && options.count > 8) st = LMM_FAIL(LMM_E_LIMIT, "%d options, at most 8", options.count);
+        if (!st && reader && !options.count) st = LMM_FAIL(LMM_E_ARG, "a reader weighs options; give two or more with -o");
         if (!st && options.count == 1) st = LMM_FAIL(LMM_E_ARG, "one option is no choice; give two or more, or none");
         for (int i = 0; !st && i < options.count; i++) q.options[q.option_count++] = options.at[i];
         if (!st) q.question = words.at[1];
         if (!st) st = ego_open(&e, words.at[0]);
         if (!st) st = view_of(&v, e, &a);
         if (!st) st = ego_encoder_open(model, 0, &runtime, &m);
+        if (!st) st = ego_encoder_open(reader, 0, &reader_runtime, &r);
         if (!st) st = ego_ask(v, &q, EGO_OURS, m, &answer);
+        if (!st && r) st = weigh(v, &q, r, &answer);
         if (!st) print_answer(&q, &answer, a.json, more);
     }
     ego_answer_free(&answer);
     ego_view_close(v), ego_close(e);
-    lmm_model_close(m), lmm_runtime_close(runtime);
+    lmm_model_close(m), lmm_model_close(r), lmm_runtime_close(runtime), lmm_runtime_close(reader_runtime);
     free(words.at);
     opts_free(table);
     return st;
@@ -240,7 +253,7 @@ static lmm_status run_eval(int argc, char **argv) {
     bool done;
     int threads = 0;
     opt_list words = {0};
-    const char *systems = "ours", *model = NULL, *samples = NULL;
+    const char *systems = "ours", *model = NULL, *reader = NULL, *samples = NULL;
     ego_eval_opts o = {0};
     buf lines = {0};
     ego_qas qas = {0};
@@ -249,7 +262,8 @@ static lmm_status run_eval(int argc, char **argv) {
         {"-s|--system", OPT_STRING, &systems, 0, 0, "NAMES", "ours, egorag, bm25, dense, nothing (questions alone); several with commas"},
         {"--oracle", OPT_FLAG, &o.oracle, 0, 0, NULL, "give the reader exactly what the target times hold"},
         {"-e|--encoder", OPT_STRING, &model, 0, 0, "MODEL", "the encoder of the build"},
-        {"-t|--threads", OPT_INT, &threads, 0, 1024, "N", "threads of the encoder"},
+        {"-m|--reader", OPT_STRING, &reader, 0, 0, "MODEL", "a language model that reads the rows and weighs the options"},
+        {"-t|--threads", OPT_INT, &threads, 0, 1024, "N", "threads of the models"},
         {"--leaks", OPT_FLAG, &o.control, 0, 0, NULL, "ask traps again of a memory cut off for real: the leak index (minutes)"},
         {"--samples", OPT_STRING, &samples, 0, 0, "FILE.jsonl", "write every answer with the rows it cites"},
         {"--limit", OPT_INT, &o.limit, 1, 1e9, "N", "only the first N questions"},
@@ -257,8 +271,8 @@ static lmm_status run_eval(int argc, char **argv) {
         {0},
     };
     const char *use = "lmm ego eval DIR QUESTIONS.json --wearer NAME";
-    lmm_runtime *runtime = NULL;
-    lmm_model *m = NULL;
+    lmm_runtime *runtime = NULL, *reader_runtime = NULL;
+    lmm_model *m = NULL, *r = NULL;
     ego *e = NULL;
     lmm_status st = cli_parse(table, argc, argv, &words, use,
                               "Measures a memory on EgoLifeQA's format; every question sees only what was known when it was asked.",
@@ -268,7 +282,8 @@ static lmm_status run_eval(int argc, char **argv) {
         if (!st && !o.wearer) st = LMM_FAIL(LMM_E_ARG, "whose memory? give --wearer NAME");
         if (!st) st = ego_qa_load(&qas, words.at[1]);
         if (!st) st = ego_encoder_open(model, threads, &runtime, &m);
-        o.encoder = m, o.samples = samples ? &lines : NULL;
+        if (!st) st = ego_encoder_open(reader, threads, &reader_runtime, &r);
+        o.encoder = m, o.reader = r, o.samples = samples ? &lines : NULL;
         if (!st) st = ego_open(&e, words.at[0]);
         if (!st) st = eval_systems(e, &qas, systems, &o);
         if (!st && samples) st = file_write(samples, lines.data, lines.size);
@@ -276,7 +291,7 @@ static lmm_status run_eval(int argc, char **argv) {
     buf_free(&lines);
     ego_qa_free(&qas);
     ego_close(e);
-    lmm_model_close(m), lmm_runtime_close(runtime);
+    lmm_model_close(m), lmm_model_close(r), lmm_runtime_close(runtime), lmm_runtime_close(reader_runtime);
     free(words.at);
     return st;
 }

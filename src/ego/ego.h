@@ -212,6 +212,9 @@ lmm_status ego_read(ego_view *v, const ego_question *q, const ego_hits *evidence
 typedef enum { EGO_OURS, EGO_EGORAG, EGO_ONLY_BM25, EGO_ONLY_DENSE, EGO_NOTHING, EGO_SYSTEMS } ego_system;
 const char *ego_system_name(ego_system s);
 lmm_status ego_ask(ego_view *v, const ego_question *q, ego_system s, const lmm_model *encoder, ego_answer *out);
+/* weigh.c: lets a language model m, by its session, read the returned rows and weigh the options with the operator's word. May change choice, confidence, text and
+ * abstain; the rows stay. Nothing happens without options or rows. */
+lmm_status ego_weigh_options(lmm_session *reader, const lmm_model *m, const ego_view *v, const ego_question *q, ego_answer *a);
 
 /* ---- what is there (timeline.c) ---- */
 
@@ -247,11 +250,12 @@ typedef struct {
     bool control; /* ask every trap once more of a memory cut off for real: gives the leak index, takes minutes */
     int limit;
     const lmm_model *encoder;
-    buf *samples; /* one JSON line a question; may be NULL */
+    const lmm_model *reader; /* weighs the options, NULL: operators alone */
+    buf *samples;            /* one JSON line a question; may be NULL */
     bool quiet;
 } ego_eval_opts;
-/* *report: JSON with micro and macro accuracy, per type, per certificate length, recall of the cited rows, leak and latency; free(). hit@k: share of
- * questions with a target within 30 s of one of the first k rows the answer cites, which are those that decided it; cited: how many there are. */
+/* *report: JSON with micro and macro accuracy, per type, per certificate length, recall of rows, leak and latency; free(). hit@k: share of questions with a
+ * target within 30 s of one of the first k rows returned; cited_hit: of those that decided; cited: how many these are. */
 lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **report);
 
 #endif

@@ -90,17 +90,18 @@ static lmm_status ask_oracle(ego_view *v, const ego_qa *q, const ego_question *x
     return st;
 }
 
-static lmm_status ask(ego_view *v, const ego_qa *q, const ego_eval_opts *o, ego_answer *out) {
+static lmm_status ask(ego_view *v, const ego_qa *q, const ego_eval_opts *o, lmm_session *reader, ego_answer *out) {
     ego_question x = {.question = q->question, .type = q->type, .option_count = 4};
     for (int k = 0; k < 4; k++) x.options[k] = q->options[k];
-    return o->oracle ? ask_oracle(v, q, &x, o, out) : ego_ask(v, &x, o->system, o->encoder, out);
+    lmm_status st = o->oracle ? ask_oracle(v, q, &x, o, out) : ego_ask(v, &x, o->system, o->encoder, out);
+    return st || !reader ? st : ego_weigh_options(reader, o->reader, v, &x, out);
 }
 
-static lmm_status one(ego *e, const ego_qa *q, const ego_eval_opts *o, ego_answer *out) {
+static lmm_status one(ego *e, const ego_qa *q, const ego_eval_opts *o, lmm_session *reader, ego_answer *out) {
     ego_view *v;
     lmm_status st = ego_view_open(&v, e, o->wearer, q->query_time);
     if (st) return st;
-    st = ask(v, q, o, out);
+    st = ask(v, q, o, reader, out);
     ego_view_close(v);
     return st;
 }
@@ -123,14 +124,14 @@ static int by_query_time(const void *a, const void *b) {
     return (x->query_time > y->query_time) - (x->query_time < y->query_time);
 }
 
-static lmm_status control_one(score *s, ego *e, ego_control *c, const ego_qa *q, const ego_eval_opts *o) {
+static lmm_status control_one(score *s, ego *e, ego_control *c, const ego_qa *q, const ego_eval_opts *o, lmm_session *reader) {
     ego_view *v;
     ego_answer a = {.choice = -1}, b = {.choice = -1};
     lmm_status st = ego_control_view(c, q->query_time, &v);
     if (st) return st;
-    st = ask(v, q, o, &b);
+    st = ask(v, q, o, reader, &b);
     ego_view_close(v);
-    if (!st) st = one(e, q, o, &a);
+    if (!st) st = one(e, q, o, reader, &a);
     s->controlled++;
     s->future_in_control += b.choice == q->future;
     s->changed += a.choice != b.choice || a.proof.count != b.proof.count;
@@ -138,7 +139,7 @@ static lmm_status control_one(score *s, ego *e, ego_control *c, const ego_qa *q,
     return st;
 }
 
-static lmm_status control(score *s, ego *e, const ego_qas *q, int n, const ego_eval_opts *o) {
+static lmm_status control(score *s, ego *e, const ego_qas *q, int n, const ego_eval_opts *o, lmm_session *reader) {
     const ego_qa **traps = mem_new((size_t)n + 1, sizeof *traps);
     int count = 0;
     for (int i = 0; i < n; i++)
@@ -148,7 +149,7 @@ static lmm_status control(score *s, ego *e, const ego_qas *q, int n, const ego_e
     lmm_status st = ego_control_open(&c, e, o->wearer, o->encoder);
     progress *bar = st || o->quiet ? NULL : progress_new("control", count, "traps");
     for (int i = 0; !st && i < count; i++) {
-        st = control_one(s, e, c, traps[i], o);
+        st = control_one(s, e, c, traps[i], o, reader);
         if (bar) progress_set(bar, i + 1, NULL);
     }
     progress_free(bar);
@@ -220,11 +221,14 @@ static char *report_of(score *s, const ego_eval_opts *o) {
 lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **report) {
     score s = {0};
     int n = o->limit && o->limit < q->count ? o->limit : q->count;
+    lmm_session *reader = NULL;
+    lmm_status st = o->reader ? lmm_session_open(&reader, o->reader, &(lmm_session_opts){0}) : LMM_OK;
+    if (st) return st;
     progress *bar = o->quiet ? NULL : progress_new("eval", n, "questions");
     for (int i = 0; i < n; i++) {
         ego_answer a = {.choice = -1};
         double start = time_now();
-        if (one(e, &q->at[i], o, &a)) s.errors++;
+        if (one(e, &q->at[i], o, reader, &a)) s.errors++;
         VEC_PUSH(&s.ms, (time_now() - start) * 1000);
         judge(&s, &q->at[i], &a);
         if (o->samples) put_sample(o->samples, &q->at[i], &a);
@@ -232,7 +236,8 @@ lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **rep
         if (bar) progress_set(bar, i + 1, NULL);
     }
     progress_free(bar);
-    lmm_status st = o->control ? control(&s, e, q, n, o) : LMM_OK;
+    if (o->control) st = control(&s, e, q, n, o, reader);
+    lmm_session_close(reader);
     if (!st) *report = report_of(&s, o);
     free(s.ms.at);
     return st;
