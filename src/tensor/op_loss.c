@@ -1,6 +1,7 @@
 /* op_loss.c - cross entropy of the output layer, fused with its matrix product in chunks of rows: no (n, V) buffer exists.
  *
- * A chunk's logits are made, reduced and, in backward, made again; the sum over rows is in f64 and in row order. */
+ * A chunk's logits are made, reduced and, in backward, made again, unless the seed of the backward pass is known before: then the gradients are made at once.
+ * The sum over rows is in f64 and in row order. */
 #include <math.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ float logits_logprob(const kernels *k, float *z, int V, int id, const xent_opts 
 
 /* ---- one chunk ---- */
 
-/* Turns logits (rows, V) into probabilities and their nll, or, when nobody wants that, into d loss / d logits. */
+/* Turns logits (rows, V) into probabilities; gives their nll when it is wanted, and goes on to d loss / d logits when there is a seed or no nll. */
 typedef struct {
     const kernels *k;
     const xent_args *a;
@@ -93,8 +94,8 @@ static void xent_rows(void *arg, int64_t first, int64_t last, int thread) {
         if (j->nll) {
             j->nll[i] = (double)lse - (double)at;
             if (o->entropy) o->entropy[row] = entropy_of(z, j->V);
-            continue;
         }
+        if (j->nll && j->seed == 0) continue; /* the loss alone */
         const double T = o->temperature > 0 ? o->temperature : 1;
         const float weight = j->seed * j->a->weight[row], slope = o->entropy_slope ? j->seed * o->entropy_slope[row] : 0;
         if (slope != 0) {
@@ -134,34 +135,45 @@ static void chunk_logits(cx *c, node *n, int first, int rows, float *x, float *z
     cx_gemm(c, GEMM_NT, z, x, w->data, dtype_kernel(w->type), rows, V, D);
 }
 
+/* From d loss / d logits z of a chunk. */
+static void chunk_gradients(cx *c, node *n, int first, int rows, const float *x, const float *z, float *dx) {
+    const xent_args *a = n->args;
+    tensor *h = n->in[0], *w = n->in[1];
+    int64_t D = tensor_cols(h), V = w->ne[0];
+    if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, z, x, KT_F32, V, D, rows);
+    if (!h->wants_grad) return;
+    memset(dx, 0, (size_t)(rows * D) * sizeof *dx);
+    cx_gemm(c, GEMM_NN, dx, z, w->data, dtype_kernel(w->type), rows, D, V);
+    for (int i = 0; i < rows; i++) c->k->axpy(h->grad + a->row[first + i] * D, 1.0f, dx + i * D, D);
+}
+
 static void linear_xent_forward(cx *c, node *n) {
     const xent_args *a = n->args;
     int64_t D = tensor_cols(n->in[0]), V = n->in[1]->ne[0];
-    float *x = n->scratch, *z = x + CHUNK_ROWS * D;
+    float *x = n->scratch, *z = x + CHUNK_ROWS * D, *dx = z + CHUNK_ROWS * V;
     double loss = 0.0, nll[CHUNK_ROWS];
     for (int first = 0; first < a->n; first += CHUNK_ROWS) {
         int rows = min_int(CHUNK_ROWS, a->n - first);
         chunk_logits(c, n, first, rows, x, z);
-        chunk_rows(c, a, first, rows, z, V, nll, 0.0f);
+        chunk_rows(c, a, first, rows, z, V, nll, a->o.seed);
         loss += chunk_sum(a, first, rows, nll);
+        if (a->o.seed != 0) chunk_gradients(c, n, first, rows, x, z, dx);
     }
     tensor_f32(n->out)[0] = (float)loss;
 }
 
 static void linear_xent_backward(cx *c, node *n) {
     const xent_args *a = n->args;
-    tensor *h = n->in[0], *w = n->in[1];
-    int64_t D = tensor_cols(h), V = w->ne[0];
-    float *x = n->scratch, *dx = x + CHUNK_ROWS * D, *z = dx + CHUNK_ROWS * D;
+    const float seed = n->out->grad[0];
+    int64_t D = tensor_cols(n->in[0]), V = n->in[1]->ne[0];
+    LMM_ASSERT(a->o.seed == 0 || a->o.seed == seed, "xent: backward from %g, not from %g as foretold", (double)seed, (double)a->o.seed);
+    if (a->o.seed != 0) return;
+    float *x = n->scratch, *z = x + CHUNK_ROWS * D, *dx = z + CHUNK_ROWS * V;
     for (int first = 0; first < a->n; first += CHUNK_ROWS) {
         int rows = min_int(CHUNK_ROWS, a->n - first);
         chunk_logits(c, n, first, rows, x, z);
-        chunk_rows(c, a, first, rows, z, V, NULL, n->out->grad[0]);
-        if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, z, x, KT_F32, V, D, rows);
-        if (!h->wants_grad) continue;
-        memset(dx, 0, (size_t)(rows * D) * sizeof *dx);
-        cx_gemm(c, GEMM_NN, dx, z, w->data, dtype_kernel(w->type), rows, D, V);
-        for (int i = 0; i < rows; i++) c->k->axpy(h->grad + a->row[first + i] * D, 1.0f, dx + i * D, D);
+        chunk_rows(c, a, first, rows, z, V, NULL, seed);
+        chunk_gradients(c, n, first, rows, x, z, dx);
     }
 }
 
@@ -171,13 +183,17 @@ tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const floa
     LMM_ASSERT(tensor_rows(h) == n && tensor_cols(h) == tensor_cols(w), "xent: %d labels for %" PRId64 " rows", n, tensor_rows(h));
     xent_args *a = args_make(c, label, weight, n, w->ne[0], opts);
     size_t x = (size_t)(CHUNK_ROWS * tensor_cols(h)) * sizeof(float), z = (size_t)(CHUNK_ROWS * w->ne[0]) * sizeof(float);
+    if (!c->tape || a->o.logprob) a->o.seed = 0;
+    const bool at_once = a->o.seed != 0;
+    if (at_once && h->wants_grad) tensor_need_grad(c, h);
     c->flops += 2.0 * a->n * (double)w->ne[0] * (double)tensor_cols(h);
     return cx_apply(c, (node){.op = &OP_LINEAR_XENT,
                               .out = cx_new(c, 0, NULL),
                               .in = {h, w},
                               .args = a,
-                              .scratch_forward = x + z,
-                              .scratch_backward = 2 * x + z});
+                              .scratch_forward = x + z + (at_once ? x : 0),
+                              .scratch_backward = at_once ? 0 : 2 * x + z,
+                              .blind = at_once ? BLIND_ALL : 0});
 }
 
 /* ---- from ready logits ---- */

@@ -255,6 +255,9 @@ typedef struct {
     float *logprob, *entropy; /* (n) of the labelled rows: of the label; of the distribution, in nats. NULL: not wanted */
     /* (n), with logprob only: slopes of the loss by the rows' entropies, which backward reads when the caller knows them. NULL: none */
     const float *entropy_slope;
+    /* > 0, without logprob: the backward pass will start from this seed. With a tape the gradients of h and w are then made together with the loss, so that the
+     * logits are not computed twice. The same bits. */
+    float seed;
 } xent_opts;
 
 /* Weighted cross entropy of the output layer, fused and in chunks so that no (n, V) buffer exists:

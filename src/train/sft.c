@@ -30,7 +30,9 @@ tensor *batch_loss(cx *c, const net *n, const batch *b, const xent_opts *opts) {
     decoder_rows *rows = slab_alloc(&c->meta, sizeof *rows); /* replayed blocks read it again in backward */
     *rows = (decoder_rows){.n = b->rows, .position = b->position.at, .segs = b->segs.at, .seg_count = b->segs.count};
     tensor *h = decoder_forward(c, &n->dec, x, rows);
-    return op_linear_xent(c, h, n->dec.head, b->label.at, b->weight.at, b->rows, opts);
+    xent_opts o = opts ? *opts : (xent_opts){0};
+    o.seed = 1;
+    return op_linear_xent(c, h, n->dec.head, b->label.at, b->weight.at, b->rows, &o);
 }
 
 tensor *sft_loss(cx *c, const net *n, const batch *b) { return batch_loss(c, n, b, NULL); }

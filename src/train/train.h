@@ -195,7 +195,7 @@ lmm_status batch_from_file(batch *b, const net *n, const char *path);
 
 /* ---- algorithms ---- */
 
-/* sft.c: sum over labelled rows of weight * cross entropy. */
+/* sft.c: sum over labelled rows of weight * cross entropy; a backward pass from it has to start from 1. */
 tensor *sft_loss(cx *c, const net *n, const batch *b);
 
 /* ---- optimizer (optim.c): AdamW (arXiv 1711.05101) ---- */

@@ -242,7 +242,7 @@ void grpo_control_update(grpo_control *c, const trainer *t, double entropy, doub
 lmm_status grpo_control_save(const grpo_control *c, const trainer *t, const char *dir);
 lmm_status grpo_control_restore(grpo_control *c, const trainer *t, const char *dir);
 
-/* sft.c: the weighted cross entropy of the batch; opts may be NULL. */
+/* sft.c: the weighted cross entropy of the batch, whose backward pass starts from 1; opts may be NULL, and is in MEASURE what it will be in RUN. */
 tensor *batch_loss(cx *c, const net *n, const batch *b, const xent_opts *opts);
 
 #endif

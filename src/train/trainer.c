@@ -52,7 +52,8 @@ lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
 static size_t measure_pass(const trainer *t, const net *n, tape *record, const batch *b, double *flops) {
     arena count = {0};
     cx m = {.mode = CX_MEASURE, .mem = &count, .tape = record, .recompute = t->r.recompute, .bf16 = t->r.bf16, .k = t->runtime->k, .pool = t->runtime->pool};
-    tensor *loss = batch_loss(&m, n, b, NULL);
+    float unread;
+    tensor *loss = batch_loss(&m, n, b, t->way->learn ? &(xent_opts){.logprob = &unread} : NULL);
     if (record) tape_backward(&m, loss, 1.0f);
     if (flops) *flops = m.flops;
     cx_free(&m);

@@ -53,7 +53,7 @@ static double pass(const opened *o, const batch *b, bool backward, float *logpro
     arena mem = {0};
     const lmm_model *m = o->model;
     cx c = {.mode = CX_MEASURE, .mem = &mem, .tape = &tp, .k = m->runtime->k, .pool = m->runtime->pool};
-    tape_backward(&c, batch_loss(&c, m->net, b, NULL), 1.0f);
+    tape_backward(&c, batch_loss(&c, m->net, b, &(xent_opts){.logprob = logprob}), 1.0f);
     cx_free(&c);
     OK(arena_open(&mem, mem.peak, "the test's pass"));
     c = (cx){.mem = &mem, .tape = &tp, .k = m->runtime->k, .pool = m->runtime->pool};
