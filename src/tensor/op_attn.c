@@ -1,14 +1,15 @@
 /* op_attn.c - attention of query rows over the keys of their own sequence, with an optional shared prefix.
  *
- * A row's scores come from gemm_nt, its softmax from one kernel call over exactly its visible keys, its sum over values from gemm_nn's
- * chain over the keys in order. None of the three depends on the other rows, so prefill, decoding and training agree bit for bit.
+ * A row's scores come from an nt product, its softmax from one kernel call over exactly its visible keys, its sum over values from an nn
+ * product, over the keys in order. None of the three depends on the other rows, so prefill, decoding and training agree bit for bit.
  * Backward recomputes the probabilities (as FlashAttention does, arXiv 2205.14135, without its tiling over keys). */
 #include <math.h>
 #include <string.h>
 
 #include "tensor/tensor_int.h"
 
-enum { Q_BLOCK = 32, SHARED_ROWS = 8 }; /* query rows a task; sequences a task that read their common prefix once */
+/* Query rows a task: many read keys less often, few keep more threads busy with one sequence. Sequences a task that read their common prefix once. */
+enum { Q_BLOCK = 32, Q_BLOCK_TRAINING = 64, SHARED_ROWS = 8 };
 
 /* Rows [q, q + rows) of the segment, counted from its q_first; or, when `shared`, the only rows of that many segments from this one on, which have one prefix. */
 typedef struct {
@@ -19,7 +20,7 @@ typedef struct {
     attn_spec s;
     attn_seg *segs;
     block *blocks;
-    int block_count;
+    int block_count, q_block;
     int *cluster; /* with a tape: first segment of each group that shares key rows; cluster_count + 1 entries */
     int cluster_count;
     int key_max; /* most keys a segment sees */
@@ -68,7 +69,17 @@ typedef struct {
     const node *n;
     float *scratch;
     size_t scratch_task; /* floats a thread */
+    bool bf16;
 } attn_job;
+
+/* y (m, n) = a b, nn and tn: y += a b; in the context's precision, on this thread. */
+static void product(const attn_job *j, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb,
+                    int m, int n, int k) {
+    if (j->bf16) gemm_bf16_here(j->k, form, y, ldy, a, lda, b, ldb, KT_F32, m, n, k, form != GEMM_NT);
+    else if (form == GEMM_NT) j->k->gemm_nt(y, ldy, a, lda, b, ldb, KT_F32, m, n, k, false);
+    else if (form == GEMM_NN) j->k->gemm_nn(y, ldy, a, lda, b, ldb, KT_F32, m, n, k);
+    else j->k->gemm_tn(y, ldy, a, lda, b, ldb, m, n, k);
+}
 
 /* Where the keys that a head looks at begin in a row of keys. */
 static int64_t kv_column(const attn_spec *s, int head) { return (int64_t)(head / (s->head_count / s->kv_head_count)) * s->head_dim; }
@@ -84,8 +95,8 @@ static void probabilities(const attn_job *j, const block *b, int head, int low, 
     key_spans(g, low, high, spans);
     for (int i = 0; i < 2; i++)
         if (spans[i].count)
-            j->k->gemm_nt(p + spans[i].at - low, width, q, ldq, keys_of(j->n, g, i) + spans[i].row * ldk + column, ldk, KT_F32, b->rows,
-                          spans[i].count, s->head_dim, false);
+            product(j, GEMM_NT, p + spans[i].at - low, width, q, ldq, keys_of(j->n, g, i) + spans[i].row * ldk + column, ldk, b->rows,
+                    spans[i].count, s->head_dim);
     for (int r = 0; r < b->rows; r++) {
         int lo, hi;
         float *row = p + r * width;
@@ -109,8 +120,8 @@ static void forward_block(const attn_job *j, const block *b, int head, float *p)
     key_spans(g, low, high, spans);
     for (int i = 0; i < 2; i++)
         if (spans[i].count)
-            j->k->gemm_nn(out, ldo, p + spans[i].at - low, high - low, values_of(j->n, g, i) + spans[i].row * ldv + kv_column(s, head), ldv,
-                          KT_F32, b->rows, s->head_dim, spans[i].count);
+            product(j, GEMM_NN, out, ldo, p + spans[i].at - low, high - low,
+                    values_of(j->n, g, i) + spans[i].row * ldv + kv_column(s, head), ldv, b->rows, s->head_dim, spans[i].count);
 }
 
 /* The same numbers for sequences of a row each: the prefix is read once for all of them, then each its own keys. */
@@ -123,18 +134,18 @@ static void forward_shared(const attn_job *j, const block *b, int head, float *p
     float *out = tensor_f32(j->n->out) + g->q_first * ldq + head * d;
     int64_t width = 0;
     for (int r = 0; r < b->rows; r++) width = max_int((int)width, seg_keys(&g[r]));
-    j->k->gemm_nt(p, width, q, ldq, keys_of(j->n, g, 0) + g->prefix_first * ldk + column, ldk, KT_F32, b->rows, prefix, d, false);
+    product(j, GEMM_NT, p, width, q, ldq, keys_of(j->n, g, 0) + g->prefix_first * ldk + column, ldk, b->rows, prefix, d);
     for (int r = 0; r < b->rows; r++) {
         float *row = p + r * width;
-        j->k->gemm_nt(row + prefix, width, q + r * ldq, ldq, keys_of(j->n, &g[r], 1) + g[r].key_first * ldk + column, ldk, KT_F32, 1,
-                      g[r].key_count, d, false);
+        product(j, GEMM_NT, row + prefix, width, q + r * ldq, ldq, keys_of(j->n, &g[r], 1) + g[r].key_first * ldk + column, ldk, 1,
+                g[r].key_count, d);
         j->k->softmax(row, seg_keys(&g[r]), s->scale);
         memset(out + r * ldq, 0, (size_t)d * sizeof *out);
     }
-    j->k->gemm_nn(out, ldq, p, width, values_of(j->n, g, 0) + g->prefix_first * ldk + column, ldk, KT_F32, b->rows, d, prefix);
+    product(j, GEMM_NN, out, ldq, p, width, values_of(j->n, g, 0) + g->prefix_first * ldk + column, ldk, b->rows, d, prefix);
     for (int r = 0; r < b->rows; r++)
-        j->k->gemm_nn(out + r * ldq, ldq, p + r * width + prefix, width, values_of(j->n, &g[r], 1) + g[r].key_first * ldk + column, ldk,
-                      KT_F32, 1, d, g[r].key_count);
+        product(j, GEMM_NN, out + r * ldq, ldq, p + r * width + prefix, width, values_of(j->n, &g[r], 1) + g[r].key_first * ldk + column,
+                ldk, 1, d, g[r].key_count);
 }
 
 static void forward_task(void *arg, int64_t first, int64_t last, int thread) {
@@ -146,9 +157,9 @@ static void forward_task(void *arg, int64_t first, int64_t last, int thread) {
     }
 }
 
-static attn_job job_make(cx *c, const node *n, size_t per_thread) { return (attn_job){c->k, n->args, n, n->scratch, per_thread}; }
+static attn_job job_make(cx *c, const node *n, size_t per_thread) { return (attn_job){c->k, n->args, n, n->scratch, per_thread, c->bf16}; }
 
-static size_t forward_scratch(const attn_args *a) { return (size_t)Q_BLOCK * (size_t)((a->key_max + 15) & ~15); }
+static size_t forward_scratch(const attn_args *a) { return (size_t)a->q_block * (size_t)((a->key_max + 15) & ~15); }
 
 static void attn_forward(cx *c, node *n) {
     const attn_args *a = n->args;
@@ -182,15 +193,15 @@ static void backward_block(const attn_job *j, const block *b, int head, float *p
     for (int i = 0; i < 2; i++) {
         if (!spans[i].count) continue;
         int64_t at = spans[i].at - low, row = spans[i].row * ldk + ko;
-        j->k->gemm_nt(dp + at, width, dy, ldq, tensor_f32(v) + row, ldk, KT_F32, b->rows, spans[i].count, d, false);
-        if (v->wants_grad) j->k->gemm_tn(v->grad + row, ldk, p + at, width, dy, ldq, spans[i].count, d, b->rows);
+        product(j, GEMM_NT, dp + at, width, dy, ldq, tensor_f32(v) + row, ldk, b->rows, spans[i].count, d);
+        if (v->wants_grad) product(j, GEMM_TN, v->grad + row, ldk, p + at, width, dy, ldq, spans[i].count, d, b->rows);
     }
     softmax_backward(j->k, p, dp, b->rows, width, s->scale);
     for (int i = 0; i < 2; i++) {
         if (!spans[i].count) continue;
         int64_t at = spans[i].at - low, row = spans[i].row * ldk + ko;
-        if (q->wants_grad) j->k->gemm_nn(q->grad + qo, ldq, dp + at, width, tensor_f32(k) + row, ldk, KT_F32, b->rows, d, spans[i].count);
-        if (k->wants_grad) j->k->gemm_tn(k->grad + row, ldk, dp + at, width, tensor_f32(q) + qo, ldq, spans[i].count, d, b->rows);
+        if (q->wants_grad) product(j, GEMM_NN, q->grad + qo, ldq, dp + at, width, tensor_f32(k) + row, ldk, b->rows, d, spans[i].count);
+        if (k->wants_grad) product(j, GEMM_TN, k->grad + row, ldk, dp + at, width, tensor_f32(q) + qo, ldq, spans[i].count, d, b->rows);
     }
 }
 
@@ -251,14 +262,13 @@ static int sharing(const attn_spec *s, int first) {
     return n;
 }
 
-/* Few large tasks read less, many small ones keep more threads busy: the cut follows from the segments alone. */
 static void cut_blocks(attn_args *a) {
     for (int i = 0; i < a->s.seg_count;) {
         int together = sharing(&a->s, i);
         if (together > 1) a->blocks[a->block_count++] = (block){i, 0, together, true};
         else
-            for (int q = 0; q < a->segs[i].q_count; q += Q_BLOCK)
-                a->blocks[a->block_count++] = (block){i, q, min_int(Q_BLOCK, a->segs[i].q_count - q), false};
+            for (int q = 0; q < a->segs[i].q_count; q += a->q_block)
+                a->blocks[a->block_count++] = (block){i, q, min_int(a->q_block, a->segs[i].q_count - q), false};
         i += max_int(together, 1);
     }
 }
@@ -266,12 +276,13 @@ static void cut_blocks(attn_args *a) {
 static attn_args *args_make(cx *c, const attn_spec *s) {
     attn_args *a = slab_alloc(&c->meta, sizeof *a);
     a->s = *s;
+    a->q_block = c->tape || c->bf16 ? Q_BLOCK_TRAINING : Q_BLOCK;
     a->segs = slab_alloc(&c->meta, (size_t)s->seg_count * sizeof *a->segs);
     memcpy(a->segs, s->segs, (size_t)s->seg_count * sizeof *a->segs);
     a->s.segs = a->segs;
     a->cluster = slab_alloc(&c->meta, (size_t)(s->seg_count + 1) * sizeof *a->cluster);
     int blocks = 0;
-    for (int i = 0; i < s->seg_count; i++) blocks += (a->segs[i].q_count + Q_BLOCK - 1) / Q_BLOCK;
+    for (int i = 0; i < s->seg_count; i++) blocks += (a->segs[i].q_count + a->q_block - 1) / a->q_block;
     a->blocks = slab_alloc(&c->meta, (size_t)blocks * sizeof *a->blocks + 1);
     for (int i = 0; i < s->seg_count; i++) {
         a->key_max = max_int(a->key_max, seg_keys(&a->segs[i]));
