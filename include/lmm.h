@@ -285,6 +285,7 @@ lmm_status lmm_train_plan(lmm_runtime *r, const char *recipe, const char *const 
                           lmm_training_plan *out);
 /* Asks a running lmm_train or lmm_generate to save and stop; safe in a signal handler. */
 void lmm_cancel(void);
+bool lmm_cancelled(void); /* whether it was asked since the last run began: for whoever waits in a call of its own */
 
 /* Conversations that somebody else answers: a server, another model. */
 typedef struct {

@@ -91,6 +91,8 @@ typedef struct {
 } eval_source_opts;
 lmm_status eval_source_open(eval_source_set *out, const model_args *m, const eval_source_opts *o);
 void eval_source_close(eval_source_set *s);
+/* A server of args "model=NAME,...". url NULL: base_url= of them, or the environment's. *name is what its answers are kept under, 16 hex digits. */
+lmm_status chat_server_open(chat **out, char name[17], const char *args, const char *url);
 
 lmm_status cmd_chat(int argc, char **argv);
 lmm_status cmd_trace(int argc, char **argv);

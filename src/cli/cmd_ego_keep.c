@@ -77,14 +77,15 @@ lmm_status ego_run_import(int argc, char **argv) {
 lmm_status ego_run_caption(int argc, char **argv) {
     bool done;
     opt_list words = {0}, names = {0};
-    const char *model = NULL, *speech = NULL;
+    const char *model = NULL, *server_args = NULL, *speech = NULL;
     int threads = 0;
     ego_caption_opts o = {.prompt = "Describe what happens, in one sentence."};
     const opt table[] = {
-        {"-m|--model", OPT_STRING, &model, 0, 0, "MODEL", "says what the pictures show"},
+        {"-m|--model", OPT_STRING, &model, 0, 0, "WHO", "says what the pictures show: a checkpoint, or the address of a server with OpenAI's interface"},
+        {"--model_args", OPT_STRING, &server_args, 0, 0, "K=V,...", "of a server: model=NAME, api_key_env=VARIABLE, concurrency=N"},
         {"-s|--speech", OPT_STRING, &speech, 0, 0, "MODEL", "a Whisper model: what is said"},
         {"-p|--prompt", OPT_STRING, &o.prompt, 0, 0, "TEXT", "what the model is asked of each clip"},
-        {"-f|--frames", OPT_INT, &o.frames, 1, 1024, "N", "give the model so many pictures of a clip (default: the clip as a video)"},
+        {"-f|--frames", OPT_INT, &o.frames, 1, 1024, "N", "give the model so many pictures of a clip (default: the clip as a video; a server: 8)"},
         {"-l|--language", OPT_STRING, &o.language, 0, 0, "CODE", "of the speech (default: heard)"},
         {"--name", OPT_LIST, &names, 0, 0, "WORD=NAME", "who somebody is whom the model calls by a word of its own; repeat for more"},
         {"-n|--limit", OPT_INT, &o.limit, 1, 1e9, "N", "only the next N clips"},
@@ -95,18 +96,24 @@ lmm_status ego_run_caption(int argc, char **argv) {
     const char *use = "lmm ego caption DIR -m MODEL -s WHISPER";
     lmm_runtime *runtime[2] = {NULL, NULL};
     lmm_model *m = NULL, *w = NULL;
+    chat *server = NULL;
+    char server_name[17];
     ego *e = NULL;
     ego_caption_report r = {0};
     lmm_status st =
         cli_parse(table, argc, argv, &words, use,
                   "Writes captions and transcripts of imported clips that have none; may be stopped and repeated.",
-                  "  lmm ego import ~/memory clips/\n  lmm ego caption ~/memory -m egogpt -s whisper-tiny.en --name P3=Alice\n", &done);
+                  "  lmm ego import ~/memory clips/\n  lmm ego caption ~/memory -m egogpt -s whisper-tiny.en --name P3=Alice\n"
+                  "  lmm ego caption ~/memory -m http://localhost:8000/v1 --model_args model=big\n", &done);
     if (!st && !done) {
         st = ego_need(&words, 1, 1, use);
         if (!st && !model && !speech) st = LMM_FAIL(LMM_E_ARG, "nothing to caption with: give --model, --speech or both");
         for (int i = 0; !st && i < names.count; i++)
             if (!strchr(names.at[i], '=')) st = LMM_FAIL(LMM_E_ARG, "--name %s: write WORD=NAME", names.at[i]);
-        if (!st) st = ego_encoder_open(model, threads, &runtime[0], &m);
+        const bool is_url = model && strstr(model, "://");
+        if (!st && is_url) st = LMM_CONTEXT(chat_server_open(&server, server_name, server_args, model), "--model");
+        else if (!st) st = ego_encoder_open(model, threads, &runtime[0], &m);
+        if (server) o.ask = chat_ask, o.ask_self = server;
         if (!st) st = ego_encoder_open(speech, threads, &runtime[1], &w);
         o.captioner = m, o.listener = w, o.names = names.at, o.name_count = names.count;
         if (!st) st = ego_open(&e, words.at[0]);
@@ -118,6 +125,7 @@ lmm_status ego_run_caption(int argc, char **argv) {
     }
     buf_free(&r.notes);
     ego_close(e);
+    chat_close(server);
     lmm_model_close(m), lmm_model_close(w);
     lmm_runtime_close(runtime[0]), lmm_runtime_close(runtime[1]);
     free(words.at);

@@ -46,8 +46,7 @@ static bool is_server(const char *model) {
     return false;
 }
 
-/* url NULL: base_url= of the arguments, or the environment's. *name is what its answers are kept under, 16 hex digits. */
-static lmm_status open_server(chat **out, char name[17], const char *args, const char *url) {
+lmm_status chat_server_open(chat **out, char name[17], const char *args, const char *url) {
     static const char *const model_keys[] = {"model", "model_version", "pretrained", NULL}, *const url_keys[] = {"base_url", "url", NULL};
     chat_opts o = {0};
     double concurrency = 0, retries = 0;
@@ -89,7 +88,7 @@ static lmm_status open_judge(eval_source_set *s, const model_args *m, const char
     if (!judge || !strcmp(judge, "none")) return LMM_OK;
     s->judge = lmm_chat_local;
     if (strstr(judge, "://")) {
-        st = open_server(&s->judge_server, s->judge_name, args, judge);
+        st = chat_server_open(&s->judge_server, s->judge_name, args, judge);
         s->judge = chat_ask, s->judge_self = s->judge_server;
     } else if (!strcmp(judge, "self")) {
         s->judge_self = s->model;
@@ -124,7 +123,7 @@ lmm_status eval_source_open(eval_source_set *out, const model_args *m, const eva
     char *pretrained = mine.model || !o->model ? NULL : value_of(o->model_args, "pretrained");
     lmm_status st = LMM_OK;
     if (pretrained) mine.model = pretrained;
-    if (is_server(o->model)) st = open_server(&s.server, s.name, o->model_args, NULL);
+    if (is_server(o->model)) st = chat_server_open(&s.server, s.name, o->model_args, NULL);
     else if (!o->answers) {
         st = model_args_open(&s.runtime, &s.model, &mine);
         if (!st) st = model_args_scale(s.model, &mine, o->frames);

@@ -5,11 +5,10 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ego/ego_int.h"
 
-enum { TOKENS_MAX = 128, NOTES_MAX = 1 << 16 };
+enum { NOTES_MAX = 1 << 16 };
 
 typedef struct {
     int stream;
@@ -49,53 +48,6 @@ static char *with_names(const char *text, const ego_caption_opts *o) {
     return b.size ? buf_take(&b) : mem_strdup("");
 }
 
-/* The prompt of a clip: as a video, or as so many pictures taken from it, for models that know no videos. */
-static lmm_status prompt_of(lmm_prompt **out, const clip *c, const ego_caption_opts *o) {
-    char dir[] = "/tmp/lmm-ego-caption-XXXXXX";
-    const char *videos[] = {c->path};
-    char **names = NULL;
-    double *times = NULL;
-    int count = 0;
-    buf messages = {0};
-    lmm_prompt_opts p = {.video.frames = o->frames, .add_generation_prompt = true};
-    lmm_status st = LMM_OK;
-    if (o->frames && !mkdtemp(dir)) return LMM_FAIL(LMM_E_IO, "cannot make a folder for frames in /tmp");
-    if (o->frames) st = lmm_video_frames(c->path, &p.video, NULL, 0, dir, &times, &count);
-    if (!st && o->frames) st = dir_list(&names, &count, dir);
-    for (int i = 0; i < count && !st; i++) {
-        char *path = path_join(dir, names[i]);
-        free(names[i]);
-        names[i] = path;
-    }
-    if (o->frames) p.images = (const char *const *)names, p.image_count = count;
-    else p.videos = videos, p.video_count = 1;
-    buf_puts(&messages, "[{\"role\": \"user\", \"content\": ");
-    json_quote(&messages, o->prompt, strlen(o->prompt));
-    buf_puts(&messages, "}]");
-    if (!st) st = lmm_prompt_messages(out, o->captioner, messages.data, messages.size, &p);
-    buf_free(&messages);
-    if (names) names_free(names, count);
-    if (o->frames) dir_remove(dir);
-    free(times);
-    return st;
-}
-
-/* What the model says of the clip's pictures; free(*out). */
-static lmm_status look(lmm_session *s, const clip *c, const ego_caption_opts *o, char **out) {
-    lmm_prompt *prompt = NULL;
-    lmm_answer answer;
-    lmm_status st = prompt_of(&prompt, c, o);
-    if (!st) st = lmm_session_sync(s, prompt, NULL);
-    if (!st) st = lmm_generate(&s, 1, &(lmm_gen_opts){.max_tokens = TOKENS_MAX}, NULL, NULL, &answer);
-    if (!st) {
-        if (answer.finish == LMM_FINISH_CANCELLED) st = LMM_FAIL(LMM_E_CANCELLED, "stopped; the same command goes on");
-        else *out = with_names(answer.text, o);
-        lmm_answers_free(&answer, 1);
-    }
-    lmm_prompt_free(prompt);
-    return st;
-}
-
 static bool has_words(const char *text) { return text[strspn(text, " \t\r\n")] != 0; }
 
 static lmm_status add_speech(ego *e, const clip *c, const lmm_transcript *t, int *count) {
@@ -118,12 +70,12 @@ static lmm_status listen(const clip *c, const ego_caption_opts *o, lmm_transcrip
     return st;
 }
 
-static lmm_status describe(ego *e, lmm_session *s, const clip *c, const ego_caption_opts *o, ego_caption_report *r) {
-    char *caption = NULL;
+/* seen: what the pictures show, NULL when nobody was asked. Sound is heard, and both are kept in one transaction. */
+static lmm_status keep(ego *e, const clip *c, const char *seen, const ego_caption_opts *o, ego_caption_report *r) {
+    char *caption = seen ? with_names(seen, o) : NULL;
     lmm_transcript speech = {0};
     int utterances = 0;
-    lmm_status st = s ? look(s, c, o, &caption) : LMM_OK;
-    if (!st && o->listener) st = listen(c, o, &speech, r);
+    lmm_status st = o->listener ? listen(c, o, &speech, r) : LMM_OK;
     if (!st) st = ego_begin(e);
     if (!st && caption && has_words(caption)) st = ego_add(e, &(ego_row){EGO_CAPTION, c->stream, c->t0, c->t1, 0, NULL, caption, c->path});
     if (!st) st = add_speech(e, c, &speech, &utterances);
@@ -140,23 +92,85 @@ static void note(ego_caption_report *r, const char *path) {
     if (r->notes.size < NOTES_MAX) buf_printf(&r->notes, "%s: %s\n", path, lmm_message());
 }
 
-lmm_status ego_caption(ego *e, const ego_caption_opts *o, ego_caption_report *r) {
-    clips all = {0};
+/* A clip that failed is noted, and no failure of the run; being stopped is. */
+static lmm_status count_clip(ego_caption_report *r, const clip *c, lmm_status st) {
+    if (st == LMM_E_CANCELLED) return st;
+    if (st) note(r, c->path);
+    r->clips++;
+    return LMM_OK;
+}
+
+static lmm_status run_here(ego *e, const clips *all, const ego_caption_opts *o, ego_caption_report *r, progress *bar) {
     lmm_session *s = NULL;
-    lmm_status st = undescribed(e, &all);
-    *r = (ego_caption_report){0};
-    if (!st && o->captioner) st = lmm_session_open(&s, o->captioner, &(lmm_session_opts){0});
-    progress *bar = st || o->quiet ? NULL : progress_new("caption", all.count, "clips");
-    for (int i = 0; !st && i < all.count && (!o->limit || i < o->limit); i++) {
-        lmm_status one = describe(e, s, &all.at[i], o, r);
-        if (one == LMM_E_CANCELLED) st = one;
-        else if (one) note(r, all.at[i].path);
-        r->clips++;
+    lmm_status st = o->captioner ? lmm_session_open(&s, o->captioner, &(lmm_session_opts){0}) : LMM_OK;
+    for (int i = 0; !st && i < all->count; i++) {
+        char *seen = NULL;
+        lmm_status one = s ? clip_look(s, all->at[i].path, o, &seen) : LMM_OK;
+        if (!one) one = keep(e, &all->at[i], seen, o, r);
+        free(seen);
+        st = count_clip(r, &all->at[i], one);
         if (bar) progress_set(bar, i + 1, NULL);
     }
-    progress_free(bar);
     lmm_session_close(s);
-    for (int i = 0; i < all.count; i++) free(all.at[i].path);
+    return st;
+}
+
+/* ---- somebody else's eyes: clips are on their way while others are prepared ---- */
+
+typedef struct {
+    ego *e;
+    const clips *all;
+    const ego_caption_opts *o;
+    ego_caption_report *r;
+    progress *bar;
+    int next;
+    char **asked; /* of the clips on their way */
+} remote;
+
+static lmm_status next_request(void *arg, lmm_chat_request *out, bool *there) {
+    remote *w = arg;
+    lmm_status st = LMM_OK;
+    for (*there = false; !*there && !st && w->next < w->all->count; w->next++) {
+        const clip *c = &w->all->at[w->next];
+        lmm_status one = clip_messages(c->path, w->o, &w->asked[w->next]);
+        if (one) st = count_clip(w->r, c, one);
+        else *there = true, *out = (lmm_chat_request){.id = w->next, .messages = w->asked[w->next], .max_tokens = CAPTION_TOKENS_MAX};
+    }
+    return st;
+}
+
+static lmm_status take_reply(void *arg, int64_t id, const lmm_chat_reply *reply) {
+    remote *w = arg;
+    const clip *c = &w->all->at[id];
+    buf seen = {0};
+    free(w->asked[id]);
+    w->asked[id] = NULL;
+    if (reply->text) utf8_repair(&seen, reply->text, strlen(reply->text));
+    lmm_status st = reply->text ? keep(w->e, c, seen.data ? seen.data : "", w->o, w->r) : LMM_FAIL(LMM_E_IO, "%s", reply->failure);
+    buf_free(&seen);
+    st = count_clip(w->r, c, st);
+    if (w->bar) progress_set(w->bar, w->r->clips, NULL);
+    return st;
+}
+
+static lmm_status run_there(ego *e, const clips *all, const ego_caption_opts *o, ego_caption_report *r, progress *bar) {
+    remote w = {e, all, o, r, bar, 0, mem_new((size_t)all->count + 1, sizeof *w.asked)};
+    lmm_status st = o->ask(o->ask_self, &(lmm_chat_feed){next_request, take_reply, &w});
+    for (int i = 0; i < all->count; i++) free(w.asked[i]);
+    free(w.asked);
+    return st;
+}
+
+lmm_status ego_caption(ego *e, const ego_caption_opts *o, ego_caption_report *r) {
+    clips all = {0};
+    lmm_status st = undescribed(e, &all);
+    *r = (ego_caption_report){0};
+    const int found = all.count;
+    if (o->limit) all.count = min_int(found, o->limit);
+    progress *bar = st || o->quiet ? NULL : progress_new("caption", all.count, "clips");
+    if (!st) st = (o->ask ? run_there : run_here)(e, &all, o, r, bar);
+    progress_free(bar);
+    for (int i = 0; i < found; i++) free(all.at[i].path);
     free(all.at);
     return st;
 }

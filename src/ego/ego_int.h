@@ -240,4 +240,10 @@ typedef struct {
 void ego_ranking_add(ego_ranking *r, const ego *e, int doc, double score);
 void ego_ranking_sort(ego_ranking *r); /* best first, of equals the later row */
 
+/* ---- what a clip's pictures show (clip_look.c) ---- */
+
+enum { CAPTION_TOKENS_MAX = 128 };
+lmm_status clip_look(lmm_session *s, const char *clip, const ego_caption_opts *o, char **out);  /* by o->captioner; free(*out) */
+lmm_status clip_messages(const char *clip, const ego_caption_opts *o, char **json);             /* an lmm_chat_request's; free(*json) */
+
 #endif

@@ -178,7 +178,6 @@ void speech_rules_apply(const speech_rules *r, float *logits, const int *said, i
 double speech_log_probability(const float *logits, int vocab, int id);
 
 /* ---- cancel.c ---- */
-bool lmm_cancelled(void);
 void lmm_cancel_reset(void);
 
 #endif

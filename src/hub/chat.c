@@ -300,7 +300,7 @@ lmm_status chat_ask(void *self, const lmm_chat_feed *feed) {
     lmm_status st = open_slots(&q);
     if (!st) st = fill(&q);
     while (!st && q.busy) {
-        st = step(&q);
+        st = lmm_cancelled() ? LMM_FAIL(LMM_E_CANCELLED, "stopped while a server was asked") : step(&q);
         if (!st) st = fill(&q);
     }
     for (int i = 0; i < q.count; i++) {
