@@ -93,7 +93,7 @@ struct cx {
     tape *tape;     /* NULL: no gradients */
     bool recompute; /* with a tape: cx_block keeps only its output and replays in backward */
     int digits; /* > 0: where weights are in blocks, op_linear takes its input as integers of that many 8-bit digits (gemm_q8); for inference */
-    bool bf16;  /* matrix products round their factors to bf16 and sum in f32 (gemm_bf16); all else stays f32: mixed precision */
+    bool bf16;  /* mixed precision: matrix products round their factors to bf16 and sum in f32 (gemm_bf16); all else stays f32 */
     const kernels *k;
     pool *pool;
     lmm_status status; /* sticky: run-time failures inside ops */

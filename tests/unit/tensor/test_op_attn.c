@@ -190,6 +190,40 @@ static void a_shared_prefix_agrees_with_the_sequence_unpacked(void **state) {
         }
 }
 
+/* Rounding moves a score by at most 2^-8 of the sum of its products' sizes (8 of them below 1, scaled by 0.35: 0.011), so a probability by 2.3 %, and a value and its
+ * probability by 2^-9 once more each: values are below 1. */
+static void in_bf16_sequences_together_agree_with_each_alone_and_nearly_with_f32(void **state) {
+    static const attn_seg both[] = {{.q_count = A, .key_count = A}, {.q_first = A, .q_count = N - A, .key_first = A, .key_count = N - A}};
+    (void)state;
+    for (int t = 0; t < table_count; t++)
+        for (int window = 0; window <= 9; window += 9) {
+            tensor x[3] = {random_tensor(N, H * D, 20), random_tensor(N, K * D, 21), random_tensor(N, K * D, 22)};
+            for (int i = 0; i < 3; i++)
+                for (int64_t at = 0; at < tensor_count(&x[i]); at++) tensor_f32(&x[i])[at] = sinf(tensor_f32(&x[i])[at]); /* below 1 */
+            arena mem;
+            float *wide = mem_new(N * H * D, sizeof *wide), *together = mem_new(N * H * D, sizeof *together),
+                  *alone = mem_new(N * H * D, sizeof *alone), apart = 0;
+            assert_int_equal(arena_open(&mem, 1 << 20, "test"), LMM_OK);
+            cx c = {.mem = &mem, .k = tables[t], .pool = team};
+            attend(&c, &x[0], &x[1], &x[2], both, 2, window, wide);
+            c.bf16 = true;
+            attend(&c, &x[0], &x[1], &x[2], both, 2, window, together);
+            tensor q = rows_of(&x[0], 0, A);
+            attend(&c, &q, &x[1], &x[2], &both[0], 1, window, alone);
+            q = rows_of(&x[0], A, N - A);
+            attend(&c, &q, &x[1], &x[2], &(attn_seg){.q_count = N - A, .key_first = A, .key_count = N - A}, 1, window, alone + A * H * D);
+            check_same_bits(together, alone, N * H * D, tables[t]->name);
+            for (int i = 0; i < N * H * D; i++) apart = fmaxf(apart, fabsf(together[i] - wide[i]));
+            assert_true(apart > 0 && apart < 0.023f + 0x1p-8f);
+            for (int i = 0; i < 3; i++) free(x[i].data);
+            free(wide);
+            free(together);
+            free(alone);
+            cx_free(&c);
+            arena_close(&mem);
+        }
+}
+
 static void backward_needs_no_square_buffer(void **state) {
     (void)state;
     enum { LONG = 8192 };
@@ -230,6 +264,7 @@ int main(void) {
         cmocka_unit_test(attention_without_a_cache_agrees_with_one),
         cmocka_unit_test(sequences_decoded_together_agree_with_each_alone),
         cmocka_unit_test(a_shared_prefix_agrees_with_the_sequence_unpacked),
+        cmocka_unit_test(in_bf16_sequences_together_agree_with_each_alone_and_nearly_with_f32),
         cmocka_unit_test(backward_needs_no_square_buffer),
     };
     return cmocka_run_group_tests(tests, open_team, close_team);
