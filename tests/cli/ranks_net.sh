@@ -49,7 +49,7 @@ run: $tmp/one
 seed: 3
 model: {new: $here/configs/mini, init: fan_in}
 data: [{path: $tmp/data/train.json, images: $tmp/data, turns: independent}]
-batch: 16
+batch: ${BATCH:-16}
 accumulate: 2
 steps: 20
 optimizer: {lr: 1.0e-3, weight_decay: 0.1, clip: 1.0}
