@@ -1,7 +1,7 @@
 #!/bin/sh
 # ./dev bench: matrix products beside OpenBLAS, a training step beside PyTorch, decoding. Peers run in the same run, alternating.
 #
-# LMM_PEERS=PYTHON names an interpreter with torch (default: one in /opt/judge or python3 when it has torch); without one the row is left out and said so.
+# LMM_PEERS=PYTHON names an interpreter with torch (default: python3 when it has torch); without one the row is left out and said so.
 # Run it on an idle machine; the numbers in BENCHMARKS.md come from here.
 set -eu
 bench=${LMM_BENCH:-build/release/bench}
@@ -47,7 +47,7 @@ else echo "skipped: no ffmpeg to make $video"; fi
 echo
 echo "== training steps: a decoder of 8M (16 x 128 rows), one of SmolLM2-135M's shape (4 x 256), a LLaVA with its tower (4 pictures, 4 x 256); best step of $seconds s, alternating (goal: 1.2 times the tokens/s, 0.6 of the memory)"
 peer=
-for python in ${LMM_PEERS:-} /opt/judge/bin/python python3; do
+for python in ${LMM_PEERS:-} python3; do
     [ -n "$peer" ] || ! "$python" -c 'import torch' 2>/dev/null || peer=$python
 done
 [ -n "$peer" ] || echo "skipped: no Python with torch (LMM_PEERS=PYTHON)"
@@ -67,8 +67,8 @@ for shape in 8m 135m llava; do
 done
 
 echo
-echo "== two ranks of one thread in two network namespaces against one rank of one thread (training mini, 32 pictures a step)"
-LMM=build/release/lmm sh "$(dirname "$0")/../cli/ranks_net.sh" speed
+echo "== two ranks of one thread in two network namespaces against one rank of one thread and two runs side by side (training mini, 128 pictures a step)"
+BATCH=64 COUNT=800 LMM=build/release/lmm sh "$(dirname "$0")/../cli/ranks_net.sh" speed
 
 echo
 echo "== speech: Whisper tiny.en, word error rate on 20 sentences at three speeds, real-time factor on 2 threads (goal: at most 0.35, 1.2 times transformers)"

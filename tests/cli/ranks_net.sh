@@ -19,6 +19,7 @@ cleanup() {
     rm -rf "$tmp"
 }
 trap cleanup EXIT
+trap 'exit 1' INT TERM
 
 ip netns add lmm-b
 ip link add lmm-va netns lmm-a type veth peer name lmm-vb netns lmm-b
