@@ -118,8 +118,6 @@ static void draw_range(void *arg, int64_t first, int64_t last, int thread) {
     }
 }
 
-static int thread_count(const pool *p) { return p ? pool_thread_count(p) : 1; }
-
 static candidates *scratch_new(int threads, int vocab) {
     candidates *c = mem_new((size_t)threads, sizeof *c);
     for (int i = 0; i < threads; i++) c[i] = candidates_new(vocab);
@@ -147,7 +145,7 @@ static lmm_status accept_all(const generation *g, sequence *q, int *live, int *n
 static lmm_status run(const generation *g, sequence *q, int n, int vocab) {
     enum { GRAIN = 4096 }; /* logits a task */
     pool *p = q[0].s->model->runtime->pool;
-    const int threads = thread_count(p);
+    const int threads = pool_thread_count(p);
     candidates *scratch = scratch_new(threads, vocab);
     lmm_session **sessions = mem_new((size_t)n, sizeof *sessions);
     int *live = mem_new((size_t)n * 2, sizeof *live), *next = live + n, count = n;

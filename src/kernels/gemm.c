@@ -4,8 +4,8 @@
 #include "kernels/kernels_int.h"
 
 enum { TASK_MAX = 512, TASK_MIN = 64, TASKS_A_THREAD = 2 }; /* rows and columns of a task; enough tasks for balance, few to pack for */
-enum { COLUMNS = 32 };                                    /* of the widest tile: a narrower rest costs as much as a whole one */
-static const int64_t INLINE_MAX = 50000;                  /* multiply-adds that are done sooner than a team wakes up */
+enum { COLUMNS = 32 };                                      /* of the widest tile: a narrower rest costs as much as a whole one */
+static const int64_t INLINE_MAX = 50000;                    /* multiply-adds that are done sooner than a team wakes up */
 
 typedef struct {
     int rows, columns, row_tasks, column_tasks;
@@ -42,8 +42,8 @@ typedef struct {
     q8_rows q8; /* nt with a as integers, when it has digits */
 } job;
 
-void gemm_bf16_here(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
-                    kernel_type bt, int m, int n, int kk, bool accumulate) {
+void gemm_bf16(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
+               kernel_type bt, int m, int n, int kk, bool accumulate) {
     if (!k->gemm_bf16 || !k->gemm_bf16(form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate))
         gemm_rounded(k, form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
 }
@@ -51,11 +51,7 @@ void gemm_bf16_here(const kernels *k, gemm_form form, float *y, int64_t ldy, con
 /* y (m, n) of kk steps from floats. */
 static void multiply(const job *j, float *y, const float *a, const void *b, int64_t ldb, kernel_type bt, int m, int n, int kk,
                      bool accumulate) {
-    const kernels *k = j->k;
-    if (j->in_bf16) gemm_bf16_here(k, j->form, y, j->ldy, a, j->lda, b, ldb, bt, m, n, kk, accumulate);
-    else if (j->form == GEMM_NT) k->gemm_nt(y, j->ldy, a, j->lda, b, ldb, bt, m, n, kk, accumulate);
-    else if (j->form == GEMM_NN) k->gemm_nn(y, j->ldy, a, j->lda, b, ldb, bt, m, n, kk);
-    else k->gemm_tn(y, j->ldy, a, j->lda, b, ldb, m, n, kk);
+    gemm_here(j->k, j->form, j->in_bf16, y, j->ldy, a, j->lda, b, ldb, bt, m, n, kk, accumulate);
 }
 
 /* ---- blocks: a panel of the weights is brought to f32 on the stack, and multiplied as f32 ----
@@ -97,8 +93,7 @@ static void run_task(const job *j, int64_t task) {
     int rows = min_int(j->cut.rows, j->m - (int)row), columns = min_int(j->cut.columns, j->n - (int)col);
     float *y = j->y + row * j->ldy + col;
     const char *b = j->b;
-    if (j->q8.digit_count)
-        j->k->q8_dots(y, j->ldy, &j->q8, row, rows, b + (size_t)col * kernel_type_bytes(j->bt, j->kk), j->bt, columns);
+    if (j->q8.digit_count) j->k->q8_dots(y, j->ldy, &j->q8, row, rows, b + (size_t)col * kernel_type_bytes(j->bt, j->kk), j->bt, columns);
     else if (kernel_type_block(j->bt) > 1) (j->form == GEMM_NT ? run_blocks_nt : run_blocks_nn)(j, y, row, col, rows, columns);
     else
         multiply(j, y, j->a + (j->form == GEMM_TN ? row : row * j->lda),
@@ -112,65 +107,16 @@ static void run_tasks(void *arg, int64_t first, int64_t last, int thread) {
 
 static void run(pool *p, job *j) {
     if (j->m == 0 || j->n == 0) return;
-    j->cut = make_cut(j->m, j->n, TASKS_A_THREAD * (p ? pool_thread_count(p) : 1));
+    j->cut = make_cut(j->m, j->n, TASKS_A_THREAD * pool_thread_count(p));
     bool small = (int64_t)j->m * j->n * j->kk < INLINE_MAX;
     parallel_for(small ? NULL : p, (int64_t)j->cut.row_tasks * j->cut.column_tasks, 1, run_tasks, j);
 }
 
-void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
-             int m, int n, int kk, bool accumulate) {
-    run(p, &(job){.k = k,
-                  .form = GEMM_NT,
-                  .y = y,
-                  .ldy = ldy,
-                  .a = x,
-                  .lda = ldx,
-                  .b = w,
-                  .ldb = ldw,
-                  .bt = wt,
-                  .m = m,
-                  .n = n,
-                  .kk = kk,
-                  .accumulate = accumulate});
-}
-
-void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt,
-             int m, int n, int kk) {
-    run(p, &(job){.k = k,
-                  .form = GEMM_NN,
-                  .y = y,
-                  .ldy = ldy,
-                  .a = a,
-                  .lda = lda,
-                  .b = b,
-                  .ldb = ldb,
-                  .bt = bt,
-                  .m = m,
-                  .n = n,
-                  .kk = kk});
-}
-
-void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n,
-             int kk) {
-    run(p, &(job){.k = k,
-                  .form = GEMM_TN,
-                  .y = y,
-                  .ldy = ldy,
-                  .a = a,
-                  .lda = lda,
-                  .b = b,
-                  .ldb = ldb,
-                  .bt = KT_F32,
-                  .m = m,
-                  .n = n,
-                  .kk = kk});
-}
-
-void gemm_bf16(const kernels *k, pool *p, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
-               kernel_type bt, int m, int n, int kk, bool accumulate) {
+void gemm(const kernels *k, pool *p, gemm_form form, bool in_bf16, float *y, int64_t ldy, const float *a, int64_t lda, const void *b,
+          int64_t ldb, kernel_type bt, int m, int n, int kk, bool accumulate) {
     run(p, &(job){.k = k,
                   .form = form,
-                  .in_bf16 = true,
+                  .in_bf16 = in_bf16,
                   .y = y,
                   .ldy = ldy,
                   .a = a,

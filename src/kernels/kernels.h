@@ -139,21 +139,21 @@ q8_rows q8_rows_at(void *memory, kernel_type wt, int digits, int64_t m, int k);
 bool kernel_can_encode(kernel_type t);
 void kernel_encode(void *y, const float *x, kernel_type t, int64_t n);
 
-/* gemm.c: the products above cut into tasks for a pool. NULL pool: one thread.
- * w and b may be of block types when a row (ldw, ldb) is whole blocks; the numbers are those of the same weights in f32, bit for bit. */
-void gemm_nt(const kernels *k, pool *p, float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt,
-             int m, int n, int kk, bool accumulate);
-void gemm_nn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt,
-             int m, int n, int kk);
-void gemm_tn(const kernels *k, pool *p, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n,
-             int kk);
-
-/* The same three with both factors rounded to bf16 (kernels.gemm_bf16): by the processor's own products, or by rounding and f32. */
-void gemm_bf16(const kernels *k, pool *p, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
+/* Both factors rounded to bf16 (kernels.gemm_bf16), on this thread: by the processor's own products, or by rounding and f32. b of floats. */
+void gemm_bf16(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
                kernel_type bt, int m, int n, int kk, bool accumulate);
-/* One piece of it, on this thread. b of floats. */
-void gemm_bf16_here(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
-                    kernel_type bt, int m, int n, int kk, bool accumulate);
+/* One of the three products in f32 or bf16, on this thread. b of floats. In f32 nn and tn add to y always. */
+static inline void gemm_here(const kernels *k, gemm_form form, bool in_bf16, float *y, int64_t ldy, const float *a, int64_t lda,
+                             const void *b, int64_t ldb, kernel_type bt, int m, int n, int kk, bool accumulate) {
+    if (in_bf16) gemm_bf16(k, form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
+    else if (form == GEMM_NT) k->gemm_nt(y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
+    else if (form == GEMM_NN) k->gemm_nn(y, ldy, a, lda, b, ldb, bt, m, n, kk);
+    else k->gemm_tn(y, ldy, a, lda, b, ldb, m, n, kk);
+}
+/* The same cut into tasks for a pool (NULL: one thread), the same bits. b may be of block types in nt and nn when a row (ldb) is whole blocks; the numbers
+ * are those of the same weights in f32. */
+void gemm(const kernels *k, pool *p, gemm_form form, bool in_bf16, float *y, int64_t ldy, const float *a, int64_t lda, const void *b,
+          int64_t ldb, kernel_type bt, int m, int n, int kk, bool accumulate);
 
 /* y (m, n) = x w^T with the rows of x as integers; w of a block type. One digit rounds x to 1/254 of its block's largest value, two to 1/64516.
  * scratch: q8_rows_size. */

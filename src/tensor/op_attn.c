@@ -75,10 +75,7 @@ typedef struct {
 /* y (m, n) = a b, nn and tn: y += a b; in the context's precision, on this thread. */
 static void product(const attn_job *j, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb,
                     int m, int n, int k) {
-    if (j->bf16) gemm_bf16_here(j->k, form, y, ldy, a, lda, b, ldb, KT_F32, m, n, k, form != GEMM_NT);
-    else if (form == GEMM_NT) j->k->gemm_nt(y, ldy, a, lda, b, ldb, KT_F32, m, n, k, false);
-    else if (form == GEMM_NN) j->k->gemm_nn(y, ldy, a, lda, b, ldb, KT_F32, m, n, k);
-    else j->k->gemm_tn(y, ldy, a, lda, b, ldb, m, n, k);
+    gemm_here(j->k, form, j->bf16, y, ldy, a, lda, b, ldb, KT_F32, m, n, k, form != GEMM_NT);
 }
 
 /* Where the keys that a head looks at begin in a row of keys. */
@@ -308,7 +305,7 @@ tensor *op_attn(cx *c, tensor *q, tensor *k, tensor *v, const attn_spec *s) {
                    "attn: segment %d", i);
     }
     attn_args *a = args_make(c, s);
-    size_t threads = (size_t)(c->pool ? pool_thread_count(c->pool) : 1), bytes = forward_scratch(a) * threads * sizeof(float);
+    size_t threads = (size_t)pool_thread_count(c->pool), bytes = forward_scratch(a) * threads * sizeof(float);
     return cx_apply(c, (node){.op = &OP_ATTN,
                               .out = cx_new(c, q->nd, q->ne),
                               .in = {q, k, v},

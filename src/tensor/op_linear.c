@@ -46,10 +46,7 @@ static void weave(const cx *c, weave_job j, int64_t rows) { parallel_for(c->pool
 
 void cx_gemm(const cx *c, gemm_form form, float *y, const float *a, const void *b, kernel_type bt, int64_t m, int64_t n, int64_t k) {
     const int64_t lda = form == GEMM_TN ? m : k, ldb = form == GEMM_NT ? k : n;
-    if (c->bf16) gemm_bf16(c->k, c->pool, form, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k, form != GEMM_NT);
-    else if (form == GEMM_NT) gemm_nt(c->k, c->pool, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k, false);
-    else if (form == GEMM_NN) gemm_nn(c->k, c->pool, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k);
-    else gemm_tn(c->k, c->pool, y, n, a, lda, b, ldb, (int)m, (int)n, (int)k);
+    gemm(c->k, c->pool, form, c->bf16, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k, form != GEMM_NT);
 }
 
 static bool in_integers(const cx *c, const tensor *w) { return c->digits && dtype_block(w->type) > 1; }

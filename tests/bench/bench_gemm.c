@@ -40,19 +40,16 @@ static void pause_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 100
 
 static void run_ours(const bench *b) {
     int m = b->s.m, n = b->s.n, k = b->s.k;
-    if (b->bf16)
-        gemm_bf16(b->k, b->team, b->product, b->y, n, b->a, b->product == GEMM_TN ? m : k, b->w, b->product == GEMM_NT ? k : n, b->type, m, n,
-                  k, false);
-    else if (b->product == GEMM_NT) gemm_nt(b->k, b->team, b->y, n, b->a, k, b->w, k, b->type, m, n, k, false);
-    else if (b->product == GEMM_NN) gemm_nn(b->k, b->team, b->y, n, b->a, k, b->w, n, b->type, m, n, k);
-    else gemm_tn(b->k, b->team, b->y, n, b->a, m, b->b, n, m, n, k);
+    gemm(b->k, b->team, b->product, b->bf16, b->y, n, b->a, b->product == GEMM_TN ? m : k, b->w, b->product == GEMM_NT ? k : n, b->type, m,
+         n, k, false);
 }
 
 #ifdef LMM_HAVE_BLAS
 static void run_blas(const bench *b) {
     int m = b->s.m, n = b->s.n, k = b->s.k;
-    cblas_sgemm(CblasRowMajor, b->product == GEMM_TN ? CblasTrans : CblasNoTrans, b->product == GEMM_NT ? CblasTrans : CblasNoTrans, m, n, k, 1.0f,
-                b->a, b->product == GEMM_TN ? m : k, b->b, b->product == GEMM_NT ? k : n, b->product == GEMM_NT ? 0.0f : 1.0f, b->y, n);
+    cblas_sgemm(CblasRowMajor, b->product == GEMM_TN ? CblasTrans : CblasNoTrans, b->product == GEMM_NT ? CblasTrans : CblasNoTrans, m, n,
+                k, 1.0f, b->a, b->product == GEMM_TN ? m : k, b->b, b->product == GEMM_NT ? k : n, b->product == GEMM_NT ? 0.0f : 1.0f,
+                b->y, n);
 }
 #endif
 
@@ -90,8 +87,9 @@ static float *random_floats(int64_t n) {
 }
 
 static bench bench_new(const kernels *k, pool *team, gemm_form p, shape s, kernel_type t) {
-    bench b = {k, team, p, false, s, t, random_floats((int64_t)s.m * s.k), random_floats((int64_t)s.n * s.k), random_floats((int64_t)s.m * s.n),
-               NULL};
+    bench b =
+        {k,   team, p, false, s, t, random_floats((int64_t)s.m * s.k), random_floats((int64_t)s.n * s.k), random_floats((int64_t)s.m * s.n),
+         NULL};
     b.w = b.b;
     if (t == KT_F32) return b;
     void *w;

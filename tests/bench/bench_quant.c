@@ -62,7 +62,7 @@ static void run(const bench *b, int rows, int digits) {
         for (const layer *l = b->shape->layers; l->n; l++)
             for (int i = 0; i < l->count && fits(b, l); i++, w += layer_bytes(b, l)) {
                 if (digits) gemm_q8(b->k, b->team, b->y, l->n, b->x, l->k, w, b->type, digits, rows, l->n, l->k, b->scratch);
-                else gemm_nt(b->k, b->team, b->y, l->n, b->x, l->k, w, l->k, b->type, rows, l->n, l->k, false);
+                else gemm(b->k, b->team, GEMM_NT, false, b->y, l->n, b->x, l->k, w, l->k, b->type, rows, l->n, l->k, false);
             }
 }
 

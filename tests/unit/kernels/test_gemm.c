@@ -1,32 +1,7 @@
 /* test_gemm.c - the matrix products: every table computes the generic table's bits, at any size, stride, cut and thread count. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "kernels/kernels.h"
+#include "gemm_util.h"
 
 enum { PAD = 3, GUARD = 0x7f }; /* strides are wider than rows; the gaps hold GUARD bytes that must survive */
-
-static uint32_t state = 1;
-static float next_float(void) { /* uniform in [-1, 1) */
-    state = state * 1664525u + 1013904223u;
-    return (float)(int32_t)state * 0x1p-31f;
-}
-static int next_below(int n) {
-    state = state * 1664525u + 1013904223u;
-    return (int)((state >> 8) % (uint32_t)n);
-}
-
-static float *floats(int64_t n) {
-    float *x = malloc((size_t)(n ? n : 1) * sizeof *x);
-    assert_non_null(x);
-    for (int64_t i = 0; i < n; i++) x[i] = next_float();
-    return x;
-}
 
 /* The same values stored as `t`. */
 static void *stored(const float *x, int64_t n, kernel_type t) {
@@ -37,6 +12,7 @@ static void *stored(const float *x, int64_t n, kernel_type t) {
 }
 
 typedef enum { NT, NT_ACCUMULATE, NN, TN, PRODUCT_COUNT } product;
+static const gemm_form FORMS[] = {GEMM_NT, GEMM_NT, GEMM_NN, GEMM_TN};
 
 /* One problem: a, b, the y it starts from, all with strides PAD wider than their rows. */
 typedef struct {
@@ -97,10 +73,7 @@ static float *solve(const problem *q, const kernels *k) {
 
 static float *solve_pooled(const problem *q, const kernels *k, pool *p) {
     float *y = start(q);
-    if (q->product <= NT_ACCUMULATE)
-        gemm_nt(k, p, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k, q->product == NT_ACCUMULATE);
-    else if (q->product == NN) gemm_nn(k, p, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k);
-    else gemm_tn(k, p, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->m, q->n, q->k);
+    gemm(k, p, FORMS[q->product], false, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k, q->product != NT);
     return y;
 }
 

@@ -1,32 +1,7 @@
 /* test_gemm_bf16.c - products of values rounded to bf16: every table computes the bits of a plain loop, at any size, stride, cut and thread count. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "kernels/kernels.h"
+#include "gemm_util.h"
 
 enum { PAD = 3, FORMS = GEMM_TN + 1 };
-
-static uint32_t state = 1;
-static float next_float(void) { /* uniform in [-1, 1) */
-    state = state * 1664525u + 1013904223u;
-    return (float)(int32_t)state * 0x1p-31f;
-}
-static int next_below(int n) {
-    state = state * 1664525u + 1013904223u;
-    return (int)((state >> 8) % (uint32_t)n);
-}
-
-static float *floats(int64_t n) {
-    float *x = malloc((size_t)n * sizeof *x);
-    assert_non_null(x);
-    for (int64_t i = 0; i < n; i++) x[i] = next_float();
-    return x;
-}
 
 /* a b with strides PAD wider than rows; `wide` is b in f32. */
 typedef struct {
@@ -88,7 +63,7 @@ static float *plain(const problem *q) {
 
 static float *solve(const problem *q, const kernels *k, pool *p) {
     float *y = start(q);
-    gemm_bf16(k, p, q->form, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k, q->accumulate);
+    gemm(k, p, q->form, true, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k, q->accumulate);
     return y;
 }
 
@@ -141,18 +116,20 @@ static void threads_and_cuts_change_no_bit(void **unused) {
 
 static void quantised_weights_are_rounded_as_their_values(void **unused) {
     (void)unused;
-    for (int f = GEMM_NT; f <= GEMM_NN; f++) check((gemm_form)f, KT_Q8_0, 20, 96, 64, true, NULL), check((gemm_form)f, KT_Q4_K, 9, 256, 512, false, NULL);
+    for (int f = GEMM_NT; f <= GEMM_NN; f++)
+        check((gemm_form)f, KT_Q8_0, 20, 96, 64, true, NULL), check((gemm_form)f, KT_Q4_K, 9, 256, 512, false, NULL);
 }
 
 static void values_are_rounded_to_even_and_nan_stays(void **unused) {
     (void)unused;
     /* between two bf16: 1 + 2^-8 is a tie and goes to 1, 1 + 3 2^-8 to 1 + 2^-6, a little more than a tie goes up */
-    const float a[] = {1.00390625f, 1.01171875f, 1.0039064f, -1.00390625f, 3.4e38f, NAN}, want[] = {1, 1.015625f, 1.0078125f, -1, INFINITY, NAN};
+    const float a[] = {1.00390625f, 1.01171875f, 1.0039064f, -1.00390625f, 3.4e38f, NAN},
+                want[] = {1, 1.015625f, 1.0078125f, -1, INFINITY, NAN};
     const float one = 1;
     for (int i = 0; i < table_count; i++)
         for (size_t v = 0; v < COUNT_OF(a); v++) {
             float y = 7;
-            gemm_bf16(TABLES[i], NULL, GEMM_NT, &y, 1, &a[v], 1, &one, 1, KT_F32, 1, 1, 1, false);
+            gemm_bf16(TABLES[i], GEMM_NT, &y, 1, &a[v], 1, &one, 1, KT_F32, 1, 1, 1, false);
             if (isnan(want[v])) assert_true(isnan(y));
             else assert_true(y == want[v]);
         }

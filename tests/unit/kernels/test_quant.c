@@ -145,9 +145,9 @@ static void compare(const kernels *k, pool *p, kernel_type t, int m, int out, in
         y[i] = calloc((size_t)m * (size_t)out, sizeof(float)), dx[i] = calloc((size_t)m * (size_t)in, sizeof(float));
         const void *weights = i ? wide : w;
         kernel_type type = i ? KT_F32 : t;
-        gemm_nt(k, i ? NULL : p, y[i], out, x, in, weights, in, type, m, out, in, false);
-        gemm_nt(k, i ? NULL : p, y[i], out, x, in, weights, in, type, m, out, in, true);
-        gemm_nn(k, i ? NULL : p, dx[i], in, dy, out, weights, in, type, m, in, out);
+        gemm(k, i ? NULL : p, GEMM_NT, false, y[i], out, x, in, weights, in, type, m, out, in, false);
+        gemm(k, i ? NULL : p, GEMM_NT, false, y[i], out, x, in, weights, in, type, m, out, in, true);
+        gemm(k, i ? NULL : p, GEMM_NN, false, dx[i], in, dy, out, weights, in, type, m, in, out, true);
     }
     if (memcmp(y[0], y[1], (size_t)m * (size_t)out * sizeof(float))) fail_msg("%s nt, type %d, (%d, %d, %d)", k->name, (int)t, m, out, in);
     if (memcmp(dx[0], dx[1], (size_t)m * (size_t)in * sizeof(float))) fail_msg("%s nn, type %d, (%d, %d, %d)", k->name, (int)t, m, out, in);
