@@ -130,6 +130,8 @@ lmm_status lmm_video_sheet(const char *video, const lmm_video_opts *opts, const 
 int lmm_prompt_length(const lmm_prompt *p);
 const int *lmm_prompt_ids(const lmm_prompt *p);   /* placeholders expanded to one id a row; on loan */
 const char *lmm_prompt_text(const lmm_prompt *p); /* the rendered text; on loan */
+/* What stands between it and a text whose likelihood is asked: nothing behind white space, else a space. */
+const char *lmm_prompt_delimiter(const lmm_prompt *p);
 
 /* ---- session ---- */
 

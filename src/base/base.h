@@ -159,6 +159,7 @@ void tree_put(tree *map, const char *key, tree *item); /* replaces an existing k
 void tree_write_json(buf *b, const tree *t,
                      int indent); /* indent 0: one line; "NaN"/"Infinity" as strings; reals shortest round trip, as Python's repr */
 void json_quote(buf *b, const char *s, size_t n); /* one JSON string with its quotes; UTF-8 kept as it is */
+void json_user_message(buf *b, const char *text); /* [{"role": "user", "content": TEXT}], as chat templates and servers take it */
 /* Reading; NULL trees and missing keys are fine and give the default. Dotted paths: tree_at(t, "text_config.hidden_size"). */
 const tree *tree_get(const tree *map, const char *key); /* NULL when absent or not a map; a JSON null is returned as a node */
 const tree *tree_at(const tree *t, const char *dotted);

@@ -144,6 +144,12 @@ void json_quote(buf *b, const char *s, size_t n) {
     buf_putc(b, '"');
 }
 
+void json_user_message(buf *b, const char *text) {
+    buf_puts(b, "[{\"role\": \"user\", \"content\": ");
+    json_quote(b, text, strlen(text));
+    buf_puts(b, "}]");
+}
+
 /* Digits d.ddd times 10^exponent. */
 typedef struct {
     char digits[24];

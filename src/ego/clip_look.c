@@ -44,9 +44,7 @@ static lmm_status prompt_of(lmm_prompt **out, const char *clip, const ego_captio
     lmm_status st = o->frames ? frames_take(&f, clip, o->frames) : LMM_OK;
     if (o->frames) p.images = (const char *const *)f.paths, p.image_count = f.count;
     else p.videos = videos, p.video_count = 1;
-    buf_puts(&messages, "[{\"role\": \"user\", \"content\": ");
-    json_quote(&messages, o->prompt, strlen(o->prompt));
-    buf_puts(&messages, "}]");
+    json_user_message(&messages, o->prompt);
     if (!st) st = lmm_prompt_messages(out, o->captioner, messages.data, messages.size, &p);
     buf_free(&messages);
     frames_free(&f);

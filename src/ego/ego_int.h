@@ -142,6 +142,7 @@ int64_t ego_view_count(ego_view *v, double *length_mean);
 /* Visible rows of a token. free(out->doc) */
 lmm_status ego_view_postings(ego_view *v, const char *term, ego_postings *out);
 lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out); /* reads the row's text */
+int ego_hit_by_time(const ego_hit *x, const ego_hit *y);                    /* the earlier first */
 
 /* ---- words by meaning (lexicon.c, query.c) ---- */
 
@@ -243,7 +244,7 @@ void ego_ranking_sort(ego_ranking *r); /* best first, of equals the later row */
 /* ---- what a clip's pictures show (clip_look.c) ---- */
 
 enum { CAPTION_TOKENS_MAX = 128 };
-lmm_status clip_look(lmm_session *s, const char *clip, const ego_caption_opts *o, char **out);  /* by o->captioner; free(*out) */
-lmm_status clip_messages(const char *clip, const ego_caption_opts *o, char **json);             /* an lmm_chat_request's; free(*json) */
+lmm_status clip_look(lmm_session *s, const char *clip, const ego_caption_opts *o, char **out); /* by o->captioner; free(*out) */
+lmm_status clip_messages(const char *clip, const ego_caption_opts *o, char **json);            /* an lmm_chat_request's; free(*json) */
 
 #endif

@@ -20,9 +20,7 @@ static bool in_time(const ego_reading *r, const ego_hit *h) {
 }
 
 int ego_said_by_time(const void *a, const void *b) {
-    const ego_said *x = a, *y = b;
-    if (x->hit->t0 != y->hit->t0) return x->hit->t0 < y->hit->t0 ? -1 : 1;
-    return (x->hit->doc > y->hit->doc) - (x->hit->doc < y->hit->doc);
+    return ego_hit_by_time(((const ego_said *)a)->hit, ((const ego_said *)b)->hit);
 }
 
 /* Rows of the time asked for, in order of time. */

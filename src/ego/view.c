@@ -103,6 +103,11 @@ lmm_status ego_view_hit(ego_view *v, int doc, double score, ego_hits *out) {
     return st;
 }
 
+int ego_hit_by_time(const ego_hit *x, const ego_hit *y) {
+    if (x->t0 != y->t0) return x->t0 < y->t0 ? -1 : 1;
+    return (x->doc > y->doc) - (x->doc < y->doc);
+}
+
 void ego_hits_free(ego_hits *h) {
     for (int i = 0; i < h->count; i++) free(h->at[i].text), free(h->at[i].speaker);
     free(h->at);

@@ -3,7 +3,6 @@
  * The model sees the returned rows, oldest first, the question and the lettered options, and says how likely each letter is. It is asked once for each cyclic
  * order of the options, so that every option stands at every letter and a liking for a letter cancels out. What it says and what the operator decided are
  * taken as two witnesses: their probabilities are multiplied. */
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +11,7 @@
 
 static const double FOUND = 0.45; /* from here on the rows are taken to answer what the operator found nothing for */
 
-static int by_time(const void *a, const void *b) {
-    const ego_hit *x = *(const ego_hit *const *)a, *y = *(const ego_hit *const *)b;
-    return x->t0 != y->t0 ? (x->t0 < y->t0 ? -1 : 1) : (x->doc > y->doc) - (x->doc < y->doc);
-}
+static int by_time(const void *a, const void *b) { return ego_hit_by_time(*(const ego_hit *const *)a, *(const ego_hit *const *)b); }
 
 static void put_rows(buf *b, const ego_hits *rows) {
     const ego_hit *order[EGO_RETURNED];
@@ -40,9 +36,7 @@ static char *messages_of(const ego_view *v, const ego_question *q, const ego_hit
     buf_printf(&b, "\nQuestion: %s\n", q->question);
     for (int k = 0; k < q->option_count; k++) buf_printf(&b, "%c. %s\n", 'A' + k, q->options[(k + turn) % q->option_count]);
     buf_puts(&b, "Answer with the letter of the right option.");
-    buf_puts(&json, "[{\"role\": \"user\", \"content\": ");
-    json_quote(&json, b.data, b.size);
-    buf_puts(&json, "}]");
+    json_user_message(&json, b.data);
     buf_free(&b);
     return buf_take(&json);
 }
@@ -51,12 +45,11 @@ static char *messages_of(const ego_view *v, const ego_question *q, const ego_hit
 static lmm_status read_turn(lmm_session *reader, const lmm_model *m, const char *messages, int count, int turn, double *logp) {
     lmm_prompt *prompt = NULL;
     lmm_status st = lmm_prompt_messages(&prompt, m, messages, strlen(messages), &(lmm_prompt_opts){.add_generation_prompt = true});
-    const char *text = st ? "" : lmm_prompt_text(prompt);
-    bool blank = *text && isspace((unsigned char)text[strlen(text) - 1]);
     for (int k = 0; !st && k < count; k++) {
         double x;
-        char letter[3] = {' ', (char)('A' + k), 0};
-        st = lmm_score(reader, prompt, blank ? letter + 1 : letter, &x, NULL);
+        char letter[3];
+        snprintf(letter, sizeof letter, "%s%c", lmm_prompt_delimiter(prompt), 'A' + k);
+        st = lmm_score(reader, prompt, letter, &x, NULL);
         if (!st && !isfinite(x)) st = LMM_FAIL(LMM_E_FORMAT, "the reader's likelihood of an option is not a number");
         if (!st) logp[(k + turn) % count] += x / count;
     }

@@ -1,4 +1,5 @@
 /* prompt.c - messages, pictures and videos to ids with every placeholder expanded to the rows of its picture. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -452,3 +453,8 @@ void lmm_prompt_free(lmm_prompt *p) {
 int lmm_prompt_length(const lmm_prompt *p) { return p->ids.count; }
 const int *lmm_prompt_ids(const lmm_prompt *p) { return p->ids.at; }
 const char *lmm_prompt_text(const lmm_prompt *p) { return p->text; }
+
+const char *lmm_prompt_delimiter(const lmm_prompt *p) {
+    const size_t n = strlen(p->text);
+    return n && isspace((unsigned char)p->text[n - 1]) ? "" : " ";
+}

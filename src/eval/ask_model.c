@@ -1,5 +1,4 @@
 /* ask_model.c - rows answered by a model of this engine: texts of several rows together, or the likelihood of given texts. */
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,18 +106,12 @@ static lmm_status answer_batch(const answering *w, int first, int n) {
 
 /* ---- likelihoods ---- */
 
-const char *continuation_delimiter(const lmm_prompt *prompt) {
-    const char *text = lmm_prompt_text(prompt);
-    const size_t n = strlen(text);
-    return n && isspace((unsigned char)text[n - 1]) ? "" : " ";
-}
-
 /* [loss, greedy] of every choice; the loss is minus the sum of its tokens' log-probabilities. */
 static lmm_status losses_of(tree **out, const answering *w, const row_prompt *p, int *length) {
     lmm_prompt *prompt = NULL;
     tree *list = tree_new(TREE_LIST);
     lmm_status st = open_prompt(&prompt, w, p);
-    const char *delimiter = st ? "" : tree_str(w->a->run->task->config, "target_delimiter", continuation_delimiter(prompt));
+    const char *delimiter = st ? "" : tree_str(w->a->run->task->config, "target_delimiter", lmm_prompt_delimiter(prompt));
     for (int i = 0; i < p->choices->count && !st; i++) {
         double sum;
         bool greedy;

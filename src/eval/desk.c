@@ -89,9 +89,7 @@ static lmm_status give_next(void *arg, lmm_chat_request *out, bool *there) {
     if (!*there) return LMM_OK;
     question *q = &d->all.at[d->open[d->next++]];
     buf b = {0};
-    buf_puts(&b, "[{\"role\": \"user\", \"content\": ");
-    json_quote(&b, q->prompt, strlen(q->prompt));
-    buf_puts(&b, "}]");
+    json_user_message(&b, q->prompt);
     free(q->prompt);
     q->prompt = buf_take(&b); /* the words themselves are in the key */
     q->asked = true;

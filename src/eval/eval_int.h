@@ -373,8 +373,6 @@ lmm_status row_prompt_of(row_prompt *out, const visual_source *from, const tree 
 void row_prompt_free(row_prompt *p);
 
 double pairs_score(const char *reply); /* of a judge, 1 to 5; NAN when it says none (pairs.c) */
-/* What stands between a prompt and a text whose likelihood is asked: nothing behind white space, else a space (ask_model.c). */
-const char *continuation_delimiter(const lmm_prompt *prompt);
 /* Scores of 1 (impossible) to 5 (certain) of answers to messages: 1 + 4 times the geometric mean of their tokens' probabilities; NAN for those that are NULL or say nothing. */
 lmm_status likelihood_scores(lmm_session *s, const lmm_model *m, const char *messages, char *const *answers, int count, double *scores);
 

@@ -7,7 +7,7 @@
 #include "eval/eval_int.h"
 
 static lmm_status score_text(lmm_session *s, const lmm_model *m, const lmm_prompt *prompt, const char *answer, double *score) {
-    char *text = mem_printf("%s%s", continuation_delimiter(prompt), answer);
+    char *text = mem_printf("%s%s", lmm_prompt_delimiter(prompt), answer);
     double sum = 0;
     int *ids = NULL, count = 0;
     lmm_status st = lmm_tokenize(m, text, strlen(text), false, &ids, &count);

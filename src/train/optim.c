@@ -34,7 +34,7 @@ static void slot_free(optim_slot *s) {
     free(s->v_scale);
 }
 
-static int64_t block_count(int64_t n) { return (n + OPTIM_BLOCK - 1) / OPTIM_BLOCK; }
+int64_t optim_blocks(int64_t n) { return (n + OPTIM_BLOCK - 1) / OPTIM_BLOCK; }
 
 int optim_states(const optim_slot *s, optim_state out[OPTIM_STATES_MAX]) {
     const int64_t n = s->last - s->first, whole = tensor_count(&s->p->t), block = s->first / OPTIM_BLOCK;
@@ -43,8 +43,8 @@ int optim_states(const optim_slot *s, optim_state out[OPTIM_STATES_MAX]) {
     out[count++] = (optim_state){'m', type, s->m, s->first, n, whole};
     out[count++] = (optim_state){'v', type, s->v, s->first, n, whole};
     if (s->lost) out[count++] = (optim_state){'c', type, s->lost, s->first, n, whole};
-    if (s->m_scale) out[count++] = (optim_state){'a', DT_F32, s->m_scale, block, block_count(n), block_count(whole)};
-    if (s->m_scale) out[count++] = (optim_state){'b', DT_F32, s->v_scale, block, block_count(n), block_count(whole)};
+    if (s->m_scale) out[count++] = (optim_state){'a', DT_F32, s->m_scale, block, optim_blocks(n), optim_blocks(whole)};
+    if (s->m_scale) out[count++] = (optim_state){'b', DT_F32, s->v_scale, block, optim_blocks(n), optim_blocks(whole)};
     return count;
 }
 
@@ -54,7 +54,8 @@ lmm_status optim_add(optim *o, param *p, double lr_scale, double weight_decay) {
     optim_slot s = {.p = p, .lr_scale = lr_scale, .weight_decay = weight_decay};
     s.first = share_first(&p->t, rank, ranks), s.last = share_first(&p->t, rank + 1, ranks);
     const bool codes = o->m_map && p->t.type == DT_F32 && tensor_count(&p->t) >= OPTIM_8BIT_MIN;
-    const size_t n = (size_t)(s.last - s.first), size = n * (codes ? 1 : dtype_size(p->t.type)), scales = (size_t)block_count((int64_t)n) * sizeof(float);
+    const size_t n = (size_t)(s.last - s.first), size = n * (codes ? 1 : dtype_size(p->t.type)),
+                 scales = (size_t)optim_blocks((int64_t)n) * sizeof(float);
     lmm_status st = mem_try(&s.m, size, "optimizer state");
     if (!st) st = mem_try(&s.v, size, "optimizer state");
     if (!st && p->t.type == DT_BF16) st = mem_try(&s.lost, size, "optimizer state");

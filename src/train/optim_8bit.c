@@ -114,5 +114,5 @@ static void update_blocks(void *arg, int64_t first, int64_t last, int thread) {
 void update_8bit(const optim *o, const optim_slot *s, double rate, double grad_scale) {
     enum { GRAIN = 64 }; /* blocks a task */
     job j = {o, s, adamw_rule_of(o, s, rate, grad_scale)};
-    parallel_for(o->pool, (s->last - s->first + OPTIM_BLOCK - 1) / OPTIM_BLOCK, GRAIN, update_blocks, &j);
+    parallel_for(o->pool, optim_blocks(s->last - s->first), GRAIN, update_blocks, &j);
 }

@@ -67,6 +67,7 @@ adamw_rule adamw_rule_of(const optim *o, const optim_slot *s, double rate, doubl
 /* Updates n weights and both their states; the gradients become 0. */
 void adamw_step(const adamw_rule *rule, float *restrict p, float *restrict g, float *restrict m, float *restrict v, int64_t n);
 void update_8bit(const optim *o, const optim_slot *s, double rate, double grad_scale); /* of a slot with scales */
+int64_t optim_blocks(int64_t n);                                                       /* of OPTIM_BLOCK, that n values make */
 void state_map_free(state_map *map);
 
 /* held_out.c: the recipe's `evaluate`; all zero without one. */
