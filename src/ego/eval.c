@@ -93,6 +93,7 @@ static lmm_status ask_oracle(ego_view *v, const ego_qa *q, const ego_question *x
 static lmm_status ask(ego_view *v, const ego_qa *q, const ego_eval_opts *o, lmm_session *reader, ego_answer *out) {
     ego_question x = {.question = q->question, .type = q->type, .option_count = 4};
     for (int k = 0; k < 4; k++) x.options[k] = q->options[k];
+    if (lmm_cancelled()) return LMM_FAIL(LMM_E_CANCELLED, "stopped before all questions were asked");
     lmm_status st = o->oracle ? ask_oracle(v, q, &x, o, out) : ego_ask(v, &x, o->system, o->encoder, out);
     return st || !reader ? st : ego_weigh_options(reader, o->reader, v, &x, out);
 }
@@ -217,7 +218,7 @@ static char *report_of(score *s, const ego_eval_opts *o) {
     return buf_take(&b);
 }
 
-/* A question that fails counts as wrong and as an error. */
+/* A question that fails counts as wrong and as an error; being stopped ends all. */
 lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **report) {
     score s = {0};
     int n = o->limit && o->limit < q->count ? o->limit : q->count;
@@ -225,10 +226,12 @@ lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **rep
     lmm_status st = o->reader ? lmm_session_open(&reader, o->reader, &(lmm_session_opts){0}) : LMM_OK;
     if (st) return st;
     progress *bar = o->quiet ? NULL : progress_new("eval", n, "questions");
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !st; i++) {
         ego_answer a = {.choice = -1};
         double start = time_now();
-        if (one(e, &q->at[i], o, reader, &a)) s.errors++;
+        lmm_status asked = one(e, &q->at[i], o, reader, &a);
+        if (asked == LMM_E_CANCELLED) st = asked;
+        s.errors += asked != LMM_OK;
         VEC_PUSH(&s.ms, (time_now() - start) * 1000);
         judge(&s, &q->at[i], &a);
         if (o->samples) put_sample(o->samples, &q->at[i], &a);
@@ -236,7 +239,7 @@ lmm_status ego_eval(ego *e, const ego_qas *q, const ego_eval_opts *o, char **rep
         if (bar) progress_set(bar, i + 1, NULL);
     }
     progress_free(bar);
-    if (o->control) st = control(&s, e, q, n, o, reader);
+    if (!st && o->control) st = control(&s, e, q, n, o, reader);
     lmm_session_close(reader);
     if (!st) *report = report_of(&s, o);
     free(s.ms.at);

@@ -1,4 +1,5 @@
 /* test_weigh.c - a language model that reads the rows: what it says counts beside the operator's word, in whatever order the options stand. */
+#include "engine/engine.h"
 #include "memory_util.h"
 
 typedef struct {
@@ -85,11 +86,32 @@ static void without_options_nothing_is_weighed(void **state) {
     ego_answer_free(&plain), ego_answer_free(&weighed);
 }
 
+/* Told to stop, the measuring ends: what was not asked is no wrong answer. */
+static void a_stop_ends_the_measuring(void **state) {
+    const weighing *x = *state;
+    char id[] = "1", type[] = "EntityLog", asked[] = "Where is the red mug now?",
+         options[4][16] = {"In the kitchen", "In the study", "In the attic", "Outside"};
+    ego_qa question = {.id = id, .type = type, .question = asked, .query_time = 5 * EGO_HOUR, .answer = 1, .future = -1};
+    for (int k = 0; k < 4; k++) question.options[k] = options[k];
+    const ego_qas all = {&question, 1, 1};
+    const ego_eval_opts o = {.wearer = "JAKE", .reader = x->mini, .quiet = true}, alone = {.wearer = "JAKE", .quiet = true};
+    char *report = NULL;
+    lmm_cancel();
+    assert_int_equal(ego_eval(x->w->e, &all, &o, &report), LMM_E_CANCELLED);
+    assert_int_equal(ego_eval(x->w->e, &all, &alone, &report), LMM_E_CANCELLED);
+    lmm_cancel_reset();
+    assert_null(report);
+    assert_int_equal(ego_eval(x->w->e, &all, &o, &report), LMM_OK);
+    assert_non_null(strstr(report, "\"errors\": 0"));
+    free(report);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_reader_counts_and_the_rows_stay, setup_reader, teardown_reader),
         cmocka_unit_test_setup_teardown(the_order_of_options_changes_nothing, setup_reader, teardown_reader),
         cmocka_unit_test_setup_teardown(without_options_nothing_is_weighed, setup_reader, teardown_reader),
+        cmocka_unit_test_setup_teardown(a_stop_ends_the_measuring, setup_reader, teardown_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
