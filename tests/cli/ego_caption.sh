@@ -29,21 +29,16 @@ if [ -f "$tmp/clips/train/000000.mp4" ]; then
     "$LMM" ego build "$tmp/memory" -q >/dev/null
     [ "$("$LMM" ego timeline "$tmp/memory" -w JAKE --json | grep -c '"kind": "caption"')" = 2 ] && echo "ok rows_are_there" || echo "not ok rows_are_there"
 
-    # A server that is busy at first, then one that breaks off every time: what can be had is had once, the rest is left for the next time.
+    # Servers that refuse, never answer, say nothing, and are busy at first: what can be had is had once, the rest is left for the next time.
     if command -v python3 >/dev/null; then
-        unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+        . "$LMM_TESTS/util/chat_server.sh"
+        trap 'end_server; rm -rf "$tmp"' EXIT
         "$LMM" ego init "$tmp/far" >/dev/null && "$LMM" ego import "$tmp/far" -q "$tmp/day" >/dev/null
         ask_server() { # FAULT [SECONDS]: its captions, the report in $tmp/out; interrupted after so long
-            rm -rf "$tmp/server"
-            mkdir "$tmp/server"
-            python3 "$LMM_TESTS/hub/fake_chat.py" "$tmp/server" "$1" 2>"$tmp/server/err" &
-            pid=$!
-            tries=0
-            while [ ! -s "$tmp/server/port" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
-            timeout -s INT "${2:-60}" "$LMM" ego caption "$tmp/far" -m "http://127.0.0.1:$(cat "$tmp/server/port")/v1" --model_args model=eyes,backoff=0.01 -f 3 -p "Say walking" -q \
+            serve "$1"
+            timeout -s INT "${2:-60}" "$LMM" ego caption "$tmp/far" -m "$url" --model_args model=eyes,backoff=0.01 -f 3 -p "Say walking" -q \
                 --name walking=Jake >"$tmp/out" 2>"$tmp/err"
-            kill $pid
-            wait $pid 2>/dev/null
+            end_server
         }
         ask_server refuse
         grep -q "no such key" "$tmp/err" && echo "ok a_refusal_ends_it" || echo "not ok a_refusal_ends_it: $(cat "$tmp/out" "$tmp/err")"

@@ -4,24 +4,13 @@
 set -u
 if ! command -v python3 >/dev/null; then echo "skip eval_server: no python3 here for the fake server"; exit 0; fi
 tmp=$(mktemp -d)
-pid=
-trap '[ -z "$pid" ] || kill $pid 2>/dev/null; rm -rf "$tmp"' EXIT
-unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY OPENAI_API_BASE OPENAI_BASE_URL
+. "$LMM_TESTS/util/chat_server.sh"
+trap 'end_server; rm -rf "$tmp"' EXIT
 
 check() { # NAME CONDITION...
     name=$1
     shift
     if "$@"; then echo "ok $name"; else echo "not ok $name"; fi
-}
-serve() { # FAULTS...
-    [ -z "$pid" ] || { kill $pid; wait $pid 2>/dev/null; }
-    rm -rf "$tmp/server"
-    mkdir "$tmp/server"
-    python3 "$LMM_TESTS/hub/fake_chat.py" "$tmp/server" "$@" 2>"$tmp/server/err" &
-    pid=$!
-    tries=0
-    while [ ! -s "$tmp/server/port" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
-    url=http://127.0.0.1:$(cat "$tmp/server/port")/v1
 }
 requests() { wc -l <"$tmp/server/log" | tr -d ' '; }
 
@@ -74,7 +63,7 @@ serve refuse
 ask refused && echo "not ok refused: it should end" || { grep -q "refuses (401): no such key" "$tmp/err" && echo "ok refused" || echo "not ok refused: $(cat "$tmp/err")"; }
 serve slow
 args=timeout=0.1,retries=1 ask slow --limit 3 && echo "not ok slow: it should end" || { grep -q "(2 tries)" "$tmp/err" && echo "ok slow" || echo "not ok slow: $(cat "$tmp/err")"; }
-kill $pid; wait $pid 2>/dev/null; pid=
+end_server
 args=retries=1 ask nobody --limit 3 && echo "not ok nobody: it should end" || { grep -q "cannot be asked" "$tmp/err" && echo "ok nobody" || echo "not ok nobody: $(cat "$tmp/err")"; }
 OPENAI_API_KEY=secret "$LMM" eval --model openai --model_args model=m,base_url=http://example.org/v1 --tasks far --include_path "$tmp/tasks" --data "$tmp" 2>"$tmp/err"
 check no_key_in_clear_text grep -q "plain http" "$tmp/err"

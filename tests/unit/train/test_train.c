@@ -258,14 +258,19 @@ static void small_steps_add_up_in_bf16(void **state) {
 
 static const char *const bf16[] = {"optimizer.kind=adamw_bf16", "save_every=2"};
 
-static void a_bf16_run_repeats_and_resumes_to_the_same_bits(void **state) {
-    (void)state;
-    OK(train("one", 1, bf16, 2));
-    OK(train("cut", 2, bf16, 2));
+/* Runs "one", and "cut" on another number of threads, whose last two steps are taken away and made again. save_every=2 is among `more`. */
+static void repeat_and_resume(const char *const *more, int count) {
+    OK(train("one", 1, more, count));
+    OK(train("cut", 2, more, count));
     take_away("cut/step-00000006");
     take_away("cut/final");
-    OK(train("cut", 2, bf16, 2));
+    OK(train("cut", 2, more, count));
     assert_same_weights("one", "cut");
+}
+
+static void a_bf16_run_repeats_and_resumes_to_the_same_bits(void **state) {
+    (void)state;
+    repeat_and_resume(bf16, 2);
     char *final = in_folder("cut/final");
     net *n;
     OK(net_open(&n, final));
@@ -279,12 +284,7 @@ static void an_8_bit_run_repeats_and_resumes_to_the_same_bits(void **state) {
     (void)state;
     const char *const codes[] = {"log_every=1", "save_every=2", "optimizer.kind=adamw_8bit"};
     OK(train("wide", 1, codes, 2));
-    OK(train("one", 1, codes, 3));
-    OK(train("cut", 2, codes, 3));
-    take_away("cut/step-00000006");
-    take_away("cut/final");
-    OK(train("cut", 2, codes, 3));
-    assert_same_weights("one", "cut");
+    repeat_and_resume(codes, 3);
     assert_true(metric("one", 5, "loss") != metric("wide", 5, "loss")); /* some parameter is large enough for codes */
 }
 
