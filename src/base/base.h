@@ -100,6 +100,15 @@ typedef struct {
 lmm_status file_map_open(file_map *out, const char *path);
 void file_map_close(file_map *m);
 lmm_status file_read(char **out, size_t *size, const char *path, size_t limit); /* NUL-terminated, free(); size may be NULL */
+/* A file read by parts, for those larger than memory (file_view.c). */
+typedef struct {
+    int fd;
+    uint64_t size;
+    char *path;
+} file_view;
+lmm_status file_view_open(file_view *out, const char *path);
+lmm_status file_view_read(const file_view *f, void *out, size_t n, uint64_t offset); /* exactly n bytes, or a failure */
+void file_view_close(file_view *f);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 lmm_status dir_make(const char *path);                            /* with parents; existing is fine */
@@ -123,6 +132,22 @@ lmm_status file_write(const char *path, const void *bytes, size_t n); /* the thr
 /* A folder is replaced the same way: fill `tmp` (made by begin; free it), then commit renames it to `path`. */
 lmm_status dir_replace_begin(char **tmp, const char *path);
 lmm_status dir_replace_commit(const char *tmp, const char *path); /* fsyncs every file; old `path` removed last */
+
+/* ---- bytes beyond memory (spool.c) ---- */
+
+/* Put once, in order; read anywhere. Up to about 1 MiB stays in memory, the rest goes to a nameless temporary file, which is gone with the process. Zero-initialised it uses
+ * the working folder. */
+typedef struct {
+    char *folder; /* where the file is made: this one or the nearest above that exists */
+    buf tail;     /* bytes from `written` on */
+    uint64_t written;
+    int fd;
+    bool is_file;
+} spool;
+void spool_open(spool *s, const char *folder);
+lmm_status spool_put(spool *s, const void *bytes, size_t n, uint64_t *offset); /* a failed one has put nothing */
+lmm_status spool_read(const spool *s, void *out, size_t n, uint64_t offset);   /* of one put */
+void spool_close(spool *s);
 
 /* ---- values: JSON (jansson) and YAML (libyaml) as one tree (tree.c, tree_json.c, tree_yaml.c) ---- */
 

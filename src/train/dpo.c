@@ -34,30 +34,36 @@ static lmm_status make_batch(trainer *t, order *o, int64_t micro, batch *b) {
 static void count_labels(const trainer *t, dpo_state *s) {
     int n = t->samples.list.count;
     s->first = mem_new((size_t)n + 1, sizeof *s->first);
-    for (int i = 0; i < n; i++) s->first[i + 1] = s->first[i] + t->samples.list.at[i].label_count;
+    for (int i = 0; i < n; i++) s->first[i + 1] = s->first[i] + (int64_t)t->samples.list.at[i].label_count;
 }
 
 /* What the values depend on: the model's weights as opened, and every id of the samples. */
-static uint64_t fingerprint(const trainer *t) {
+static lmm_status fingerprint(const trainer *t, uint64_t *out) {
     uint64_t h = hash_u64(t->text_dir, strlen(t->text_dir), 0x64706fu);
     const param_set *set = &t->model->net->params;
     for (int i = 0; i < set->list.count; i++) h = hash_u64(set->list.at[i]->t.data, tensor_size(&set->list.at[i]->t), h);
     for (int i = 0; i < t->samples.list.count; i++) {
-        const sample *s = &t->samples.list.at[i];
-        h = hash_u64(s->ids.at, (size_t)s->ids.count * sizeof *s->ids.at, h);
-        for (int k = 0; k < s->media.count; k++) h = hash_u64(s->media.at[k].path, strlen(s->media.at[k].path), h);
+        sample s;
+        lmm_status st = sample_at(&t->samples, i, &s);
+        if (st) return st;
+        h = hash_u64(s.ids.at, (size_t)s.ids.count * sizeof *s.ids.at, h);
+        for (int k = 0; k < s.media.count; k++) h = hash_u64(s.media.at[k].path, strlen(s.media.at[k].path), h);
+        sample_free(&s);
     }
-    return h;
+    return *out = h, LMM_OK;
 }
 
 static char *cache_path(const trainer *t) { return path_join(t->r.run, "reference.safetensors"); }
 
-static tree *cache_label(const trainer *t) {
+static lmm_status cache_label(const trainer *t, tree **label) {
     char hex[24];
-    snprintf(hex, sizeof hex, "%016" PRIx64, fingerprint(t));
-    tree *label = tree_new(TREE_MAP);
-    tree_put(label, "fingerprint", tree_new_string(hex));
-    return label;
+    uint64_t hash;
+    lmm_status st = fingerprint(t, &hash);
+    if (st) return st;
+    snprintf(hex, sizeof hex, "%016" PRIx64, hash);
+    *label = tree_new(TREE_MAP);
+    tree_put(*label, "fingerprint", tree_new_string(hex));
+    return LMM_OK;
 }
 
 /* Reads the values of an earlier start of this run; false when there are none or they are another model's or data's. */
@@ -117,7 +123,8 @@ static lmm_status prepare(trainer *t, bool fresh) {
     int items = t->samples.list.count / 2;
     lmm_status st = mem_try((void **)&s->reference, (size_t)s->first[2 * items] * sizeof(float) + 1, "the reference's log-probabilities");
     if (st) return st;
-    tree *label = cache_label(t);
+    tree *label = NULL;
+    if ((st = cache_label(t, &label))) return st;
     if (fresh || !cache_read(t, s, label)) {
         progress *bar = t->quiet ? NULL : progress_new("reference", items, "pairs");
         for (int i = 0; i < items && !st && !lmm_cancelled(); i++) {
@@ -140,7 +147,7 @@ static void fill_grid(const trainer *t, token_grid *g, const batch *b, const flo
     const dpo_state *s = t->own;
     int row = 0;
     for (int k = 0; k < g->rows; k++) {
-        int number = b->items.at[k / 2] * 2 + k % 2, n = t->samples.list.at[number].label_count;
+        int number = b->items.at[k / 2] * 2 + k % 2, n = (int)t->samples.list.at[number].label_count;
         for (int i = 0; i < n; row++) {
             if (b->label.at[row] < 0) continue;
             int at = grid_row(g, k) * g->width + i;
@@ -155,7 +162,7 @@ static void fill_grid(const trainer *t, token_grid *g, const batch *b, const flo
 
 static int longest_answer(const trainer *t, const batch *b) {
     int most = 0;
-    for (int k = 0; k < 2 * b->items.count; k++) most = max_int(most, t->samples.list.at[b->items.at[k / 2] * 2 + k % 2].label_count);
+    for (int k = 0; k < 2 * b->items.count; k++) most = max_int(most, (int)t->samples.list.at[b->items.at[k / 2] * 2 + k % 2].label_count);
     return most;
 }
 

@@ -97,7 +97,10 @@ static lmm_status restore(trainer *t, const char *dir) {
 /* ---- batches ---- */
 
 /* The prompt but for its last id as the prefix; that id and a completion as a segment for each. The last id predicts the completion's first. */
-static lmm_status add_group(trainer *t, batch *b, const sample *prompt, const completion *group) {
+static lmm_status add_group(trainer *t, batch *b, int item, const completion *group) {
+    sample own, *prompt = &own;
+    lmm_status st = sample_at(&t->samples, item, prompt);
+    if (st) return st;
     sample s = {.media = {prompt->media.at, prompt->media.count, 0}, .video = prompt->video, .prefix = prompt->ids.count - 1};
     for (int i = 0; i < s.prefix; i++) {
         VEC_PUSH(&s.ids, prompt->ids.at[i]);
@@ -113,10 +116,10 @@ static lmm_status add_group(trainer *t, batch *b, const sample *prompt, const co
         }
         VEC_PUSH(&s.segs, seg);
     }
-    lmm_status st = batch_add(b, t->model, &s, NULL, rng_make(0, 0));
-    free(s.ids.at);
-    free(s.labels.at);
-    free(s.segs.at);
+    st = batch_add(b, t->model, &s, NULL, rng_make(0, 0));
+    s.media = (media_list){0}; /* the prompt's */
+    sample_free(&s);
+    sample_free(prompt);
     return st;
 }
 
@@ -143,7 +146,7 @@ static lmm_status make_batch(trainer *t, order *o, int64_t micro, batch *b) {
     lmm_status st = LMM_OK;
     for (int p = 0; p < prompts_a_micro(t) && !st; p++) {
         int number = local * prompts_a_micro(t) + p, item = order_at(o, t, rollout_place(t, s->rollout.number, number));
-        if (!t->broken[item]) st = add_group(t, b, &t->samples.list.at[item], &s->rollout.all[number * group]);
+        if (!t->broken[item]) st = add_group(t, b, item, &s->rollout.all[number * group]);
     }
     VEC_PUSH(&b->items, local);
     return st ? st : ask_reference(t, b, &s->rollout.all[local * t->r.batch]);
@@ -155,8 +158,7 @@ static lmm_status imagine(trainer *t, order *o, int64_t micro, batch *b) {
     completion *group = mem_new((size_t)t->r.grpo.group, sizeof *group);
     for (int i = 0; i < t->r.grpo.group; i++)
         for (int k = 0; k < t->r.grpo.max_tokens; k++) VEC_PUSH(&group[i].ids, 0);
-    for (int p = 0; p < prompts_a_micro(t) && !st; p++)
-        st = add_group(t, b, &t->samples.list.at[order_at(o, t, micro * prompts_a_micro(t) + p)], group);
+    for (int p = 0; p < prompts_a_micro(t) && !st; p++) st = add_group(t, b, order_at(o, t, micro * prompts_a_micro(t) + p), group);
     for (int i = 0; i < t->r.grpo.group; i++) free(group[i].ids.at);
     free(group);
     return st;

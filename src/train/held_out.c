@@ -44,6 +44,15 @@ static lmm_status add_batch(trainer *t, batch *b, double *loss, int64_t *labels)
     return st;
 }
 
+static lmm_status add_sample(const held_out *h, const trainer *t, batch *b, int i) {
+    sample s;
+    lmm_status st = sample_at(&h->samples, i, &s);
+    if (st) return st;
+    st = batch_add(b, t->model, &s, NULL, rng_make(0, 0));
+    sample_free(&s);
+    return LMM_CONTEXT(st, "held-out sample %d", i + 1);
+}
+
 /* Mean over all labels, in the samples' order. */
 static lmm_status measure_loss(const held_out *h, trainer *t, double *out) {
     double loss = 0;
@@ -51,8 +60,7 @@ static lmm_status measure_loss(const held_out *h, trainer *t, double *out) {
     lmm_status st = LMM_OK;
     for (int i = 0; i < h->samples.list.count && !st;) {
         batch b = {0};
-        for (int k = 0; k < t->r.batch && i < h->samples.list.count && !st; k++, i++)
-            st = LMM_CONTEXT(batch_add(&b, t->model, &h->samples.list.at[i], NULL, rng_make(0, 0)), "held-out sample %d", i + 1);
+        for (int k = 0; k < t->r.batch && i < h->samples.list.count && !st; k++, i++) st = add_sample(h, t, &b, i);
         if (!st) st = add_batch(t, &b, &loss, &labels);
         batch_free(&b);
     }
@@ -75,23 +83,25 @@ static void write_answer(const held_out *h, int64_t step, const sample *s, const
     tree_free(row);
 }
 
-static lmm_status answer_one(const held_out *h, const trainer *t, const sample *s) {
+static lmm_status answer_one(const held_out *h, const trainer *t, int i) {
     const lmm_gen_opts o = {.max_tokens = t->r.held.max_tokens};
-    lmm_session *session;
+    lmm_session *session = NULL;
     lmm_answer a = {0};
-    lmm_status st = prompt_session(&session, t->model, s, o.max_tokens);
+    sample s;
+    lmm_status st = sample_at(&h->prompts, i, &s);
     if (st) return st;
-    st = lmm_generate(&session, 1, &o, NULL, NULL, &a);
-    if (!st) write_answer(h, t->step, s, &a);
+    st = prompt_session(&session, t->model, &s, o.max_tokens);
+    if (!st) st = lmm_generate(&session, 1, &o, NULL, NULL, &a);
+    if (!st) write_answer(h, t->step, &s, &a);
     lmm_answers_free(&a, 1);
     lmm_session_close(session);
+    sample_free(&s);
     return st;
 }
 
 lmm_status held_out_measure(const held_out *h, trainer *t, double *loss) {
     lmm_status st = dist_rank(t->world) ? LMM_OK : measure_loss(h, t, loss);
-    for (int i = 0; h->answers && i < min_int(t->r.held.answers, h->prompts.list.count) && !st; i++)
-        st = answer_one(h, t, &h->prompts.list.at[i]);
+    for (int i = 0; h->answers && i < min_int(t->r.held.answers, h->prompts.list.count) && !st; i++) st = answer_one(h, t, i);
     if (h->answers) fflush(h->answers);
     return dist_agree(t->world, LMM_CONTEXT(st, "evaluating after step %" PRId64, t->step));
 }

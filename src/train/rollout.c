@@ -146,8 +146,12 @@ static lmm_status add_prompt(answering *a, trainer *t, rollout *o, order *turn, 
     const int item = item_of(t, o, turn, group), size = t->r.grpo.group;
     if (t->broken[item]) return leave_out(t, o, group, item, LMM_OK);
     lmm_session **own = &a->sessions[a->count * size];
-    lmm_status st = open_group(own, t, &t->samples.list.at[item]);
-    if (!st && !strcmp(t->r.grpo.advantage, "remax")) st = greedy_baseline(t, o, own[0], &t->samples.list.at[item], &o->baseline[group]);
+    sample s;
+    lmm_status st = sample_at(&t->samples, item, &s);
+    if (st) return st;
+    st = open_group(own, t, &s);
+    if (!st && !strcmp(t->r.grpo.advantage, "remax")) st = greedy_baseline(t, o, own[0], &s, &o->baseline[group]);
+    sample_free(&s);
     if (st) {
         for (int i = 0; i < size; i++) lmm_session_close(own[i]), own[i] = NULL;
         return leave_out(t, o, group, item, st);
@@ -182,7 +186,11 @@ static lmm_status draw(lmm_answer *answers, const answering *a, const trainer *t
 
 static lmm_status take_group(const answering *a, int k, trainer *t, rollout *o, order *turn, const lmm_answer *answers) {
     const int size = t->r.grpo.group, group = a->groups[k], item = item_of(t, o, turn, group);
-    lmm_status st = take_answers(t, &t->samples.list.at[item], answers, &o->all[group * size], size);
+    sample s;
+    lmm_status st = sample_at(&t->samples, item, &s);
+    if (st) return st;
+    st = take_answers(t, &s, answers, &o->all[group * size], size);
+    sample_free(&s);
     if (st) return leave_out(t, o, group, item, st);
     for (int i = k * size; i < (k + 1) * size; i++) {
         o->prefill_rows += a->sessions[i]->prefill_rows;

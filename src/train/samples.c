@@ -8,22 +8,6 @@
 #include "data/data.h"
 #include "train/train_int.h"
 
-static void sample_free(sample *s) {
-    media_list_free(&s->media);
-    free(s->ids.at);
-    free(s->labels.at);
-    free(s->segs.at);
-    free(s->gold);
-    free(s->question);
-    free(s->text);
-}
-
-void sample_set_free(sample_set *s) {
-    for (int i = 0; i < s->list.count; i++) sample_free(&s->list.at[i]);
-    free(s->list.at);
-    *s = (sample_set){0};
-}
-
 /* ---- messages as ids ---- */
 
 typedef struct {
@@ -178,27 +162,28 @@ bool sample_truncate(sample *s, int most, truncation how) {
     return s->label_count > 0;
 }
 
-static lmm_status add_record(sample_set *set, const recipe *r, const source *src, const tree *record) {
-    sample s = sample_new(src->d);
-    media_source media = {.record = record, .root = src->d->images, .to = &s.media};
+/* *fits: it has something to learn and is not too long. s: sample_free, nothing to free after a failure. */
+static lmm_status make_sample(sample *s, bool *fits, const recipe *r, const source *src, const tree *record) {
+    *s = sample_new(src->d);
+    media_source media = {.record = record, .root = src->d->images, .to = &s->media};
     tree *messages = record_messages(&media);
     lmm_status st = messages ? record_media_check(&media) : LMM_FAIL(LMM_E_FORMAT, "it has no 'conversations' with 'from' and 'value'");
-    if (!st) st = r->dpo.llava_layout ? llava_layout_sample(&s, src->m, messages) : build(&s, src, messages);
+    if (!st) st = r->dpo.llava_layout ? llava_layout_sample(s, src->m, messages) : build(s, src, messages);
     tree_free(messages);
-    if (!st && r->truncate != TRUNCATE_SKIP && !sample_truncate(&s, r->max_length, r->truncate)) s.label_count = 0;
-    if (!st && s.label_count > 0 && s.ids.count <= r->max_length) return VEC_PUSH(&set->list, s), LMM_OK;
-    sample_free(&s);
-    if (!st) set->skipped++;
+    if (!st && r->truncate != TRUNCATE_SKIP && !sample_truncate(s, r->max_length, r->truncate)) s->label_count = 0;
+    *fits = !st && s->label_count > 0 && s->ids.count <= r->max_length;
+    if (st) sample_free(s);
     return st;
 }
 
-lmm_status sample_broken(sample_set *set, const recipe *r, lmm_status st) {
-    if (st != LMM_E_FORMAT && st != LMM_E_IO && st != LMM_E_LIMIT) return st;
-    if (set->broken >= r->broken_max)
-        return r->broken_max ? LMM_CONTEXT(st, "%d samples were broken already (broken_max)", set->broken)
-                             : LMM_CONTEXT(st, "broken sample (broken_max: N in the recipe would skip it)");
-    set->broken++;
-    fprintf(stderr, "lmm: skipped: %s\n", lmm_message());
+static lmm_status add_record(sample_set *set, const recipe *r, const source *src, const tree *record) {
+    sample s;
+    bool fits;
+    lmm_status st = make_sample(&s, &fits, r, src, record);
+    if (st) return st;
+    if (fits) return sample_put(set, &s);
+    set->skipped++;
+    sample_free(&s);
     return LMM_OK;
 }
 
@@ -224,6 +209,7 @@ static lmm_status load_records(sample_set *out, const recipe *r, const recipe_da
     table records;
     lmm_status st = table_open(&records, d->path, NULL, 0);
     if (st) return st;
+    if (!out->rest.folder && r->run) spool_open(&out->rest, r->run);
     source src = {m, d};
     int count, *chosen = chosen_records(r, d, records.count, &count);
     for (int i = 0; i < count && !st && !(out->enough && out->list.count >= out->enough); i++) {
@@ -288,10 +274,6 @@ static tree *answer_record(const tree *record, const char *answer) {
     return one;
 }
 
-static void drop_from(sample_set *set, int count) {
-    while (set->list.count > count) sample_free(&set->list.at[--set->list.count]);
-}
-
 static bool is_blank(const char *text) {
     char *words = python_strip(text);
     bool blank = !*words;
@@ -317,24 +299,30 @@ static lmm_status check_pair(const source *src, const sample *s) {
                     s->ids.count, trained);
 }
 
+static lmm_status make_answer(sample *s, bool *fits, const recipe *r, const source *src, const tree *record, const char *answer) {
+    if (answer_is_blank(tree_get(record, answer))) return LMM_FAIL(LMM_E_FORMAT, "%s: the answer is empty", answer);
+    tree *one = answer_record(record, answer);
+    lmm_status st = make_sample(s, fits, r, src, one);
+    if (!st && *fits && (st = check_pair(src, s))) sample_free(s);
+    tree_free(one);
+    return LMM_CONTEXT(st, "%s", answer);
+}
+
 /* Both answers or none. */
 static lmm_status add_pair(sample_set *set, const recipe *r, const source *src, const tree *record) {
-    static const char *const answers[] = {"chosen", "rejected"};
     if (!tree_get(record, "prompt") || !tree_get(record, "chosen") || !tree_get(record, "rejected"))
         return LMM_FAIL(LMM_E_FORMAT, "it has no 'prompt', 'chosen' and 'rejected'");
-    int before = set->list.count;
-    lmm_status st = LMM_OK;
-    for (int i = 0; i < 2 && !st; i++) {
-        if (answer_is_blank(tree_get(record, answers[i])))
-            return drop_from(set, before), LMM_FAIL(LMM_E_FORMAT, "%s: the answer is empty", answers[i]);
-        tree *one = answer_record(record, answers[i]);
-        const int had = set->list.count;
-        st = add_record(set, r, src, one);
-        if (!st && set->list.count > had) st = check_pair(src, &set->list.at[had]);
-        st = LMM_CONTEXT(st, "%s", answers[i]);
-        tree_free(one);
+    sample chosen = {0}, rejected = {0};
+    bool fits[2] = {0};
+    lmm_status st = make_answer(&chosen, &fits[0], r, src, record, "chosen");
+    if (!st) st = make_answer(&rejected, &fits[1], r, src, record, "rejected");
+    if (!st) set->skipped += !fits[0] + !fits[1];
+    if (!st && fits[0] && fits[1]) {
+        st = sample_put(set, &chosen);
+        if (!st) st = sample_put(set, &rejected);
     }
-    if (st || set->list.count != before + 2) drop_from(set, before);
+    sample_free(&chosen);
+    sample_free(&rejected);
     return st;
 }
 
@@ -388,7 +376,7 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src
     free(asked);
     buf_free(&marked);
     s.text = buf_take(&text);
-    if (!st && s.ids.count > 1 && s.ids.count <= r->max_length) return VEC_PUSH(&set->list, s), LMM_OK;
+    if (!st && s.ids.count > 1 && s.ids.count <= r->max_length) return sample_put(set, &s);
     sample_free(&s);
     if (!st) set->skipped++;
     return st;

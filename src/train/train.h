@@ -107,7 +107,7 @@ typedef struct {
     double schedule_power, schedule_cycles, schedule_decay;                           /* decay: a share of all steps (< 1) or steps */
     double warmup, floor; /* share of all steps (< 1) or steps (>= 1); smallest lr as a share of lr */
     bool recompute;
-    bool bf16; /* precision: matrix products round their factors to bf16 and sum in f32; weights, gradients, states stay as they are */
+    bool bf16;      /* precision: matrix products round their factors to bf16 and sum in f32; weights, gradients, states stay as they are */
     int max_length; /* longer samples are skipped and counted, or cut when `truncate` says so */
     truncation truncate;
     int broken_max; /* so many samples may be broken (no picture, no conversation): named, counted and skipped */
@@ -134,12 +134,25 @@ typedef struct {
     VEC(sample_seg) segs;
     int label_count;
 } sample;
+/* What stays in memory of a sample. */
 typedef struct {
-    VEC(sample) list;
+    uint64_t offset; /* of the rest, in the spool */
+    int length;      /* ids */
+    unsigned label_count : 31, has_media : 1;
+} sample_brief;
+typedef struct {
+    VEC(sample_brief) list;
+    spool rest;     /* opened in the run's folder */
+    char *last_uri; /* the picture put last, and where */
+    uint64_t last_uri_at;
+    bool failed; /* the spool cannot be written: no fault of a sample */
     int skipped, broken;
     int unread; /* references of prompts that were meant as mathematics and cannot be read */
     int enough; /* loading stops at so many; 0: never */
 } sample_set;
+lmm_status sample_put(sample_set *set, sample *s);               /* behind the others; frees s in every case */
+lmm_status sample_at(const sample_set *set, int i, sample *out); /* sample_free; fails when the spool cannot be read */
+void sample_free(sample *s);
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar);
 /* Pairs: sample 2k is the chosen answer of pair k, 2k + 1 the rejected one. Records {image(s), prompt, chosen, rejected}: texts as LLaVA's, or lists of messages as trl's
  * (with "images" beside them). */
@@ -220,8 +233,8 @@ typedef struct {
     double norm; /* which length of the gradient is measured: 2 (0 means that), 1 or INFINITY */
     int64_t step;
     pool *pool;
-    dist *world;               /* NULL: one rank; set before the first optim_add */
-    state_map *m_map, *v_map;  /* optim_use_8bit: what codes of either state mean; NULL: f32 or bf16 */
+    dist *world;              /* NULL: one rank; set before the first optim_add */
+    state_map *m_map, *v_map; /* optim_use_8bit: what codes of either state mean; NULL: f32 or bf16 */
 } optim;
 /* One array of a slot as a checkpoint keeps it: values [first, first + count) of `whole`, blocks for scales. */
 typedef struct {

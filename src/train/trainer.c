@@ -11,9 +11,9 @@ static void group(order *o, const trainer *t, rng *r) {
     const int items = t->samples.list.count / t->samples_each, n = t->epoch_samples.count;
     int *length = mem_new((size_t)items, sizeof *length);
     for (int i = 0; i < items; i++) {
-        const sample *s = &t->samples.list.at[i * t->samples_each];
-        for (int k = 0; k < t->samples_each; k++) length[i] += s[k].ids.count;
-        if (t->r.group_by == GROUP_MODALITY && !s->media.count) length[i] = -length[i];
+        const sample_brief *s = &t->samples.list.at[i * t->samples_each];
+        for (int k = 0; k < t->samples_each; k++) length[i] += s[k].length;
+        if (t->r.group_by == GROUP_MODALITY && !s->has_media) length[i] = -length[i];
     }
     order_grouped(o->at, n, length, t->r.accumulate, t->r.batch, o->epoch * n, r);
     free(length);
@@ -38,8 +38,11 @@ lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
     for (int i = 0; i < t->samples_each; i++) {
         int number = item * t->samples_each + i;
         /* the answers of a pair see the picture moved alike */
-        lmm_status st =
-            batch_add(b, t->model, &t->samples.list.at[number], moves ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)k));
+        sample s;
+        lmm_status st = sample_at(&t->samples, number, &s);
+        if (st) return st;
+        st = batch_add(b, t->model, &s, moves ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)k));
+        sample_free(&s);
         if (!st) continue;
         LMM_ASSERT(i == 0, "the second sample of item %d is broken and the first is not", item);
         t->broken[item] = true;
@@ -51,7 +54,13 @@ lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
 /* Shapes alone: forward and, with a tape, backward. */
 static size_t measure_pass(const trainer *t, const net *n, tape *record, const batch *b, double *flops) {
     arena count = {0};
-    cx m = {.mode = CX_MEASURE, .mem = &count, .tape = record, .recompute = t->r.recompute, .bf16 = t->r.bf16, .k = t->runtime->k, .pool = t->runtime->pool};
+    cx m = {.mode = CX_MEASURE,
+            .mem = &count,
+            .tape = record,
+            .recompute = t->r.recompute,
+            .bf16 = t->r.bf16,
+            .k = t->runtime->k,
+            .pool = t->runtime->pool};
     float unread;
     tensor *loss = batch_loss(&m, n, b, t->way->learn ? &(xent_opts){.logprob = &unread} : NULL);
     if (record) tape_backward(&m, loss, 1.0f);

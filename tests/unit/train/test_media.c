@@ -37,6 +37,14 @@ static const char both[] =
 static const char clip_alone[] = "[{\"video\": \"clip\", \"conversations\": ["
                                  "{\"from\": \"human\", \"value\": \"<image>\\nWhat?\"}, {\"from\": \"gpt\", \"value\": \"a clip\"}]}]";
 
+static lmm_status add(batch *b, const opened *o, const sample_set *set, int i) {
+    sample s;
+    OK(sample_at(set, i, &s));
+    lmm_status st = batch_add(b, o->model, &s, NULL, rng_make(0, 0));
+    sample_free(&s);
+    return st;
+}
+
 static lmm_status load(sample_set *out, const opened *o, const char *json, turn_mode turns) {
     write_text("data.json", json);
     char *path = in_folder("data.json");
@@ -90,7 +98,7 @@ static void assert_numbers_are_a_sessions(const char *path, turn_mode turns) {
     batch b = {0};
     OK(load(&set, &o, both, turns));
     assert_int_equal(set.list.count, 1);
-    OK(batch_add(&b, o.model, &set.list.at[0], NULL, rng_make(0, 0)));
+    OK(add(&b, &o, &set, 0));
     float *logprob = mem_new((size_t)b.rows, sizeof *logprob);
     pass(&o, &b, false, logprob);
     double sum = 0, said = session_says(&o, asked, "the second");
@@ -137,7 +145,7 @@ static void assert_gradient_is_the_slope(const char *path, const char *part) {
     batch b = {0};
     OK(load(&samples, &o, both, TURNS_SEQUENCE));
     OK(load(&samples, &o, clip_alone, TURNS_SEQUENCE));
-    for (int i = 0; i < samples.list.count; i++) OK(batch_add(&b, o.model, &samples.list.at[i], NULL, rng_make(0, 0)));
+    for (int i = 0; i < samples.list.count; i++) OK(add(&b, &o, &samples, i));
     for (int i = 0; i < set->list.count; i++) OK(param_own(set->list.at[i], true));
     pass(&o, &b, true, NULL);
     double g2 = length2(set, part);
@@ -182,10 +190,10 @@ static void a_missing_video_leaves_the_batch_as_it_was(void **state) {
     sample_set set = {0};
     batch b = {0};
     OK(load(&set, &o, both, TURNS_SEQUENCE));
-    OK(batch_add(&b, o.model, &set.list.at[0], NULL, rng_make(0, 0)));
+    OK(add(&b, &o, &set, 0));
     int rows = b.rows, tiles[2] = {b.media[0].tile_count, b.media[1].tile_count};
     take_away("clip");
-    assert_int_equal(batch_add(&b, o.model, &set.list.at[0], NULL, rng_make(0, 0)), LMM_E_IO);
+    assert_int_equal(add(&b, &o, &set, 0), LMM_E_IO);
     assert_true(b.rows == rows && b.media_order.count == 2);
     assert_true(b.media[0].tile_count == tiles[0] && b.media[1].tile_count == tiles[1] && b.media[0].plans.count == 1);
     batch_free(&b);
