@@ -28,6 +28,14 @@ void table_close(table *t);
 lmm_status table_open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit);
 lmm_status table_salvage_set(table *out, const char *dir, const char *config, const char *split, int64_t limit);
 const tree *table_row(const table *t, int i);
+/* The rows of a file one at a time, for those that need not fit into memory (row_reader.c): JSON and JSONL of any size; of other kinds all rows are read at once. Opening reads the file
+ * once and keeps 16 bytes a row. */
+typedef struct row_reader row_reader;
+lmm_status row_reader_open(row_reader **out, const char *path);
+int row_reader_count(const row_reader *r);
+/* Row i, a map on loan until the next call. A damaged one fails with LMM_E_FORMAT or LMM_E_LIMIT and says in which line it begins; the others can be read. */
+lmm_status row_reader_read(row_reader *r, int i, const tree **out);
+void row_reader_close(row_reader *r); /* NULL is fine */
 /* Fills {name} in a pattern with the row's values; a name the row does not have fails. */
 lmm_status row_format(buf *out, const char *pattern, const tree *row);
 

@@ -1,8 +1,28 @@
-/* data_int.h - what the readers of data/ share: Thrift's compact protocol, the codecs and encodings of Parquet, cells of text tables. */
+/* data_int.h - what the readers of data/ share: rows of JSON, Thrift's compact protocol, the codecs and encodings of Parquet, cells of text tables. */
 #ifndef LMM_DATA_INT_H
 #define LMM_DATA_INT_H
 
 #include "data/data.h"
+
+/* ---- json_rows.c: JSON lists and JSONL, row by row ---- */
+
+typedef struct {
+    uint64_t offset;
+    int line;
+} row_place;
+typedef struct {
+    file_view file;
+    bool lines; /* JSONL: blank ones are no rows */
+    VEC(row_place) at;
+    uint64_t end; /* of the last row */
+    buf text;     /* of the row read last */
+} json_rows;
+lmm_status json_rows_open(json_rows *out, const char *path, bool lines);
+void json_rows_close(json_rows *r);
+/* Row i, of any type; tree_free. A failure names the line the row begins in; the others can still be read. */
+lmm_status json_rows_read(json_rows *r, int i, tree **out);
+
+/* ---- what readers of bytes share (thrift.c) ---- */
 
 /* Bytes that remain to be read; every reader checks against `size`. */
 typedef struct {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/data.h"
+#include "data/data_int.h"
 
 void table_faults_free(table_faults *f) {
     for (int i = 0; i < f->count; i++) free(f->at[i].why);
@@ -10,20 +10,23 @@ void table_faults_free(table_faults *f) {
     *f = (table_faults){0};
 }
 
-/* faults NULL: a line that is no JSON fails. */
-static lmm_status parse_lines(tree **out, const char *text, size_t size, const char *path, table_faults *faults) {
+/* faults NULL: a row that is no JSON fails. */
+static lmm_status read_json(tree **out, const char *path, table_faults *faults) {
+    json_rows from;
+    lmm_status st = json_rows_open(&from, path, text_ends(path, ".jsonl"));
+    if (st) return st;
     tree *list = tree_new(TREE_LIST);
-    int line = 1;
-    for (const char *at = text, *stop = NULL; at < text + size; at = stop + 1, line++) {
-        stop = memchr(at, '\n', (size_t)(text + size - at));
-        if (!stop) stop = text + size;
+    for (int i = 0; i < from.at.count && !st; i++) {
         tree *row = NULL;
-        lmm_status st = stop > at ? tree_parse_json(&row, at, (size_t)(stop - at), path) : LMM_OK;
-        if (st) st = LMM_CONTEXT(st, "line %d", line);
-        if (st && (!faults || st != LMM_E_FORMAT)) return tree_free(list), st;
-        if (st) VEC_PUSH(faults, ((table_fault){list->count, 1, mem_strdup(lmm_message())})), row = tree_new(TREE_MAP);
+        st = json_rows_read(&from, i, &row);
+        if (st == LMM_E_FORMAT && faults) {
+            VEC_PUSH(faults, ((table_fault){list->count, 1, mem_strdup(lmm_message())}));
+            st = LMM_OK, row = tree_new(TREE_MAP);
+        }
         if (row) tree_add(list, row);
     }
+    json_rows_close(&from);
+    if (st) return tree_free(list), st;
     return *out = list, LMM_OK;
 }
 
@@ -51,22 +54,24 @@ static lmm_status check_maps(const tree *rows, const char *path) {
     return LMM_OK;
 }
 
-static lmm_status parse_text(tree **rows, const char *path, table_faults *faults) {
+static lmm_status read_tsv(tree **rows, const char *path) {
     char *text;
     size_t size;
     lmm_status st = file_read(&text, &size, path, (size_t)1 << 31);
     if (st) return st;
-    if (text_ends(path, ".jsonl")) st = parse_lines(rows, text, size, path, faults);
-    else if (text_ends(path, ".tsv") || text_ends(path, ".csv"))
-        st = tsv_parse(rows, text, size, text_ends(path, ".tsv") ? '\t' : ',', path);
-    else st = tree_parse_json(rows, text, size, path);
+    st = tsv_parse(rows, text, size, text_ends(path, ".tsv") ? '\t' : ',', path);
     free(text);
     return st;
 }
 
+static lmm_status read_rows(tree **rows, const char *path, int64_t limit, table_faults *faults) {
+    if (text_ends(path, ".parquet")) return parquet_read(rows, path, limit, 0, faults);
+    return text_ends(path, ".tsv") || text_ends(path, ".csv") ? read_tsv(rows, path) : read_json(rows, path, faults);
+}
+
 static lmm_status open_file(table *out, const char *path, const char *const *columns, int64_t limit, table_faults *faults) {
     tree *rows = NULL;
-    lmm_status st = text_ends(path, ".parquet") ? parquet_read(&rows, path, limit, 0, faults) : parse_text(&rows, path, faults);
+    lmm_status st = read_rows(&rows, path, limit, faults);
     if (!st && columns && rows->type == TREE_LIST) st = name_columns(rows, columns, path);
     if (!st) st = check_maps(rows, path);
     if (st) return tree_free(rows), st;

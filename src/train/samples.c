@@ -10,11 +10,6 @@
 
 /* ---- messages as ids ---- */
 
-typedef struct {
-    const lmm_model *m;
-    const recipe_data *d;
-} source;
-
 static int common(const id_list *a, const id_list *b) {
     int i = 0;
     while (i < a->count && i < b->count && a->at[i] == b->at[i]) i++;
@@ -34,7 +29,7 @@ static void label_range(sample *s, const lmm_model *m, int offset, int from, int
 }
 
 /* Appends the conversation's ids from number `skip` on, with the answers labelled. */
-static lmm_status append_conversation(sample *s, const source *src, const conversation *c, int skip) {
+static lmm_status append_conversation(sample *s, const record_source *src, const conversation *c, int skip) {
     id_list all = {0};
     lmm_status st = conversation_encode(&all, src->m, c->text.data, c->text.size);
     int offset = s->ids.count - skip;
@@ -82,7 +77,7 @@ static tree *question_alone(const tree *messages, int question) {
 }
 
 /* One more question as a segment; the first one gives the shared prefix. */
-static lmm_status add_question(sample *s, const source *src, const tree *one) {
+static lmm_status add_question(sample *s, const record_source *src, const tree *one) {
     conversation c = {0};
     id_list ids = {0};
     lmm_status st = conversation_render(&c, src->m, one);
@@ -104,7 +99,7 @@ static lmm_status add_question(sample *s, const source *src, const tree *one) {
     return st;
 }
 
-static lmm_status build_independent(sample *s, const source *src, const tree *messages) {
+static lmm_status build_independent(sample *s, const record_source *src, const tree *messages) {
     lmm_status st = LMM_OK;
     for (int i = 0; i + 1 < messages->count && !st; i++) {
         if (!message_is_assistant(messages->items[i + 1]) || message_is_assistant(messages->items[i])) continue;
@@ -115,7 +110,7 @@ static lmm_status build_independent(sample *s, const source *src, const tree *me
     return st;
 }
 
-static lmm_status build_plain(sample *s, const source *src, const tree *messages) {
+static lmm_status build_plain(sample *s, const record_source *src, const tree *messages) {
     const tree *parts = messages->count == 2 && message_is_assistant(messages->items[1]) ? tree_get(messages->items[1], "content") : NULL;
     if (!parts || parts->count != 1) return LMM_FAIL(LMM_E_FORMAT, "format plain needs one question and one caption");
     buf text = {0};
@@ -132,7 +127,7 @@ static lmm_status build_plain(sample *s, const source *src, const tree *messages
     return st;
 }
 
-static lmm_status build(sample *s, const source *src, const tree *messages) {
+static lmm_status build(sample *s, const record_source *src, const tree *messages) {
     if (!strcmp(src->d->format, "plain")) return build_plain(s, src, messages);
     if (src->d->turns == TURNS_INDEPENDENT) return build_independent(s, src, messages);
     conversation c = {0};
@@ -163,7 +158,7 @@ bool sample_truncate(sample *s, int most, truncation how) {
 }
 
 /* *fits: it has something to learn and is not too long. s: sample_free, nothing to free after a failure. */
-static lmm_status make_sample(sample *s, bool *fits, const recipe *r, const source *src, const tree *record) {
+static lmm_status make_sample(sample *s, bool *fits, const recipe *r, const record_source *src, const tree *record) {
     *s = sample_new(src->d);
     media_source media = {.record = record, .root = src->d->images, .to = &s->media};
     tree *messages = record_messages(&media);
@@ -176,7 +171,7 @@ static lmm_status make_sample(sample *s, bool *fits, const recipe *r, const sour
     return st;
 }
 
-static lmm_status add_record(sample_set *set, const recipe *r, const source *src, const tree *record) {
+static lmm_status add_record(sample_set *set, const recipe *r, const record_source *src, const tree *record) {
     sample s;
     bool fits;
     lmm_status st = make_sample(&s, &fits, r, src, record);
@@ -187,43 +182,8 @@ static lmm_status add_record(sample_set *set, const recipe *r, const source *src
     return LMM_OK;
 }
 
-/* The numbers of the records that `take` chooses, in order; random ones are a function of the seed. */
-static int *chosen_records(const recipe *r, const recipe_data *d, int total, int *count) {
-    const char *colon = strchr(d->take, ':');
-    int64_t n = colon ? strtoll(colon + 1, NULL, 10) : total;
-    if (colon && strchr(colon, '%')) n = (n * total + 99) / 100;
-    *count = (int)min_i64(n, total);
-    int *at = mem_new((size_t)total + 1, sizeof *at);
-    for (int i = 0; i < total; i++) at[i] = i;
-    if (!strncmp(d->take, "end", 3)) memmove(at, at + (total - *count), (size_t)*count * sizeof *at);
-    if (!strncmp(d->take, "random", 6)) {
-        rng random = rng_make(r->seed, hash_u64(d->path, strlen(d->path), 0x74616b65u));
-        rng_shuffle(&random, at, total);
-    }
-    return at;
-}
-
-typedef lmm_status (*add_fn)(sample_set *set, const recipe *r, const source *src, const tree *record);
-
-static lmm_status load_records(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar, add_fn add) {
-    table records;
-    lmm_status st = table_open(&records, d->path, NULL, 0);
-    if (st) return st;
-    if (!out->rest.folder && r->run) spool_open(&out->rest, r->run);
-    source src = {m, d};
-    int count, *chosen = chosen_records(r, d, records.count, &count);
-    for (int i = 0; i < count && !st && !(out->enough && out->list.count >= out->enough); i++) {
-        st = LMM_CONTEXT(add(out, r, &src, table_row(&records, chosen[i])), "'%s': record %d", d->path, chosen[i] + 1);
-        if (st) st = sample_broken(out, r, st);
-        if (bar) progress_set(bar, i + 1, d->path);
-    }
-    free(chosen);
-    table_close(&records);
-    return st;
-}
-
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
-    return load_records(out, r, d, m, bar, add_record);
+    return records_load(out, r, d, m, bar, add_record);
 }
 
 /* ---- pairs ---- */
@@ -291,7 +251,7 @@ static bool answer_is_blank(const tree *answer) {
     return true;
 }
 
-static lmm_status check_pair(const source *src, const sample *s) {
+static lmm_status check_pair(const record_source *src, const sample *s) {
     const int trained = src->m->net->dec.config.context;
     if (s->ids.count <= trained) return LMM_OK;
     return LMM_FAIL(LMM_E_LIMIT,
@@ -299,7 +259,7 @@ static lmm_status check_pair(const source *src, const sample *s) {
                     s->ids.count, trained);
 }
 
-static lmm_status make_answer(sample *s, bool *fits, const recipe *r, const source *src, const tree *record, const char *answer) {
+static lmm_status make_answer(sample *s, bool *fits, const recipe *r, const record_source *src, const tree *record, const char *answer) {
     if (answer_is_blank(tree_get(record, answer))) return LMM_FAIL(LMM_E_FORMAT, "%s: the answer is empty", answer);
     tree *one = answer_record(record, answer);
     lmm_status st = make_sample(s, fits, r, src, one);
@@ -309,7 +269,7 @@ static lmm_status make_answer(sample *s, bool *fits, const recipe *r, const sour
 }
 
 /* Both answers or none. */
-static lmm_status add_pair(sample_set *set, const recipe *r, const source *src, const tree *record) {
+static lmm_status add_pair(sample_set *set, const recipe *r, const record_source *src, const tree *record) {
     if (!tree_get(record, "prompt") || !tree_get(record, "chosen") || !tree_get(record, "rejected"))
         return LMM_FAIL(LMM_E_FORMAT, "it has no 'prompt', 'chosen' and 'rejected'");
     sample chosen = {0}, rejected = {0};
@@ -327,7 +287,7 @@ static lmm_status add_pair(sample_set *set, const recipe *r, const source *src, 
 }
 
 lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
-    return load_records(out, r, d, m, bar, add_pair);
+    return records_load(out, r, d, m, bar, add_pair);
 }
 
 /* ---- prompts ---- */
@@ -353,7 +313,7 @@ static lmm_status check_gold(sample_set *set, const char *gold) {
 }
 
 /* One question as a sample to be answered. Pictures and videos stand before it. */
-static lmm_status add_prompt(sample_set *set, const recipe *r, const source *src, const tree *record, const char *question,
+static lmm_status add_prompt(sample_set *set, const recipe *r, const record_source *src, const tree *record, const char *question,
                              const char *gold) {
     lmm_status st = check_gold(set, gold);
     if (st) return st;
@@ -395,7 +355,7 @@ static char *without_marks(const char *text) {
     return buf_take(&b);
 }
 
-static lmm_status add_prompts(sample_set *set, const recipe *r, const source *src, const tree *record) {
+static lmm_status add_prompts(sample_set *set, const recipe *r, const record_source *src, const tree *record) {
     const char *problem = tree_str(record, "problem", NULL), *solution = tree_str(record, "solution", NULL);
     if (problem && solution) return add_prompt(set, r, src, record, problem, solution);
     const tree *turns = tree_get(record, "conversations");
@@ -414,7 +374,7 @@ static lmm_status add_prompts(sample_set *set, const recipe *r, const source *sr
 }
 
 lmm_status prompts_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
-    return load_records(out, r, d, m, bar, add_prompts);
+    return records_load(out, r, d, m, bar, add_prompts);
 }
 
 lmm_status prompt_session(lmm_session **out, const lmm_model *m, const sample *s, int answer) {

@@ -138,6 +138,14 @@ void token_grid_weigh(const token_grid *g, batch *b, double divisor);
 void token_grid_spread(const token_grid *g, const double *values, float *out);
 void token_grid_close(token_grid *g);
 
+/* reading.c: the records of a data set that the recipe takes, each given to `add`, which puts what it makes of it into the set. */
+typedef struct {
+    const lmm_model *m;
+    const recipe_data *d;
+} record_source;
+typedef lmm_status (*add_fn)(sample_set *set, const recipe *r, const record_source *src, const tree *record);
+lmm_status records_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar, add_fn add);
+
 /* records.c: LLaVA's records as messages. */
 typedef struct {
     const char *mark, *type, *key, *keys;

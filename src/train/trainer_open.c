@@ -100,6 +100,7 @@ lmm_status trainer_load(trainer *t, load_fn load, int each) {
     if (dist_rank(t->world)) return LMM_OK;
     const sample_set *s = &t->samples;
     if (s->skipped) fprintf(stderr, "lmm: %d samples are left out: longer than max_length, or with nothing to learn\n", s->skipped);
+    if (s->broken) fprintf(stderr, "lmm: %d broken samples are left out (broken_max: %d)\n", s->broken, t->r.broken_max);
     if (s->unread) fprintf(stderr, "lmm: %d reference answers are not understood as mathematics\n", s->unread);
     return LMM_OK;
 }
