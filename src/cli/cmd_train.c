@@ -10,8 +10,8 @@ static void print_plan(const lmm_training_plan *p) {
     printf("parameters   %12" PRId64 ", %" PRId64 " of them trained\n", p->params, p->params_trained);
     printf("memory       %12.3f GB = weights %.3f + gradients %.3f + optimizer %.3f + activations %.3f\n", all / GB, p->weight_bytes / GB,
            p->grad_bytes / GB, p->optimizer_bytes / GB, p->activation_bytes / GB);
-    printf("a step       %12.0f tokens, %.3f TFLOP in %s (mean of the first %d; activations are their largest micro batch)\n", p->tokens_step,
-           p->flops_step / 1e12, p->precision, p->steps_measured);
+    printf("a step       %12.0f tokens, %.3f TFLOP in %s (mean of the first %d; activations are their largest micro batch)\n",
+           p->tokens_step, p->flops_step / 1e12, p->precision, p->steps_measured);
     printf("the run      %12.1f TFLOP\n", p->flops_step * (double)p->steps / 1e12);
 }
 
@@ -69,7 +69,8 @@ lmm_status cmd_train(int argc, char **argv) {
     bool done;
     lmm_status st =
         cli_parse(table, argc, argv, &words, "lmm train sft|dpo|grpo -c RECIPE.yaml [KEY=VALUE]...",
-                  "Trains a model; the same command resumes a stopped run.",
+                  "Trains a model; the same command resumes a stopped run. Data: LLaVA's JSON, JSONL or Parquet, of any size "
+                  "(docs/training.md).",
                   "  lmm train sft -c configs/mini/1-captions.yaml\n  lmm train sft -c my.yaml optimizer.lr=2e-5 epochs=3\n", &done);
     if (!st && !done) {
         if (!words.count || strchr(words.at[0], '='))

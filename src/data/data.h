@@ -28,8 +28,8 @@ void table_close(table *t);
 lmm_status table_open_set(table *out, const char *dir, const char *config, const char *split, int64_t limit);
 lmm_status table_salvage_set(table *out, const char *dir, const char *config, const char *split, int64_t limit);
 const tree *table_row(const table *t, int i);
-/* The rows of a file one at a time, for those that need not fit into memory (row_reader.c): JSON and JSONL of any size; of other kinds all rows are read at once. Opening reads the file
- * once and keeps 16 bytes a row. */
+/* The rows of a file one at a time, for those that need not fit into memory (row_reader.c): JSON, JSONL
+ * and Parquet, a row group of it at a time; TSV and CSV are read at once. Opening reads a text once and keeps 16 bytes a row. */
 typedef struct row_reader row_reader;
 lmm_status row_reader_open(row_reader **out, const char *path);
 int row_reader_count(const row_reader *r);
@@ -42,6 +42,13 @@ lmm_status row_format(buf *out, const char *pattern, const tree *row);
 /* Rows of a Parquet file, a list of maps (parquet.c). cells_max bounds the values read, 0: 16 million. faults NULL: damage fails; else the rows of a
  * damaged group are noted there. */
 lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cells_max, table_faults *faults);
+/* The same, a row group at a time. cells_max bounds the values of one. */
+typedef struct parquet parquet;
+lmm_status parquet_open(parquet **out, const char *path, int64_t cells_max);
+int parquet_groups(const parquet *p);
+int64_t parquet_group_rows(const parquet *p, int g); /* as the file says: may be anything */
+lmm_status parquet_read_group(parquet *p, int g, tree **out);
+void parquet_close(parquet *p);
 /* Rows of a table of text with a head line (tsv.c). */
 lmm_status tsv_parse(tree **out, const char *text, size_t size, char separator, const char *path);
 
@@ -56,7 +63,11 @@ void reply_free(solved_reply *r);
 bool reply_leaks(const solved_reply *r); /* the problem speaks of an answer */
 bool tags_empty(const char *text);       /* a tag is closed right behind its opening */
 
-int picture_side(const char *path); /* pixels of the shorter side; -1 when it cannot be read */
+/* ---- pictures as bytes (picture_bytes.c) ---- */
+
+const char *picture_type(const char *bytes, size_t n); /* "png", ... by the first bytes; NULL: none that is known */
+char *picture_uri(const char *bytes, size_t n);        /* data:image/png;base64,... free() */
+int picture_side(const char *path);                    /* pixels of the shorter side; -1 when it cannot be read */
 
 /* ---- zip archives (zip.c): stored and deflated entries, no zip64, no encryption ---- */
 

@@ -1,5 +1,7 @@
 /* parquet.c - Parquet files (read only) as rows of maps: footer, schema, pages of every column, rows put together (Melnik et al. 2010, "Dremel").
  *
+ * A row group is read at a time, a column of it at a time; of the file itself no more than that column's bytes is in memory.
+ *
  * Lists in the three-level form and the older two-level ones come out as plain lists, structs as maps, bytes as strings that may hold any byte. */
 #include <limits.h>
 #include <stdlib.h>
@@ -21,16 +23,15 @@ typedef struct {
     bool inner_part; /* the one child of such a group: the item itself */
 } node;
 
-typedef struct {
-    const char *path;
-    file_map map;
+struct parquet {
+    file_view file;
     tree *footer;
     node *nodes;
     int node_count;
-    tree *rows;
+    tree *rows; /* of the group that is read */
     int64_t cells, cells_max;
-    size_t text_left; /* bytes of values that may still be made */
-} parquet;
+    size_t text_left, text_max; /* bytes of values that may still be made */
+};
 
 static const tree *at(const tree *list, int64_t i) {
     return list && list->type == TREE_LIST && i >= 0 && i < list->count ? list->items[i] : NULL;
@@ -60,19 +61,39 @@ static int read_node(parquet *p, const tree *schema, int i, int parent, int dept
     return next;
 }
 
-static lmm_status damaged(const parquet *p, const char *what) { return LMM_FAIL(LMM_E_FORMAT, "'%s': %s", p->path, what); }
+static lmm_status damaged(const parquet *p, const char *what) { return LMM_FAIL(LMM_E_FORMAT, "'%s': %s", p->file.path, what); }
+
+/* Bytes of the file, which hold that many; free(*out). */
+static lmm_status load_part(const parquet *p, uint8_t **out, uint64_t offset, size_t n, const char *what) {
+    void *part;
+    lmm_status st = mem_try_raw(&part, n + 1, what);
+    if (st) return st;
+    st = file_view_read(&p->file, part, n, offset);
+    if (st) return free(part), st;
+    return *out = part, LMM_OK;
+}
+
+static lmm_status footer_size(const parquet *p, uint32_t *size) {
+    uint8_t head[4], tail[8];
+    if (p->file.size < 12) return damaged(p, "is no Parquet file (it does not begin with PAR1)");
+    lmm_status st = file_view_read(&p->file, head, 4, 0);
+    if (!st) st = file_view_read(&p->file, tail, 8, p->file.size - 8);
+    if (st) return st;
+    if (memcmp(head, "PAR1", 4)) return damaged(p, "is no Parquet file (it does not begin with PAR1)");
+    if (memcmp(tail + 4, "PAR1", 4)) return damaged(p, "is cut off (its end is not there); fetch it again");
+    bytes_u32(&(bytes){tail, 4}, size);
+    return *size > p->file.size - 12 ? damaged(p, "its footer is longer than the file") : LMM_OK;
+}
 
 static lmm_status read_footer(parquet *p) {
-    size_t size = p->map.size;
-    if (size < 12 || memcmp(p->map.data, "PAR1", 4)) return damaged(p, "is no Parquet file (it does not begin with PAR1)");
-    if (memcmp(p->map.data + size - 4, "PAR1", 4)) return damaged(p, "is cut off (its end is not there); fetch it again");
-    bytes tail = {p->map.data + size - 8, 4};
-    uint32_t length = 0;
-    bytes_u32(&tail, &length);
-    if (length > size - 12) return damaged(p, "its footer is longer than the file");
-    bytes footer = {p->map.data + size - 8 - length, length};
-    lmm_status st = thrift_read(&p->footer, &footer, "the footer");
-    if (st) return LMM_CONTEXT(st, "'%s'", p->path);
+    uint32_t size;
+    uint8_t *text;
+    lmm_status st = footer_size(p, &size);
+    if (!st) st = load_part(p, &text, p->file.size - 8 - size, size, "the footer of a Parquet file");
+    if (st) return st;
+    st = thrift_read(&p->footer, &(bytes){text, size}, "the footer");
+    free(text);
+    if (st) return LMM_CONTEXT(st, "'%s'", p->file.path);
     const tree *schema = tree_get(p->footer, "2");
     if (!schema || schema->type != TREE_LIST || !schema->count || schema->count > NODES_MAX) return damaged(p, "it has no schema");
     p->nodes = mem_new((size_t)schema->count, sizeof *p->nodes);
@@ -138,7 +159,7 @@ typedef struct {
     cursor where;
     pq_values dictionary;
     int codec;
-    int64_t first_row, row_count, left; /* of the row group; values still to come */
+    int64_t row_count, left; /* of the row group; values still to come */
     bool started;
 } column;
 
@@ -181,8 +202,8 @@ static lmm_status place_page(column *c, int count, const uint8_t *rep, const uin
     int next = 0;
     for (int i = 0; i < count; i++) {
         bool there = def[i] == c->leaf->def;
-        if (!rep[i]) c->where.row = c->started ? c->where.row + 1 : c->first_row, c->started = true;
-        if (!c->started || c->where.row >= c->first_row + c->row_count || rep[i] > c->leaf->rep || def[i] > c->leaf->def)
+        if (!rep[i]) c->where.row = c->started ? c->where.row + 1 : 0, c->started = true;
+        if (!c->started || c->where.row >= c->row_count || rep[i] > c->leaf->rep || def[i] > c->leaf->def)
             return LMM_FAIL(LMM_E_FORMAT, "the levels of a page are damaged");
         tree *value = NULL;
         if (there && next < values->count) value = values->at[next], values->at[next++] = NULL;
@@ -293,66 +314,109 @@ static bool find_leaf(const parquet *p, const tree *path, column *c) {
     return here && !c->leaf->children;
 }
 
-static lmm_status read_column(parquet *p, const tree *chunk, int64_t first_row, int64_t row_count) {
+static lmm_status read_column(parquet *p, const tree *chunk, int64_t row_count) {
     const tree *meta = tree_get(chunk, "3");
-    column c = {.file = p,
-                .codec = (int)tree_int(meta, "4", 0),
-                .first_row = first_row,
-                .row_count = row_count,
-                .left = tree_int(meta, "5", 0)};
+    column c = {.file = p, .codec = (int)tree_int(meta, "4", 0), .row_count = row_count, .left = tree_int(meta, "5", 0)};
     int64_t data = tree_int(meta, "9", -1), dictionary = tree_int(meta, "11", -1), size = tree_int(meta, "7", -1);
     int64_t start = dictionary > 0 && dictionary < data ? dictionary : data;
+    uint8_t *part;
     if (!find_leaf(p, tree_get(meta, "3"), &c)) return LMM_FAIL(LMM_E_FORMAT, "a column is not in the schema");
-    if (start < 4 || size < 0 || (uint64_t)start > p->map.size || (uint64_t)size > p->map.size - (uint64_t)start || c.left < 0)
+    if (start < 4 || size < 0 || (uint64_t)start > p->file.size || (uint64_t)size > p->file.size - (uint64_t)start || c.left < 0)
         return LMM_FAIL(LMM_E_FORMAT, "column '%s' lies outside the file", c.leaf->name);
-    bytes in = {p->map.data + start, (size_t)size};
-    lmm_status st = LMM_OK;
+    lmm_status st = load_part(p, &part, (uint64_t)start, (size_t)size, "a column of a Parquet file");
+    if (st) return st;
+    bytes in = {part, (size_t)size};
     while (c.left > 0 && !st) st = in.size ? one_page(&c, &in) : LMM_FAIL(LMM_E_FORMAT, "it ends before its values do");
     pq_values_free(&c.dictionary);
+    free(part);
     return LMM_CONTEXT(st, "column '%s'", c.leaf->name);
 }
 
-/* The rows of a group that is damaged become empty. */
-static lmm_status note_damage(parquet *p, table_faults *faults, int64_t first, lmm_status st) {
-    if (!faults || st != LMM_E_FORMAT) return st;
-    for (int i = (int)first; i < p->rows->count; i++) {
-        tree_free(p->rows->items[i]);
-        p->rows->items[i] = tree_new(TREE_MAP);
-    }
-    VEC_PUSH(faults, ((table_fault){(int)first, p->rows->count - (int)first, mem_printf("'%s': %s", p->path, lmm_message())}));
+/* ---- row groups ---- */
+
+static const tree *group_at(const parquet *p, int g) { return at(tree_get(p->footer, "4"), g); }
+
+int parquet_groups(const parquet *p) {
+    const tree *groups = tree_get(p->footer, "4");
+    return groups && groups->type == TREE_LIST ? groups->count : 0;
+}
+
+int64_t parquet_group_rows(const parquet *p, int g) { return tree_int(group_at(p, g), "3", 0); }
+
+static lmm_status read_group(parquet *p, int g, tree **out) {
+    const tree *columns = tree_get(group_at(p, g), "1");
+    const int64_t count = parquet_group_rows(p, g);
+    if (count < 0 || count > p->cells_max - p->cells) return LMM_FAIL(LMM_E_LIMIT, "it has more rows than this reader takes");
+    p->cells += count;
+    p->rows = tree_new(TREE_LIST);
+    for (int64_t i = 0; i < count; i++) tree_add(p->rows, tree_new(TREE_MAP));
+    lmm_status st = LMM_OK;
+    for (int k = 0; columns && columns->type == TREE_LIST && k < columns->count && !st; k++) st = read_column(p, columns->items[k], count);
+    if (st) tree_free(p->rows);
+    else *out = p->rows;
+    p->rows = NULL;
+    return LMM_CONTEXT(st, "'%s'", p->file.path);
+}
+
+static void allow(parquet *p) {
+    p->cells = 0;
+    p->text_left = p->text_max;
+}
+
+lmm_status parquet_read_group(parquet *p, int g, tree **out) {
+    allow(p);
+    return read_group(p, g, out);
+}
+
+lmm_status parquet_open(parquet **out, const char *path, int64_t cells_max) {
+    parquet *p = mem_new(1, sizeof *p);
+    p->cells_max = cells_max > 0 ? cells_max : CELLS_MAX;
+    p->text_max = cells_max > 0 ? (size_t)cells_max * 16 : (size_t)1 << 34;
+    allow(p);
+    lmm_status st = file_view_open(&p->file, path);
+    if (!st) st = read_footer(p);
+    if (st) return parquet_close(p), st;
+    return *out = p, LMM_OK;
+}
+
+void parquet_close(parquet *p) {
+    for (int i = 0; i < p->node_count; i++) free(p->nodes[i].name);
+    free(p->nodes);
+    tree_free(p->footer);
+    file_view_close(&p->file);
+    free(p);
+}
+
+/* ---- all of them ---- */
+
+/* The rows of a group that is damaged are empty. */
+static lmm_status empty_group(const parquet *p, int g, int first, tree **out, table_faults *faults) {
+    const int64_t count = parquet_group_rows(p, g);
+    *out = tree_new(TREE_LIST);
+    for (int64_t i = 0; i < count; i++) tree_add(*out, tree_new(TREE_MAP));
+    VEC_PUSH(faults, ((table_fault){first, (int)count, mem_strdup(lmm_message())}));
     return LMM_OK;
 }
 
-static lmm_status read_groups(parquet *p, int64_t limit, table_faults *faults) {
-    const tree *groups = tree_get(p->footer, "4");
-    lmm_status st = LMM_OK;
-    p->rows = tree_new(TREE_LIST);
-    for (int g = 0; groups && groups->type == TREE_LIST && g < groups->count && !st; g++) {
-        const tree *columns = tree_get(groups->items[g], "1");
-        int64_t count = tree_int(groups->items[g], "3", 0), first = p->rows->count;
-        if (limit > 0 && first >= limit) break;
-        if (count < 0 || count > p->cells_max - p->cells) return LMM_FAIL(LMM_E_LIMIT, "it has more rows than this reader takes");
-        p->cells += count;
-        for (int64_t i = 0; i < count; i++) tree_add(p->rows, tree_new(TREE_MAP));
-        for (int k = 0; columns && columns->type == TREE_LIST && k < columns->count && !st; k++)
-            st = read_column(p, columns->items[k], first, count);
-        if (st) st = note_damage(p, faults, first, st);
+static void move_rows(tree *to, tree *from) {
+    for (int i = 0; i < from->count; i++) {
+        tree_add(to, from->items[i]);
+        from->items[i] = tree_new(TREE_NULL);
     }
-    return st;
+    tree_free(from);
 }
 
 lmm_status parquet_read(tree **out, const char *path, int64_t limit, int64_t cells_max, table_faults *faults) {
-    parquet p = {.path = path,
-                 .cells_max = cells_max > 0 ? cells_max : CELLS_MAX,
-                 .text_left = cells_max > 0 ? (size_t)cells_max * 16 : (size_t)1 << 34};
-    lmm_status st = file_map_open(&p.map, path);
+    parquet *p;
+    lmm_status st = parquet_open(&p, path, cells_max);
     if (st) return st;
-    st = read_footer(&p);
-    if (!st) st = LMM_CONTEXT(read_groups(&p, limit, faults), "'%s'", path);
-    for (int i = 0; i < p.node_count; i++) free(p.nodes[i].name);
-    free(p.nodes);
-    tree_free(p.footer);
-    file_map_close(&p.map);
-    if (st) return tree_free(p.rows), st;
-    return *out = p.rows, LMM_OK;
+    tree *all = tree_new(TREE_LIST), *rows = NULL;
+    for (int g = 0; g < parquet_groups(p) && !st && !(limit > 0 && all->count >= limit); g++) {
+        st = read_group(p, g, &rows);
+        if (st == LMM_E_FORMAT && faults) st = empty_group(p, g, all->count, &rows, faults);
+        if (!st) move_rows(all, rows);
+    }
+    parquet_close(p);
+    if (st) return tree_free(all), st;
+    return *out = all, LMM_OK;
 }

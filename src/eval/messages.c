@@ -29,7 +29,7 @@ static lmm_status inline_file(char **uri, const char *path) {
     if (file_is_dir(path)) return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' is a folder of frames; a server takes pictures", path);
     lmm_status st = file_read(&bytes, &n, path, (size_t)256 << 20);
     if (st) return st;
-    *uri = visual_uri(bytes, n);
+    *uri = picture_uri(bytes, n);
     free(bytes);
     return LMM_OK;
 }

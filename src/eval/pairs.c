@@ -76,7 +76,7 @@ static lmm_status add_picture(tree *parts, const char *folder, const char *name)
     lmm_status st = file_read(&bytes, &n, path, (size_t)256 << 20);
     free(path);
     if (st) return st;
-    char *uri = visual_uri(bytes, n);
+    char *uri = picture_uri(bytes, n);
     tree *part = tree_new(TREE_MAP), *url = tree_new(TREE_MAP);
     tree_put(url, "url", tree_new_string(uri));
     tree_put(part, "type", tree_new_string("image_url"));

@@ -30,26 +30,6 @@ static void add(finder *f, char *url, bool file, bool video) { VEC_PUSH(f->out, 
 
 /* ---- bytes ---- */
 
-static const char *picture_type(const char *bytes, size_t n) {
-    static const struct {
-        const char *magic, *type;
-        size_t at;
-    } kinds[] = {{"\xff\xd8\xff", "jpeg", 0}, {"\x89PNG", "png", 0}, {"GIF8", "gif", 0}, {"WEBP", "webp", 8}, {"BM", "bmp", 0}};
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        size_t size = strlen(kinds[i].magic);
-        if (n >= kinds[i].at + size && !memcmp(bytes + kinds[i].at, kinds[i].magic, size)) return kinds[i].type;
-    }
-    return NULL;
-}
-
-char *visual_uri(const char *bytes, size_t n) {
-    const char *type = picture_type(bytes, n);
-    buf b = {0};
-    buf_printf(&b, "data:image/%s;base64,", type ? type : "unknown");
-    base64_put(&b, bytes, n);
-    return buf_take(&b);
-}
-
 char *visual_save(const visual *v, const char *dir) {
     const char *letters = strchr(v->url, ',');
     int type = (int)strcspn(v->url + 11, ";"); /* data:image/TYPE;base64,... */
@@ -170,7 +150,7 @@ static lmm_status add_value(finder *f, const tree *value, const char *column) {
     }
     if (value->type == TREE_STRING) return add_text(f, value, column);
     if (bytes && bytes->type == TREE_STRING && bytes->text_size)
-        return add(f, visual_uri(bytes->text, bytes->text_size), false, false), LMM_OK;
+        return add(f, picture_uri(bytes->text, bytes->text_size), false, false), LMM_OK;
     if (path && path->type == TREE_STRING) return add_file(f, path->text);
     if (value->type == TREE_MAP && (bytes || path)) return LMM_OK;
     if (value->type == TREE_INT) {

@@ -52,7 +52,7 @@ static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, const
     lmm_status st = LMM_OK;
     for (int i = 0; i < s->media.count; i++) pictures += !s->media.at[i].video;
     if (s->media.count && !m->net->arch->media_plan)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%s' is to be learnt from", m->path, s->media.at[0].path);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%.200s' is to be learnt from", m->path, s->media.at[0].path);
     for (int i = 0; i < s->media.count && !st; i++) {
         const media_ref *ref = &s->media.at[i];
         st = ref->video ? add_video(&b->media[1], m, ref->path, &s->video) : add_picture(&b->media[0], m, ref->path, pictures, a, r);

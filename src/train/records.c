@@ -1,10 +1,11 @@
 /* records.c - a record of LLaVA's data as messages; the pictures and videos it names are taken mark by mark.
  *
- * A record: {id, image: "a.png" | ["a.png", ...], video: the same, conversations: [{from: human | gpt, value}, ...]}; role / content are read too. The texts
+ * A record: {id, image: "a.png" | {bytes, path} | a list of these, video: "a.mp4" | a list, conversations: [{from: human | gpt, value}, ...]}; role / content are read too. The texts
  * hold a mark <image> or <video> for each; where a record has only videos, both marks mean one, as in LLaVA-Video's data. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/data.h"
 #include "train/train_int.h"
 
 /* ---- turns ---- */
@@ -32,12 +33,25 @@ const medium_kind medium_kinds[2] = {{"<image>", "image", "image", "images"}, {"
 
 const tree *record_media(const tree *record, int kind) {
     const tree *t = tree_get(record, medium_kinds[kind].key);
-    return t ? t : tree_get(record, medium_kinds[kind].keys);
+    return t && t->type != TREE_NULL ? t : tree_get(record, medium_kinds[kind].keys); /* a table has both columns in every row */
 }
+
+static bool is_text(const tree *t) { return t && t->type == TREE_STRING; }
 
 int record_media_count(const tree *record, int kind) {
     const tree *t = record_media(record, kind);
-    return !t ? 0 : t->type == TREE_LIST ? t->count : t->type == TREE_STRING;
+    if (!t) return 0;
+    if (t->type == TREE_MAP) return is_text(tree_get(t, "bytes")) || is_text(tree_get(t, "path"));
+    return t->type == TREE_LIST ? t->count : t->type == TREE_STRING;
+}
+
+/* The file a name in the record means, or the picture itself as a data: URI; NULL: it is neither. A picture's bytes always hold a NUL, which a name never does. */
+static char *medium_path(const media_source *src, int kind, const tree *t) {
+    const tree *bytes = t->type == TREE_MAP ? tree_get(t, "bytes") : t, *name = t->type == TREE_MAP ? tree_get(t, "path") : t;
+    const bool holds = is_text(bytes) && (bytes != t || strlen(t->text) != t->text_size);
+    if (holds && bytes->text_size) return kind == 0 ? picture_uri(bytes->text, bytes->text_size) : NULL;
+    if (!is_text(name)) return NULL;
+    return kind == 0 && image_is_data_uri(name->text) ? mem_strdup(name->text) : path_join(src->root, name->text);
 }
 
 /* Kind of a mark in this record's texts. */
@@ -48,17 +62,22 @@ static int mark_kind(const media_source *src, int mark) {
 static void take_medium(media_source *src, int kind) {
     int number = src->found[kind]++;
     const tree *t = record_media(src->record, kind);
-    const tree *name = number >= record_media_count(src->record, kind) ? NULL : t->type == TREE_LIST ? t->items[number] : t;
-    if (name && name->type == TREE_STRING) VEC_PUSH(src->to, ((media_ref){.path = path_join(src->root, name->text), .video = kind == 1}));
+    const tree *one = number >= record_media_count(src->record, kind) ? NULL : t->type == TREE_LIST ? t->items[number] : t;
+    char *path = one ? medium_path(src, kind, one) : NULL;
+    if (path) VEC_PUSH(src->to, ((media_ref){.path = path, .video = kind == 1}));
 }
 
 lmm_status record_media_check(const media_source *src) {
     int taken[2] = {0};
     for (int i = 0; i < src->to->count; i++) taken[src->to->at[i].video]++;
-    for (int k = 0; k < 2; k++)
-        if (src->found[k] != record_media_count(src->record, k) || src->found[k] != taken[k])
+    for (int k = 0; k < 2; k++) {
+        if (src->found[k] == record_media_count(src->record, k) && src->found[k] != taken[k])
+            return LMM_FAIL(LMM_E_FORMAT, "'%s' holds something that is no %s", medium_kinds[k].key,
+                            k ? "name of a video" : "picture's name or bytes");
+        if (src->found[k] != record_media_count(src->record, k))
             return LMM_FAIL(LMM_E_FORMAT, "it names %d %s and has %d %s marks", record_media_count(src->record, k),
                             k ? "videos" : "pictures", src->found[k], medium_kinds[k].mark);
+    }
     return LMM_OK;
 }
 

@@ -115,12 +115,65 @@ static void what_is_no_list_is_refused(void **state) {
     free(path);
 }
 
+/* ---- Parquet ---- */
+
+#define FILES LMM_TESTS "/golden/data/parquet/"
+
+static char *json_of(const tree *row) {
+    buf b = {0};
+    tree_write_json(&b, row, 0);
+    return buf_take(&b);
+}
+
+/* Three row groups of 25, 25 and 10. */
+static void rows_of_groups_are_read_in_any_order(void **state) {
+    (void)state;
+    row_reader *r;
+    table t;
+    OK(table_open(&t, FILES "snappy.parquet", NULL, 0));
+    OK(row_reader_open(&r, FILES "snappy.parquet"));
+    assert_int_equal(row_reader_count(r), t.count);
+    for (int k = 0; k < t.count; k++) {
+        const int i = k * 37 % t.count;
+        const tree *row;
+        OK(row_reader_read(r, i, &row));
+        char *have = json_of(row), *want = json_of(table_row(&t, i));
+        assert_string_equal(have, want);
+        free(have);
+        free(want);
+    }
+    row_reader_close(r);
+    table_close(&t);
+}
+
+static void a_damaged_group_leaves_the_others(void **state) {
+    (void)state;
+    char *text, *path = in_folder("damaged.parquet");
+    size_t size;
+    row_reader *r;
+    const tree *row;
+    OK(file_read(&text, &size, FILES "snappy.parquet", 1 << 20));
+    memset(text + 2769, 0, 300);
+    OK(file_write(path, text, size));
+    OK(row_reader_open(&r, path));
+    for (int i = 0; i < row_reader_count(r); i++) {
+        assert_int_equal(row_reader_read(r, i, &row), i >= 25 && i < 50 ? LMM_E_FORMAT : LMM_OK);
+        if (i == 30) assert_non_null(strstr(lmm_message(), "rows 26 to 50 cannot be read"));
+        if (i < 25 || i >= 50) assert_int_equal(tree_int(row, "id", -1), i);
+    }
+    row_reader_close(r);
+    free(text);
+    free(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_are_read_in_any_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_files_are_cut_nowhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broken_row_costs_itself_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_list_is_refused, set_up, tear_down),
+        cmocka_unit_test(rows_of_groups_are_read_in_any_order),
+        cmocka_unit_test_setup_teardown(a_damaged_group_leaves_the_others, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,10 +93,98 @@ static void broken_rows_are_counted_up_to_the_limit(void **state) {
     close_tiny(&o);
 }
 
+/* ---- pictures inside the file ---- */
+
+#define PARQUET(name) LMM_TESTS "/golden/data/parquet/" name
+
+/* All samples of a data set as one batch. */
+static void batch_of(batch *b, const opened *o, const char *path, const char *take) {
+    recipe r = {.max_length = 1 << 20};
+    recipe_data d = data_of(path, take);
+    sample_set set = {0};
+    d.images = (char *)LMM_TESTS "/golden/data/golden/images";
+    OK(samples_load(&set, &r, &d, o->model, NULL));
+    for (int i = 0; i < set.list.count; i++) {
+        sample s;
+        OK(sample_at(&set, i, &s));
+        OK(batch_add(b, o->model, &s, NULL, rng_make(0, 0)));
+        sample_free(&s);
+    }
+    sample_set_free(&set);
+}
+
+static void assert_same_batch(const opened *o, const batch *a, const batch *b) {
+    const tensor one = net_pixels(o->model->net, 1, NULL);
+    assert_int_equal(a->rows, b->rows);
+    assert_memory_equal(a->ids.at, b->ids.at, (size_t)a->rows * sizeof *a->ids.at);
+    assert_memory_equal(a->label.at, b->label.at, (size_t)a->rows * sizeof *a->label.at);
+    assert_int_equal(a->media[0].tile_count, b->media[0].tile_count);
+    if (a->media[0].tile_count)
+        assert_memory_equal(a->media[0].pixels, b->media[0].pixels, (size_t)a->media[0].tile_count * tensor_size(&one));
+}
+
+/* A record of the JSON that says by names what the Parquet file holds. */
+static void put_record(buf *b, const char *picture, const char *marks) {
+    buf_puts(b, b->size ? ",\n{" : "[{");
+    if (picture) buf_printf(b, "\"image\": %s, ", picture);
+    buf_printf(b, "\"conversations\": [{\"from\": \"human\", \"value\": \"%sWhat?\"}, {\"from\": \"gpt\", \"value\": \"That.\"}]}", marks);
+}
+
+static void assert_reads_as(const opened *o, const char *parquet, const char *take, buf *json) {
+    batch inside = {0}, named = {0};
+    buf_puts(json, "]");
+    write_text("named.json", json->data);
+    char *path = in_folder("named.json");
+    batch_of(&inside, o, parquet, take);
+    batch_of(&named, o, path, "all");
+    assert_same_batch(o, &inside, &named);
+    batch_free(&inside);
+    batch_free(&named);
+    buf_free(json);
+    free(path);
+}
+
+static void pictures_inside_parquet_are_learnt_from(void **state) {
+    (void)state;
+    opened o = open_tiny(TINY("llava_onevision"), 1);
+    buf json = {0};
+    put_record(&json, "\"gray.png\"", "<image>\\n");
+    put_record(&json, "\"adam7.png\"", "<image>\\n");
+    put_record(&json, NULL, "");
+    put_record(&json, "[\"adam7.png\", \"one_1x1.png\"]", "<image>\\n<image>\\n");
+    put_record(&json, NULL, "");
+    assert_reads_as(&o, PARQUET("pictures.parquet"), "all", &json);
+    put_record(&json, "\"one_1x1.png\"", "<image>\\n");
+    put_record(&json, NULL, "");
+    assert_reads_as(&o, PARQUET("binary.parquet"), "first:2", &json);
+    close_tiny(&o);
+}
+
+/* Bytes that are no picture are found out when their batch is made, as a damaged file is. */
+static void bytes_that_are_no_picture_are_said(void **state) {
+    (void)state;
+    opened o = open_tiny(TINY("llava_onevision"), 1);
+    recipe r = {.max_length = 1 << 20};
+    recipe_data d = data_of(PARQUET("binary.parquet"), "end:1");
+    sample_set set = {0};
+    sample s;
+    batch b = {0};
+    OK(samples_load(&set, &r, &d, o.model, NULL));
+    OK(sample_at(&set, 0, &s));
+    assert_int_not_equal(batch_add(&b, o.model, &s, NULL, rng_make(0, 0)), LMM_OK);
+    assert_non_null(strstr(lmm_message(), "no picture"));
+    sample_free(&s);
+    sample_set_free(&set);
+    batch_free(&b);
+    close_tiny(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_random_choice_keeps_its_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(broken_rows_are_counted_up_to_the_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pictures_inside_parquet_are_learnt_from, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_that_are_no_picture_are_said, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

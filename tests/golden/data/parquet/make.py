@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the small Parquet files of tests/unit/data/test_parquet.c and what they hold (NAME.json); pyarrow is the oracle. usage: make.py [DIR]"""
+"""Writes the small Parquet files of tests/unit/data/test_parquet.c and what they hold (NAME.json), and conversations about pictures inside the file (test_reading.c); pyarrow is
+the oracle. usage: make.py [DIR]"""
 import base64, datetime, json, os, sys
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,3 +43,19 @@ KINDS = {
 }
 for name, how in KINDS.items(): pq.write_table(table, os.path.join(out, name + ".parquet"), **how)
 json.dump(plain(pq.read_table(os.path.join(out, "snappy.parquet")).to_pylist()), open(os.path.join(out, "rows.json"), "w"), ensure_ascii=False)
+
+pictures = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "images")
+data = {n: open(os.path.join(pictures, n), "rb").read() for n in ("gray.png", "one_1x1.png", "adam7.png")}
+turns = pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())]))
+talk = lambda marks: [{"from": "human", "value": "<image>\n" * marks + "What?"}, {"from": "gpt", "value": "That."}]
+inside = [
+    {"image": {"bytes": data["gray.png"], "path": "nowhere.png"}, "conversations": talk(1)},
+    {"image": {"bytes": None, "path": "adam7.png"}, "conversations": talk(1)},
+    {"conversations": talk(0)},
+    {"images": [{"bytes": data["adam7.png"], "path": None}, {"bytes": data["one_1x1.png"], "path": None}], "conversations": talk(2)},
+    {"image": {"bytes": None, "path": None}, "conversations": talk(0)},
+]
+pq.write_table(pa.Table.from_pylist(inside, schema=pa.schema([("image", image), ("images", pa.list_(image)), ("conversations", turns)])),
+               os.path.join(out, "pictures.parquet"), row_group_size=2)
+bare = [{"image": data["one_1x1.png"], "conversations": talk(1)}, {"image": None, "conversations": talk(0)}, {"image": b"no\0 picture", "conversations": talk(1)}]
+pq.write_table(pa.Table.from_pylist(bare, schema=pa.schema([("image", pa.binary()), ("conversations", turns)])), os.path.join(out, "binary.parquet"))
