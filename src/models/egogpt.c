@@ -147,8 +147,8 @@ static tensor *hear(cx *c, const net *n, tensor *mel) {
         x = op_rows_get(c, x, index, windows * kept);
         free(index);
     }
-    x = cx_view(c, x, 2, (int64_t[]){windows * rows, e->stack * tensor_cols(x)});
-    x = nn_linear(c, &e->second, op_act(c, nn_linear(c, &e->first, x), ACT_RELU));
+    x = nn_linear(c, &e->first, nn_side_by_side(c, x, e->stack));
+    x = nn_linear(c, &e->second, op_act(c, x, ACT_RELU));
     cx_trace(c, x, "speech_features");
     return x;
 }

@@ -84,6 +84,8 @@ tensor *nn_norm(cx *c, const norm *n, tensor *x);
 tensor *nn_residual(cx *c, tensor *x, tensor *y);          /* x + y */
 tensor *nn_linear_last(cx *c, const linear *l, tensor *x); /* nn_linear */
 tensor *nn_turn(cx *c, tensor *x, tensor *table);          /* op_rope */
+/* Every `each` rows side by side as one: (rows, D) -> (rows / each, each D). */
+tensor *nn_side_by_side(cx *c, tensor *x, int each);
 
 /* ---- adapters (lora.c) ---- */
 

@@ -243,3 +243,15 @@ tensor *nn_turn(cx *c, tensor *x, tensor *table) {
     cx_done(c, x);
     return y;
 }
+
+tensor *nn_side_by_side(cx *c, tensor *x, int each) {
+    int cells = (int)tensor_rows(x) / each, *index = mem_new((size_t)cells, sizeof *index);
+    tensor *y = NULL;
+    for (int k = 0; k < each; k++) {
+        for (int i = 0; i < cells; i++) index[i] = i * each + k;
+        tensor *part = op_rows_get(c, x, index, cells);
+        y = y ? op_cols_join(c, y, part) : part;
+    }
+    free(index);
+    return y;
+}

@@ -243,19 +243,6 @@ static tensor *block(cx *c, void *arg, tensor *x) {
     return nn_residual(c, x, nn_linear_last(c, &l->down, h));
 }
 
-/* Rows of merge x merge patches side by side. */
-static tensor *side_by_side(cx *c, tensor *x, int each) {
-    int cells = (int)tensor_rows(x) / each, *index = mem_new((size_t)cells, sizeof *index);
-    tensor *y = NULL;
-    for (int k = 0; k < each; k++) {
-        for (int i = 0; i < cells; i++) index[i] = i * each + k;
-        tensor *part = op_rows_get(c, x, index, cells);
-        y = y ? op_cols_join(c, y, part) : part;
-    }
-    free(index);
-    return y;
-}
-
 static tensor *to_windows(cx *c, const pass *p, tensor *x, int each) {
     int *index = mem_new((size_t)p->cells * (size_t)each, sizeof *index);
     for (int i = 0; i < p->cells * each; i++) index[i] = p->order[i / each] * each + i % each;
@@ -290,7 +277,7 @@ tensor *patch_tower_forward(cx *c, const patch_tower *t, tensor *patches, const 
         x = cx_block(c, block, a, x);
         cx_trace(c, x, "vis.block%d", i);
     }
-    x = side_by_side(c, nn_norm(c, &t->merge_norm, x), each);
+    x = nn_side_by_side(c, nn_norm(c, &t->merge_norm, x), each);
     x = nn_linear(c, &t->merge2, op_act(c, nn_linear(c, &t->merge1, x), ACT_GELU_ERF));
     cx_trace(c, x, "vis.merger");
     return p->order ? from_windows(c, p, x) : x;

@@ -10,7 +10,7 @@ void batch_free(batch *b) {
     free(b->label.at);
     free(b->weight.at);
     free(b->segs.at);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < MEDIUM_KINDS; k++) {
         free(b->media[k].plans.at);
         free(b->media[k].pixels);
     }
@@ -33,30 +33,58 @@ static lmm_status add_picture(batch_media *to, const lmm_model *m, const char *p
     return st;
 }
 
+/* Tiles of one video or sound behind those that are there; takes them over. */
+static void append_tiles(batch_media *to, const net *n, const media_plan *plan, float *tiles) {
+    const tensor one = net_media(n, plan->sound, 1, NULL);
+    size_t size = tensor_size(&one);
+    to->pixels = mem_resize(to->pixels, (size_t)(to->tile_count + plan->tile_count), size);
+    memcpy((char *)to->pixels + (size_t)to->tile_count * size, tiles, (size_t)plan->tile_count * size);
+    to->tile_count += plan->tile_count;
+    VEC_PUSH(&to->plans, *plan);
+    free(tiles);
+}
+
 static lmm_status add_video(batch_media *to, const lmm_model *m, const char *path, const lmm_video_opts *o) {
     video_media v;
     lmm_status st = video_take(&v, m, path, o, 0);
     if (st) return st;
-    const tensor one = net_pixels(m->net, 1, NULL);
-    size_t size = tensor_size(&one);
-    to->pixels = mem_resize(to->pixels, (size_t)(to->tile_count + v.plan.tile_count), size);
-    memcpy((char *)to->pixels + (size_t)to->tile_count * size, v.pixels, (size_t)v.plan.tile_count * size);
-    to->tile_count += v.plan.tile_count;
-    VEC_PUSH(&to->plans, v.plan);
-    free(v.pixels);
+    append_tiles(to, m->net, &v.plan, v.pixels);
     return LMM_OK;
+}
+
+static lmm_status add_sound(batch_media *to, const lmm_model *m, const char *path) {
+    sound heard;
+    media_plan plan;
+    float *features;
+    if (!m->net->arch->sound_features)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' hears nothing, but '%s' is to be learnt from", m->path, path);
+    lmm_status st = sound_load(&heard, path, MEL_RATE, NULL);
+    if (st) return st;
+    st = m->net->arch->sound_features(m->net, &heard, &plan, &features);
+    sound_free(&heard);
+    if (!st) append_tiles(to, m->net, &plan, features);
+    return LMM_CONTEXT(st, "'%s'", path);
+}
+
+medium medium_of(const media_ref *r) { return r->sound ? MEDIUM_SOUND : r->video ? MEDIUM_VIDEO : MEDIUM_PICTURE; }
+
+static lmm_status add_medium(batch *b, const lmm_model *m, const sample *s, const media_ref *ref, int pictures, const recipe_augment *a,
+                             rng *r) {
+    const medium kind = medium_of(ref);
+    if (kind == MEDIUM_SOUND) return add_sound(&b->media[kind], m, ref->path);
+    if (!m->net->arch->media_plan)
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%.200s' is to be learnt from", m->path, ref->path);
+    if (kind == MEDIUM_VIDEO) return add_video(&b->media[kind], m, ref->path, &s->video);
+    return add_picture(&b->media[kind], m, ref->path, pictures, a, r);
 }
 
 static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, const recipe_augment *a, rng *r) {
     int pictures = 0;
     lmm_status st = LMM_OK;
-    for (int i = 0; i < s->media.count; i++) pictures += !s->media.at[i].video;
-    if (s->media.count && !m->net->arch->media_plan)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%.200s' is to be learnt from", m->path, s->media.at[0].path);
+    for (int i = 0; i < s->media.count; i++) pictures += medium_of(&s->media.at[i]) == MEDIUM_PICTURE;
     for (int i = 0; i < s->media.count && !st; i++) {
-        const media_ref *ref = &s->media.at[i];
-        st = ref->video ? add_video(&b->media[1], m, ref->path, &s->video) : add_picture(&b->media[0], m, ref->path, pictures, a, r);
-        if (!st) VEC_PUSH(&b->media_order, ref->video);
+        st = add_medium(b, m, s, &s->media.at[i], pictures, a, r);
+        if (!st) VEC_PUSH(&b->media_order, medium_of(&s->media.at[i]));
     }
     return st;
 }
@@ -128,19 +156,29 @@ static void add_rows(packing *p) {
     }
 }
 
+/* A template may write no placeholder for a kind it does not know. */
+static lmm_status check_slots(const net *n, const sample *s) {
+    int slots = 0;
+    for (int i = 0; i < s->ids.count; i++) slots += net_is_slot(n, s->ids.at[i]);
+    if (slots == s->media.count) return LMM_OK;
+    return LMM_FAIL(LMM_E_FORMAT, "the text has places for %d of %d pictures, videos and sounds; does the model's chat template know them?",
+                    slots, s->media.count);
+}
+
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r) {
-    int order = b->media_order.count, plans[2], tiles[2];
-    for (int k = 0; k < 2; k++) plans[k] = b->media[k].plans.count, tiles[k] = b->media[k].tile_count;
+    int order = b->media_order.count, plans[MEDIUM_KINDS], tiles[MEDIUM_KINDS];
+    for (int k = 0; k < MEDIUM_KINDS; k++) plans[k] = b->media[k].plans.count, tiles[k] = b->media[k].tile_count;
     lmm_status st = add_media(b, m, s, augment, &r);
+    if (!st) st = check_slots(m->net, s);
     if (st) {
         b->media_order.count = order;
-        for (int k = 0; k < 2; k++) b->media[k].plans.count = plans[k], b->media[k].tile_count = tiles[k];
+        for (int k = 0; k < MEDIUM_KINDS; k++) b->media[k].plans.count = plans[k], b->media[k].tile_count = tiles[k];
         return st;
     }
     packing p = {.b = b, .m = m, .s = s, .plans = mem_new((size_t)s->media.count + 1, sizeof *p.plans)};
     for (int i = 0; i < s->media.count; i++) {
-        bool video = s->media.at[i].video;
-        p.plans[i] = &b->media[video].plans.at[plans[video]++];
+        const medium kind = medium_of(&s->media.at[i]);
+        p.plans[i] = &b->media[kind].plans.at[plans[kind]++];
     }
     add_rows(&p);
     free(p.plans);

@@ -1,7 +1,8 @@
-/* records.c - a record of LLaVA's data as messages; the pictures and videos it names are taken mark by mark.
+/* records.c - a record of LLaVA's data as messages; the pictures, videos and sounds it names are taken mark by mark.
  *
  * A record: {id, image: "a.png" | {bytes, path} | a list of these, video: "a.mp4" | a list, conversations: [{from: human | gpt, value}, ...]}; role / content are read too. The texts
- * hold a mark <image> or <video> for each; where a record has only videos, both marks mean one, as in LLaVA-Video's data. */
+ * hold a mark <image>, <video> or <audio> for each; where a record has only videos, <image> means one too, as in LLaVA-Video's data. Sounds are named by audio, sound or speech,
+ * and <speech> and <sound> mark them too; in a record that names none these are words like others. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,13 +28,19 @@ static void add_text_part(tree *parts, const char *s, size_t n) {
     tree_add(parts, part);
 }
 
-/* ---- pictures and videos ---- */
+/* ---- pictures, videos and sounds ---- */
 
-const medium_kind medium_kinds[2] = {{"<image>", "image", "image", "images"}, {"<video>", "video", "video", "videos"}};
+const medium_kind medium_kinds[MEDIUM_KINDS] =
+    {{{"<image>"}, {"image", "images"}, "image", "pictures"},
+     {{"<video>"}, {"video", "videos"}, "video", "videos"},
+     {{"<audio>", "<speech>", "<sound>"}, {"audio", "audios", "sound", "sounds", "speech"}, "audio", "sounds"}};
 
 const tree *record_media(const tree *record, int kind) {
-    const tree *t = tree_get(record, medium_kinds[kind].key);
-    return t && t->type != TREE_NULL ? t : tree_get(record, medium_kinds[kind].keys); /* a table has both columns in every row */
+    for (const char *const *key = medium_kinds[kind].keys; *key; key++) {
+        const tree *t = tree_get(record, *key);
+        if (t && t->type != TREE_NULL) return t; /* a table has all columns in every row */
+    }
+    return NULL;
 }
 
 static bool is_text(const tree *t) { return t && t->type == TREE_STRING; }
@@ -49,14 +56,16 @@ int record_media_count(const tree *record, int kind) {
 static char *medium_path(const media_source *src, int kind, const tree *t) {
     const tree *bytes = t->type == TREE_MAP ? tree_get(t, "bytes") : t, *name = t->type == TREE_MAP ? tree_get(t, "path") : t;
     const bool holds = is_text(bytes) && (bytes != t || strlen(t->text) != t->text_size);
-    if (holds && bytes->text_size) return kind == 0 ? picture_uri(bytes->text, bytes->text_size) : NULL;
+    if (holds && bytes->text_size) return kind == MEDIUM_PICTURE ? picture_uri(bytes->text, bytes->text_size) : NULL;
     if (!is_text(name)) return NULL;
-    return kind == 0 && image_is_data_uri(name->text) ? mem_strdup(name->text) : path_join(src->root, name->text);
+    return kind == MEDIUM_PICTURE && image_is_data_uri(name->text) ? mem_strdup(name->text) : path_join(src->root, name->text);
 }
 
-/* Kind of a mark in this record's texts. */
-static int mark_kind(const media_source *src, int mark) {
-    return !record_media_count(src->record, 0) && record_media_count(src->record, 1) ? 1 : mark;
+/* What a mark of `kind` stands for in this record's texts. */
+static int mark_kind(const media_source *src, int kind) {
+    return kind == MEDIUM_PICTURE && !record_media_count(src->record, MEDIUM_PICTURE) && record_media_count(src->record, MEDIUM_VIDEO)
+               ? MEDIUM_VIDEO
+               : kind;
 }
 
 static void take_medium(media_source *src, int kind) {
@@ -64,29 +73,32 @@ static void take_medium(media_source *src, int kind) {
     const tree *t = record_media(src->record, kind);
     const tree *one = number >= record_media_count(src->record, kind) ? NULL : t->type == TREE_LIST ? t->items[number] : t;
     char *path = one ? medium_path(src, kind, one) : NULL;
-    if (path) VEC_PUSH(src->to, ((media_ref){.path = path, .video = kind == 1}));
+    if (path) VEC_PUSH(src->to, ((media_ref){path, kind == MEDIUM_VIDEO, kind == MEDIUM_SOUND}));
 }
 
 lmm_status record_media_check(const media_source *src) {
-    int taken[2] = {0};
-    for (int i = 0; i < src->to->count; i++) taken[src->to->at[i].video]++;
-    for (int k = 0; k < 2; k++) {
-        if (src->found[k] == record_media_count(src->record, k) && src->found[k] != taken[k])
-            return LMM_FAIL(LMM_E_FORMAT, "'%s' holds something that is no %s", medium_kinds[k].key,
-                            k ? "name of a video" : "picture's name or bytes");
-        if (src->found[k] != record_media_count(src->record, k))
-            return LMM_FAIL(LMM_E_FORMAT, "it names %d %s and has %d %s marks", record_media_count(src->record, k),
-                            k ? "videos" : "pictures", src->found[k], medium_kinds[k].mark);
+    int taken[MEDIUM_KINDS] = {0};
+    for (int i = 0; i < src->to->count; i++) taken[medium_of(&src->to->at[i])]++;
+    for (int k = 0; k < MEDIUM_KINDS; k++) {
+        const medium_kind *kind = &medium_kinds[k];
+        const int named = record_media_count(src->record, k);
+        if (src->found[k] != named)
+            return LMM_FAIL(LMM_E_FORMAT, "it names %d %s and has %d %s marks", named, kind->many, src->found[k], kind->marks[0]);
+        if (taken[k] != named)
+            return LMM_FAIL(LMM_E_FORMAT, "'%s' holds what is no name of a file%s", kind->keys[0],
+                            k == MEDIUM_PICTURE ? ", nor a picture's bytes" : "");
     }
     return LMM_OK;
 }
 
-/* The next mark in the text, NULL: none. */
-const char *next_mark(const char *text, int *mark) {
+const char *next_mark(const tree *record, const char *text, int *kind, size_t *size) {
     const char *first = NULL;
-    for (int k = 0; k < 2; k++) {
-        const char *at = strstr(text, medium_kinds[k].mark);
-        if (at && (!first || at < first)) first = at, *mark = k;
+    for (int k = 0; k < MEDIUM_KINDS; k++) {
+        if (k == MEDIUM_SOUND && !record_media_count(record, k)) continue;
+        for (const char *const *mark = medium_kinds[k].marks; *mark; mark++) {
+            const char *at = strstr(text, *mark);
+            if (at && (!first || at < first)) first = at, *kind = k, *size = strlen(*mark);
+        }
     }
     return first;
 }
@@ -95,8 +107,9 @@ const char *next_mark(const char *text, int *mark) {
 tree *turn_message(const char *role, const char *text, media_source *src) {
     tree *message = tree_new(TREE_MAP), *parts = tree_new(TREE_LIST);
     int mark = 0;
+    size_t size = 0;
     tree_put(message, "role", tree_new_string(role));
-    for (const char *at; (at = next_mark(text, &mark));) {
+    for (const char *at; (at = next_mark(src->record, text, &mark, &size));) {
         int kind = mark_kind(src, mark);
         add_text_part(parts, text, (size_t)(at - text));
         tree *part = tree_new(TREE_MAP);
@@ -104,7 +117,7 @@ tree *turn_message(const char *role, const char *text, media_source *src) {
         tree_put(part, medium_kinds[kind].type, tree_new_string(""));
         tree_add(parts, part);
         take_medium(src, kind);
-        text = at + strlen(medium_kinds[mark].mark);
+        text = at + size;
         if (*text == '\n') text++;
     }
     add_text_part(parts, text, strlen(text));

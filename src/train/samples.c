@@ -200,27 +200,28 @@ static void add_turns(tree *turns, const tree *part, const char *role) {
     tree_add(turns, turn);
 }
 
-static bool mentions_media(const tree *turns) {
-    int mark;
+static bool mentions_media(const tree *record, const tree *turns) {
+    int kind;
+    size_t size;
     for (int i = 0; i < turns->count; i++) {
         const char *text = turn_text(turns->items[i]);
-        if (text && next_mark(text, &mark)) return true;
+        if (text && next_mark(record, text, &kind, &size)) return true;
     }
     return false;
 }
 
-/* A mark and a newline for each picture and video of the record. */
+/* A mark and a newline for each picture, video and sound of the record. */
 static void put_marks(buf *b, const tree *record) {
-    for (int k = 0; k < 2; k++)
-        for (int i = record_media_count(record, k); i > 0; i--) buf_printf(b, "%s\n", medium_kinds[k].mark);
+    for (int k = 0; k < MEDIUM_KINDS; k++)
+        for (int i = record_media_count(record, k); i > 0; i--) buf_printf(b, "%s\n", medium_kinds[k].marks[0]);
 }
 
-/* The conversation that ends in one of the answers. A prompt without a mark gets one in front for each picture or video, as LLaVA's loader does. */
+/* The conversation that ends in one of the answers. A prompt without a mark gets one in front for each picture, video or sound, as LLaVA's loader does. */
 static tree *answer_record(const tree *record, const char *answer) {
     tree *one = tree_new(TREE_MAP), *turns = tree_new(TREE_LIST);
     add_turns(turns, tree_get(record, "prompt"), "human");
     const char *text = turns->count ? turn_text(turns->items[0]) : NULL;
-    if (text && !mentions_media(turns)) {
+    if (text && !mentions_media(record, turns)) {
         buf b = {0};
         put_marks(&b, record);
         buf_puts(&b, text);
@@ -228,8 +229,8 @@ static tree *answer_record(const tree *record, const char *answer) {
         buf_free(&b);
     }
     add_turns(turns, tree_get(record, answer), "gpt");
-    for (int k = 0; k < 2; k++)
-        if (record_media(record, k)) tree_put(one, medium_kinds[k].key, tree_copy(record_media(record, k)));
+    for (int k = 0; k < MEDIUM_KINDS; k++)
+        if (record_media(record, k)) tree_put(one, medium_kinds[k].keys[0], tree_copy(record_media(record, k)));
     tree_put(one, "conversations", turns);
     return one;
 }
@@ -343,12 +344,13 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const record_sour
 }
 
 /* The text without marks and the newline behind each; free(). */
-static char *without_marks(const char *text) {
+static char *without_marks(const tree *record, const char *text) {
     buf b = {0};
-    int mark = 0;
-    for (const char *at; (at = next_mark(text, &mark)); text = at) {
+    int kind;
+    size_t size;
+    for (const char *at; (at = next_mark(record, text, &kind, &size)); text = at) {
         buf_put(&b, text, (size_t)(at - text));
-        at += strlen(medium_kinds[mark].mark);
+        at += size;
         if (*at == '\n') at++;
     }
     buf_puts(&b, text);
@@ -366,7 +368,7 @@ static lmm_status add_prompts(sample_set *set, const recipe *r, const record_sou
         const char *role = turn_role(turns->items[i]), *next = turn_role(turns->items[i + 1]);
         const char *question = turn_text(turns->items[i]), *answer = turn_text(turns->items[i + 1]);
         if (!role || !next || !question || !answer || strcmp(role, "user") || strcmp(next, "assistant")) continue;
-        char *plain = without_marks(question);
+        char *plain = without_marks(record, question);
         st = add_prompt(set, r, src, record, plain, answer);
         free(plain);
     }

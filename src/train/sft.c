@@ -3,25 +3,37 @@
 
 #include "train/train_int.h"
 
-static tensor *kind_rows(cx *c, const net *n, const batch_media *m) {
+static tensor *kind_rows(cx *c, const net *n, const batch *b, medium kind) {
+    const batch_media *m = &b->media[kind];
     tensor *pixels = slab_alloc(&c->meta, sizeof *pixels);
-    *pixels = net_pixels(n, m->tile_count, m->pixels);
+    *pixels = net_media(n, kind == MEDIUM_SOUND, m->tile_count, m->pixels);
     return n->arch->media_embed(c, n, pixels, m->plans.at, m->plans.count);
 }
 
-/* Rows of all media in the order of their placeholders. Pictures and videos go through the tower apart. */
-static tensor *media_rows(cx *c, const net *n, const batch *b) {
-    if (!b->media[1].tile_count) return kind_rows(c, n, &b->media[0]);
-    if (!b->media[0].tile_count) return kind_rows(c, n, &b->media[1]);
-    tensor *pictures = kind_rows(c, n, &b->media[0]), *videos = kind_rows(c, n, &b->media[1]);
-    int total = (int)(tensor_rows(pictures) + tensor_rows(videos)), at = 0, next[2] = {0}, row[2] = {0};
+/* Rows x of the kinds that are `in` it and rows y of one more, in the order of their placeholders. */
+static tensor *in_order(cx *c, const batch *b, tensor *x, const bool *in, tensor *y, medium kind) {
+    int total = (int)(tensor_rows(x) + tensor_rows(y)), at = 0, next[MEDIUM_KINDS] = {0}, row_x = 0, row_y = 0;
     int *index = mem_new((size_t)total, sizeof *index);
     for (int i = 0; i < b->media_order.count; i++) {
-        bool video = b->media_order.at[i];
-        for (int k = b->media[video].plans.at[next[video]++].row_count; k > 0; k--) index[at++] = video ? -1 - row[1]++ : row[0]++;
+        const medium k = b->media_order.at[i];
+        if (k != kind && !in[k]) continue;
+        for (int r = b->media[k].plans.at[next[k]++].row_count; r > 0; r--) index[at++] = k == kind ? -1 - row_y++ : row_x++;
     }
-    tensor *x = op_rows_join(c, pictures, videos, index, total);
+    tensor *all = op_rows_join(c, x, y, index, total);
     free(index);
+    return all;
+}
+
+/* Rows of all media in the order of their placeholders. Each kind goes through its tower apart. */
+static tensor *media_rows(cx *c, const net *n, const batch *b) {
+    tensor *x = NULL;
+    bool in[MEDIUM_KINDS] = {0};
+    for (int k = 0; k < MEDIUM_KINDS; k++) {
+        if (!b->media[k].tile_count) continue;
+        tensor *rows = kind_rows(c, n, b, (medium)k);
+        x = x ? in_order(c, b, x, in, rows, (medium)k) : rows;
+        in[k] = true;
+    }
     return x;
 }
 

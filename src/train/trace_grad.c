@@ -114,7 +114,7 @@ static lmm_status fill_pixels(batch *b, const pictures *p, const net *n, const c
         if (!st) st = add_tiles(&b->media[0], p->pixels, &plan, i);
         if (st) break;
         VEC_PUSH(&b->media[0].plans, plan);
-        VEC_PUSH(&b->media_order, false);
+        VEC_PUSH(&b->media_order, MEDIUM_PICTURE);
         rows += plan.row_count;
     }
     for (int i = 0; i < b->rows; i++) rows -= b->ids.at[i] == n->image_token;

@@ -183,10 +183,11 @@ lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
 
 /* ---- batches (batch.c): samples packed into rows ---- */
 
-/* Pictures alone, or videos alone. */
+typedef enum { MEDIUM_PICTURE, MEDIUM_VIDEO, MEDIUM_SOUND, MEDIUM_KINDS } medium;
+/* Media of one kind. */
 typedef struct {
     VEC(media_plan) plans;
-    float *pixels; /* as net_pixels says */
+    float *pixels; /* as net_media says */
     int tile_count;
 } batch_media;
 typedef struct {
@@ -195,11 +196,12 @@ typedef struct {
     VEC(int) position;  /* (rows, net_axes) */
     VEC(float) weight;  /* (rows) of the loss */
     VEC(attn_seg) segs;
-    batch_media media[2];  /* pictures, videos */
-    VEC(bool) media_order; /* which of the two each medium is, in the order of the rows */
+    batch_media media[MEDIUM_KINDS];
+    VEC(medium) media_order; /* of which kind each is, in the order of the rows */
     int label_count;
     VEC(int) items; /* an algorithm's own: which items it was made of */
 } batch;
+medium medium_of(const media_ref *r);
 /* Adds one sample, or nothing of it when it fails; its media are read, pictures moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);
 void batch_free(batch *b);

@@ -148,22 +148,25 @@ lmm_status records_load(sample_set *out, const recipe *r, const recipe_data *d, 
 
 /* records.c: LLaVA's records as messages. */
 typedef struct {
-    const char *mark, *type, *key, *keys;
+    const char *marks[4]; /* in the texts; NULL-terminated, the first is the one that is written */
+    const char *keys[6];  /* of the record, as well */
+    const char *type, *many;
 } medium_kind;
-extern const medium_kind medium_kinds[2]; /* pictures, videos */
+extern const medium_kind medium_kinds[MEDIUM_KINDS];
 /* What a record names, taken mark by mark. */
 typedef struct {
     const tree *record;
     const char *root;
     media_list *to;
-    int found[2]; /* marks so far */
+    int found[MEDIUM_KINDS]; /* marks so far */
 } media_source;
 const tree *record_media(const tree *record, int kind); /* a name or a list of them, NULL: none */
 int record_media_count(const tree *record, int kind);
 lmm_status record_media_check(const media_source *src); /* as many marks as media */
 const char *turn_role(const tree *turn);                /* "user", "assistant", "system", or NULL */
 const char *turn_text(const tree *turn);                /* NULL: it has none */
-const char *next_mark(const char *text, int *mark);     /* NULL: no further one */
+/* The next mark in a text of the record, of `size` bytes; NULL: no further one. */
+const char *next_mark(const tree *record, const char *text, int *kind, size_t *size);
 /* "<image>\nWhat?" becomes a picture part and a text part. tree_free */
 tree *turn_message(const char *role, const char *text, media_source *src);
 /* All turns as messages, tree_free; NULL when the record makes no sense. A first turn that is not human is dropped. */

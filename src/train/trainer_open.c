@@ -43,7 +43,7 @@ static lmm_status open_model(trainer *t) {
 
 /* Layers behind the selected one and unused norms take no part; they would only ever receive weight decay. */
 static bool takes_part(const net *n, const param *p) {
-    if (p->part != PART_VISION) return true;
+    if (p->part != PART_VISION || !strncmp(p->name, "ear.", 4)) return true;
     if (strstr(p->name, "post_layernorm")) return false;
     const char *layers = strstr(p->name, ".layers.");
     return !layers || atoi(layers + 8) < n->vision_layer_count;

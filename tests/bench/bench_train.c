@@ -50,7 +50,7 @@ static lmm_status add_picture(batch *b, const net *n, rng *r) {
     for (int64_t i = 0; i < size; i++) m->pixels[m->tile_count * size + i] = (float)rng_below(r, 256) / 127.5f - 1.0f;
     m->tile_count++;
     VEC_PUSH(&m->plans, plan);
-    VEC_PUSH(&b->media_order, false);
+    VEC_PUSH(&b->media_order, MEDIUM_PICTURE);
     return LMM_OK;
 }
 

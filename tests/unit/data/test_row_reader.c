@@ -91,7 +91,7 @@ static void a_broken_row_costs_itself_alone(void **state) {
     r = open_text("a.json", "[{\"a\": },\n{\"b\": [1, 2},\n{\"c\": \"x},\n{\"d\": 4\n,\n{\"e\": 5},\n,\n6, {\"f\": {\"g\": 7}}]");
     assert_int_equal(row_reader_count(r), 8);
     for (int i = 0; i < 4; i++) {
-        char where[16];
+        char where[32];
         snprintf(where, sizeof where, "line %d", i + 1);
         assert_broken(r, i, where);
     }
