@@ -27,6 +27,9 @@ const tree *safetensors_metadata(const safetensors *s);                 /* the "
 
 /* Writes one file atomically, tensors in the given order (safetensors needs no padding between them). metadata: map of strings, may be NULL. */
 lmm_status safetensors_save(const char *path, const named_tensor *at, int n, const tree *metadata);
+/* The same for values that are not all in memory: `at` says types and shapes, its data is not looked at. What is put into *out next must be the bytes of all tensors, in order; then
+ * file_writer_commit. */
+lmm_status safetensors_begin(file_writer **out, const char *path, const named_tensor *at, int n, const tree *metadata);
 /* Writes model.safetensors, or shards of at most shard_size_max bytes with model.safetensors.index.json, into an existing folder.
  * The index is written last. metadata as above. */
 lmm_status safetensors_save_dir(const char *dir, const named_tensor *at, int n, const tree *metadata, size_t shard_size_max);

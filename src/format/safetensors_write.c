@@ -79,24 +79,26 @@ static lmm_status put_header(buf *h, const named_tensor *at, int n, const tree *
     return LMM_OK;
 }
 
-static lmm_status write_file(const char *path, const buf *header, const named_tensor *at, int n) {
-    file_writer *w;
-    lmm_status st = file_writer_open(&w, path);
-    if (st) return st;
-    st = file_writer_put(w, header->data, header->size);
-    for (int i = 0; i < n && !st; i++) st = file_writer_put(w, at[i].t.data, tensor_size(&at[i].t));
-    if (!st) return file_writer_commit(w);
-    file_writer_abort(w);
-    return st;
-}
-
-lmm_status safetensors_save(const char *path, const named_tensor *at, int n, const tree *metadata) {
+lmm_status safetensors_begin(file_writer **out, const char *path, const named_tensor *at, int n, const tree *metadata) {
     buf header = {0};
+    file_writer *w = NULL;
     lmm_status st = check_metadata(metadata);
     if (!st) st = check_tensors(at, n);
     if (!st) st = put_header(&header, at, n, metadata);
-    st = st ? LMM_CONTEXT(st, "cannot write '%s'", path) : write_file(path, &header, at, n);
+    st = st ? LMM_CONTEXT(st, "cannot write '%s'", path) : file_writer_open(&w, path);
+    if (!st) st = file_writer_put(w, header.data, header.size);
     buf_free(&header);
+    if (st) return file_writer_abort(w), st;
+    return *out = w, LMM_OK;
+}
+
+lmm_status safetensors_save(const char *path, const named_tensor *at, int n, const tree *metadata) {
+    file_writer *w;
+    lmm_status st = safetensors_begin(&w, path, at, n, metadata);
+    if (st) return st;
+    for (int i = 0; i < n && !st; i++) st = file_writer_put(w, at[i].t.data, tensor_size(&at[i].t));
+    if (!st) return file_writer_commit(w);
+    file_writer_abort(w);
     return st;
 }
 

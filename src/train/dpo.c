@@ -1,7 +1,7 @@
 /* dpo.c - learning from pairs of answers (arXiv 2305.18290): the loss is align's, the reference is the model as it was opened.
  *
- * The reference's log-probabilities do not change, so they are computed once, before the first step, and kept beside the run: two numbers a token of the answers instead
- * of a second model. A batch holds the chosen answer of each pair and then its rejected one. */
+ * The reference's log-probabilities do not change, so they are computed once, before the first step, and kept beside the run: a number for each token of the answers instead
+ * of a second model. They lie in a spool, an item's after the other. A batch holds the chosen answer of each pair and then its rejected one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +9,8 @@
 #include "train/train_int.h"
 
 typedef struct {
-    int64_t *first;   /* (samples + 1): where a sample's values begin */
-    float *reference; /* log-probabilities of the labelled rows of all samples, in order */
+    int64_t *first;  /* (samples + 1): where a sample's values begin */
+    spool reference; /* log-probabilities of the labelled rows of all samples, in order; put item by item */
 } dpo_state;
 
 static const char *const metric_names[] =
@@ -66,29 +66,58 @@ static lmm_status cache_label(const trainer *t, tree **label) {
     return LMM_OK;
 }
 
-/* Reads the values of an earlier start of this run; false when there are none or they are another model's or data's. */
-static bool cache_read(const trainer *t, dpo_state *s, const tree *label) {
+static int64_t values_of(const dpo_state *s, int item) { return s->first[2 * item + 2] - s->first[2 * item]; }
+
+static lmm_status put_item(dpo_state *s, int item, const float *values) {
+    uint64_t at;
+    lmm_status st = spool_put(&s->reference, values, (size_t)values_of(s, item) * sizeof *values, &at);
+    LMM_ASSERT(st || at == (uint64_t)s->first[2 * item] * sizeof *values, "item %d came out of turn", item);
+    return st;
+}
+
+/* free(*values) */
+static lmm_status take_item(const dpo_state *s, int item, float **values) {
+    const size_t n = (size_t)values_of(s, item);
+    float *v = mem_new(n + 1, sizeof *v);
+    lmm_status st = spool_read(&s->reference, v, n * sizeof *v, (uint64_t)s->first[2 * item] * sizeof *v);
+    if (st) return free(v), st;
+    return *values = v, LMM_OK;
+}
+
+/* Takes the values of an earlier start of this run; *found is false when there are none or they are another model's or data's. */
+static lmm_status cache_read(const trainer *t, dpo_state *s, const tree *label, bool *found) {
+    const int items = t->samples.list.count / 2;
     char *path = cache_path(t);
     safetensors *file;
-    bool found = false;
+    lmm_status st = LMM_OK;
+    *found = false;
     if (file_exists(path) && safetensors_open(&file, path) == LMM_OK) {
         const tensor *values = safetensors_find(file, "logp");
-        int64_t n = s->first[t->samples.list.count];
-        found = values && values->type == DT_F32 && tensor_count(values) == n &&
-                !strcmp(tree_str(safetensors_metadata(file), "fingerprint", ""), tree_str(label, "fingerprint", "-"));
-        if (found) memcpy(s->reference, values->data, (size_t)n * sizeof *s->reference);
+        *found = values && values->type == DT_F32 && tensor_count(values) == s->first[2 * items] &&
+                 !strcmp(tree_str(safetensors_metadata(file), "fingerprint", ""), tree_str(label, "fingerprint", "-"));
+        for (int i = 0; *found && i < items && !st; i++) st = put_item(s, i, (const float *)values->data + s->first[2 * i]);
         safetensors_close(file);
     }
     free(path);
-    return found;
+    return st;
 }
 
 static lmm_status cache_write(const trainer *t, const dpo_state *s, const tree *label) {
     if (dist_rank(t->world)) return LMM_OK;
-    int64_t n = s->first[t->samples.list.count];
+    const int items = t->samples.list.count / 2;
+    int64_t n = s->first[2 * items];
     char *path = cache_path(t);
+    file_writer *w = NULL;
     lmm_status st = dir_make(t->r.run);
-    if (!st) st = safetensors_save(path, &(named_tensor){"logp", tensor_make(DT_F32, 1, &n, s->reference)}, 1, label);
+    if (!st) st = safetensors_begin(&w, path, &(named_tensor){"logp", tensor_make(DT_F32, 1, &n, NULL)}, 1, label);
+    for (int i = 0; i < items && !st; i++) {
+        float *values = NULL;
+        st = take_item(s, i, &values);
+        if (!st) st = file_writer_put(w, values, (size_t)values_of(s, i) * sizeof *values);
+        free(values);
+    }
+    if (st) file_writer_abort(w);
+    else st = file_writer_commit(w);
     free(path);
     return st;
 }
@@ -99,18 +128,33 @@ static void take_labelled(float *out, const batch *b, const float *logprob) {
         if (b->label.at[i] >= 0) *out++ = logprob[i];
 }
 
-/* An augmented picture would be another one at every step: pairs are not augmented. */
+/* An augmented picture would be another one at every step: pairs are not augmented. A broken one has zeros. */
 static lmm_status reference_of(trainer *t, dpo_state *s, int item) {
     batch b = {0};
     lmm_status st = trainer_add(t, item, 0, &b);
-    float *logprob = mem_new((size_t)b.rows + 1, sizeof *logprob);
+    float *logprob = mem_new((size_t)b.rows + 1, sizeof *logprob), *values = mem_new((size_t)values_of(s, item) + 1, sizeof *values);
     if (!st && b.rows) {
         st = trainer_logprobs(t, t->model->net, &b, logprob);
-        take_labelled(s->reference + s->first[2 * item], &b, logprob);
+        take_labelled(values, &b, logprob);
     }
+    if (!st) st = put_item(s, item, values);
+    free(values);
     free(logprob);
     batch_free(&b);
     return st;
+}
+
+static lmm_status compute_reference(trainer *t, dpo_state *s, const tree *label) {
+    const int items = t->samples.list.count / 2;
+    lmm_status st = LMM_OK;
+    progress *bar = t->quiet ? NULL : progress_new("reference", items, "pairs");
+    for (int i = 0; i < items && !st && !lmm_cancelled(); i++) {
+        st = reference_of(t, s, i);
+        if (bar) progress_set(bar, i + 1, NULL);
+    }
+    progress_free(bar);
+    if (st) return st;
+    return lmm_cancelled() ? LMM_FAIL(LMM_E_CANCELLED, "stopped while the reference was computed") : cache_write(t, s, label);
 }
 
 static lmm_status prepare(trainer *t, bool fresh) {
@@ -119,21 +163,13 @@ static lmm_status prepare(trainer *t, bool fresh) {
         return LMM_FAIL(LMM_E_ARG, "%s: 'augment' cannot be used with dpo: the reference saw the pictures as they are", t->r.path);
     dpo_state *s = mem_new(1, sizeof *s);
     t->own = s;
+    spool_open(&s->reference, t->r.run);
     count_labels(t, s);
-    int items = t->samples.list.count / 2;
-    lmm_status st = mem_try((void **)&s->reference, (size_t)s->first[2 * items] * sizeof(float) + 1, "the reference's log-probabilities");
-    if (st) return st;
     tree *label = NULL;
-    if ((st = cache_label(t, &label))) return st;
-    if (fresh || !cache_read(t, s, label)) {
-        progress *bar = t->quiet ? NULL : progress_new("reference", items, "pairs");
-        for (int i = 0; i < items && !st && !lmm_cancelled(); i++) {
-            st = reference_of(t, s, i);
-            if (bar) progress_set(bar, i + 1, NULL);
-        }
-        progress_free(bar);
-        if (!st) st = lmm_cancelled() ? LMM_FAIL(LMM_E_CANCELLED, "stopped while the reference was computed") : cache_write(t, s, label);
-    }
+    bool found = false;
+    lmm_status st = cache_label(t, &label);
+    if (!st && !fresh) st = cache_read(t, s, label, &found);
+    if (!st && !found) st = compute_reference(t, s, label);
     tree_free(label);
     return st;
 }
@@ -143,21 +179,33 @@ static lmm_status prepare(trainer *t, bool fresh) {
 /* Row of the grid for answer k of the batch: pair after pair there, chosen before rejected here. */
 static int grid_row(const token_grid *g, int k) { return k / 2 + k % 2 * (g->rows / 2); }
 
-static void fill_grid(const trainer *t, token_grid *g, const batch *b, const float *logprob) {
-    const dpo_state *s = t->own;
-    int row = 0;
-    for (int k = 0; k < g->rows; k++) {
-        int number = b->items.at[k / 2] * 2 + k % 2, n = (int)t->samples.list.at[number].label_count;
-        for (int i = 0; i < n; row++) {
-            if (b->label.at[row] < 0) continue;
-            int at = grid_row(g, k) * g->width + i;
-            g->now[at] = logprob[row];
-            g->start[at] = s->reference[s->first[number] + i];
-            g->mask[at] = 1;
-            g->row[at] = row;
-            i++;
-        }
+/* One answer of the batch: its values of the reference, its rows from `row` on. Returns the row behind them. */
+static int fill_answer(token_grid *g, int k, const float *start, int n, const batch *b, const float *logprob, int row) {
+    for (int i = 0; i < n; row++) {
+        if (b->label.at[row] < 0) continue;
+        int at = grid_row(g, k) * g->width + i;
+        g->now[at] = logprob[row];
+        g->start[at] = start[i];
+        g->mask[at] = 1;
+        g->row[at] = row;
+        i++;
     }
+    return row;
+}
+
+static lmm_status fill_grid(const trainer *t, token_grid *g, const batch *b, const float *logprob) {
+    const dpo_state *s = t->own;
+    lmm_status st = LMM_OK;
+    for (int p = 0, row = 0; p < b->items.count && !st; p++) {
+        const int first = 2 * b->items.at[p];
+        float *values;
+        if ((st = take_item(s, b->items.at[p], &values))) break;
+        for (int k = 0; k < 2; k++)
+            row = fill_answer(g, 2 * p + k, values + (s->first[first + k] - s->first[first]),
+                              (int)t->samples.list.at[first + k].label_count, b, logprob, row);
+        free(values);
+    }
+    return st;
 }
 
 static int longest_answer(const trainer *t, const batch *b) {
@@ -189,10 +237,10 @@ static lmm_status loss_of(const recipe_dpo *d, const token_grid *g, int pairs, d
 static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result *out) {
     const recipe_dpo *d = &t->r.dpo;
     token_grid g;
-    dpo_result r;
+    dpo_result r = {0};
     token_grid_open(&g, 2 * b->items.count, longest_answer(t, b));
-    fill_grid(t, &g, b, logprob);
-    lmm_status st = loss_of(d, &g, b->items.count, &r);
+    lmm_status st = fill_grid(t, &g, b, logprob);
+    if (!st) st = loss_of(d, &g, b->items.count, &r);
     if (!st) token_grid_weigh(&g, b, t->r.accumulate);
     *out = (micro_result){r.loss / t->r.accumulate,
                           {r.reward_chosen, r.reward_rejected, r.accuracy, r.margin, r.logp_chosen, r.logp_rejected}};
@@ -203,7 +251,7 @@ static lmm_status learn(trainer *t, batch *b, const float *logprob, micro_result
 static void close_state(trainer *t) {
     dpo_state *s = t->own;
     if (!s) return;
-    free(s->reference);
+    spool_close(&s->reference);
     free(s->first);
     free(s);
 }
