@@ -100,11 +100,12 @@ typedef struct {
 lmm_status file_map_open(file_map *out, const char *path);
 void file_map_close(file_map *m);
 lmm_status file_read(char **out, size_t *size, const char *path, size_t limit); /* NUL-terminated, free(); size may be NULL */
-/* A file read by parts, for those larger than memory (file_view.c). */
+/* A file read by parts, for those larger than memory (file_view.c); of a pipe all is read when it is opened. */
 typedef struct {
     int fd;
     uint64_t size;
     char *path;
+    char *held; /* a pipe's bytes */
 } file_view;
 lmm_status file_view_open(file_view *out, const char *path);
 lmm_status file_view_read(const file_view *f, void *out, size_t n, uint64_t offset); /* exactly n bytes, or a failure */

@@ -1,4 +1,4 @@
-/* file_view.c - parts of a file that is larger than memory: read where they are wanted, kept by nobody. */
+/* file_view.c - parts of a file that is larger than memory: read where they are wanted, kept by nobody. A pipe, which can be read but once, is kept. */
 #include "base/base.h"
 
 #include <errno.h>
@@ -8,27 +8,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const size_t pipe_size_max = (size_t)1 << 31;
+
+/* What has no size to ask for: pipes, and files of /proc. */
+static lmm_status open_pipe(file_view *out, const char *path) {
+    char *bytes;
+    size_t size;
+    lmm_status st = file_read(&bytes, &size, path, pipe_size_max);
+    if (!st) *out = (file_view){-1, size, mem_strdup(path), bytes};
+    return st;
+}
+
 lmm_status file_view_open(file_view *out, const char *path) {
     struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (stat(path, &info) != 0) return LMM_FAIL(LMM_E_IO, "cannot open '%s': %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode)) return LMM_FAIL(LMM_E_IO, "cannot open '%s': it is a folder, not a file", path);
+    if (!S_ISREG(info.st_mode) || !info.st_size) return open_pipe(out, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return LMM_FAIL(LMM_E_IO, "cannot open '%s': %s", path, strerror(errno));
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
-        return LMM_FAIL(LMM_E_IO, "cannot open '%s': it is no file", path);
-    }
-    *out = (file_view){fd, (uint64_t)info.st_size, mem_strdup(path)};
+    *out = (file_view){fd, (uint64_t)info.st_size, mem_strdup(path), NULL};
     return LMM_OK;
 }
 
 void file_view_close(file_view *f) {
-    if (f->path) close(f->fd);
+    if (f->path && !f->held) close(f->fd);
     free(f->path);
+    free(f->held);
     *f = (file_view){0};
 }
 
 lmm_status file_view_read(const file_view *f, void *out, size_t n, uint64_t offset) {
     if (offset > f->size || n > f->size - offset)
         return LMM_FAIL(LMM_E_FORMAT, "'%s' has %" PRIu64 " bytes, %zu are wanted at %" PRIu64, f->path, f->size, n, offset);
+    if (f->held) {
+        if (n) memcpy(out, f->held + offset, n);
+        return LMM_OK;
+    }
     for (char *to = out; n > 0;) {
         ssize_t got = pread(f->fd, to, n, (off_t)offset);
         if (got < 0 && errno == EINTR) continue;

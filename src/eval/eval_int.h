@@ -353,7 +353,7 @@ void visuals_free(visual_list *v);
 lmm_status visuals_of(visual_list *out, const visual_source *from, const tree *row, const tree *vars);
 /* A file that a template names, looked for where pictures are. *text NULL: it is nowhere. free() */
 lmm_status text_beside(char **text, const visual_source *from, const char *source, const tree *vars);
-bool file_names_video(const char *name);       /* by its ending */
+bool file_names_video(const char *name); /* by its ending */
 /* A picture that is a data: URI as a file below `dir` named by its content; NULL when it cannot be written. free() */
 char *visual_save(const visual *v, const char *dir);
 

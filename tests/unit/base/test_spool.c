@@ -103,12 +103,31 @@ static void parts_of_a_file_are_read(void **state) {
     free(path);
 }
 
+static void a_pipe_is_read_as_a_file(void **state) {
+    (void)state;
+    int ends[2];
+    char path[32], got[4] = {0};
+    file_view f;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "0123456789", 10), 10);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    assert_int_equal(file_view_open(&f, path), LMM_OK);
+    assert_int_equal(f.size, 10);
+    assert_int_equal(file_view_read(&f, got, 3, 5), LMM_OK);
+    assert_string_equal(got, "567");
+    assert_int_equal(file_view_read(&f, got, 3, 8), LMM_E_FORMAT);
+    file_view_close(&f);
+    close(ends[0]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pieces_come_back_from_file_and_memory, set_up, tear_down),
         cmocka_unit_test(a_small_spool_is_no_file),
         cmocka_unit_test_setup_teardown(a_full_disk_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_of_a_file_are_read, set_up, tear_down),
+        cmocka_unit_test(a_pipe_is_read_as_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
