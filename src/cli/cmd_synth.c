@@ -8,7 +8,7 @@
 typedef struct {
     const char *out, *family, *split;
     int count, seed, side, frames, questions, things;
-    bool mp4, think, spoken;
+    bool mp4, think, cells, spoken;
 } settings;
 
 static lmm_status split_find(int *out, const char *name) {
@@ -33,7 +33,8 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
                              .questions = s->questions,
                              .things = s->things,
                              .family = s->family,
-                             .think = s->think};
+                             .think = s->think,
+                             .cells = s->cells};
     int only = -1;
     if (s->split) {
         lmm_status st = split_find(&only, s->split);
@@ -82,6 +83,7 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family, or of these in turn: count,compare"},
         {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},
+        {"--cells", OPT_FLAG, &s.cells, 0, 0, NULL, "reasoning about a scene first names what stands in each cell of its grid"},
         {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips and lectures as MP4 files instead of folders of frames"},
         {"--spoken", OPT_FLAG, &s.spoken, 0, 0, NULL, "lectures whose numbers are said (transcripts/), not printed"},
         {0},

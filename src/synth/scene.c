@@ -73,7 +73,7 @@ static int by_cell(const void *a, const void *b) { return ((const thing *)a)->ce
 
 /* Distinct cells of the grid, away from their borders: nothing overlaps. */
 static void place(scene *s, rng *r) {
-    const int grid = s->count_max <= 4 ? 2 : s->count_max <= 9 ? 3 : 4;
+    const int grid = s->grid;
     int cells[THING_MAX];
     for (int i = 0; i < grid * grid; i++) cells[i] = i;
     rng_shuffle(r, cells, grid * grid);
@@ -89,8 +89,9 @@ static void place(scene *s, rng *r) {
     qsort(s->things, (size_t)s->count, sizeof *s->things, by_cell);
 }
 
-static void lay_out(scene *s, int family, int things, synth_split split, rng *r) {
-    *s = (scene){.count_max = things, .split = split, .topic = {BY_LOOK, look_draw(split, r)}};
+static void lay_out(scene *s, int family, const synth_options *o, synth_split split, rng *r) {
+    *s = (scene){.count_max = o->things, .cells = o->cells, .split = split, .topic = {BY_LOOK, look_draw(split, r)}};
+    s->grid = s->count_max <= 4 ? 2 : s->count_max <= 9 ? 3 : 4;
     s->other = s->topic;
     if (family == ASK_COUNT) lay_count(s, r);
     else if (family == ASK_COMPARE) lay_compare(s, r);
@@ -113,7 +114,7 @@ static lmm_status make(synth_item *out, const synth_options *o, int family, synt
     enum { TRIES = 1000 };
     scene s;
     int tries = 0;
-    do lay_out(&s, family, o->things, split, r);
+    do lay_out(&s, family, o, split, r);
     while (!scene_ask(out, &s, family, true, r) && ++tries < TRIES);
     LMM_ASSERT(tries < TRIES, "no scene for '%s'", scene_families[family]);
     int first = pick(r, 0, ASK_COUNT_OF - 1);

@@ -25,6 +25,28 @@ static void put_list(buf *b, const scene *s, const thing_class *c) {
     if (!n) buf_puts(b, "none");
 }
 
+static char cell_name(const thing *t) { return (char)('A' + t->cell); }
+
+/* "I see A red circle B - C blue star ...": a letter for every cell in reading order, whatever is asked. Every step of it looks at one place. */
+static void put_cells(buf *b, const scene *s) {
+    if (!s->cells) return;
+    buf_puts(b, "I see");
+    const thing *t = s->things;
+    for (int cell = 0; cell < s->grid * s->grid; cell++) {
+        bool there = t < s->things + s->count && t->cell == cell;
+        buf_printf(b, " %c %s%s%s", 'A' + cell, there ? color_names[t->look.color] : "-", there ? " " : "",
+                   there ? shape_names[t->look.shape].one : "");
+        t += there;
+    }
+    buf_puts(b, ". ");
+}
+
+/* "red circle", with its cell behind it where cells have been named */
+static void put_thing(buf *b, const scene *s, const thing *t) {
+    buf_printf(b, "%s %s", color_names[t->look.color], shape_names[t->look.shape].one);
+    if (s->cells) buf_printf(b, " %c", cell_name(t));
+}
+
 /* A thing that this split may ask about and that is alone in its class of that kind; NULL when there is none. */
 static const thing *askable(const scene *s, class_kind alone, rng *r) {
     int at[THING_MAX], n = 0;
@@ -63,9 +85,13 @@ static bool ask_existence(synth_item *item, const scene *s, bool lead, rng *r) {
     look l = yes ? t->look : absent_look(s, r);
     char *name = named(l);
     buf why = {0};
-    buf_puts(&why, "I see: ");
-    put_list(&why, s, NULL);
-    buf_printf(&why, ". There is %s %s among them.", yes ? article(name) : "no", name);
+    put_cells(&why, s);
+    if (!s->cells) {
+        buf_puts(&why, "I see: ");
+        put_list(&why, s, NULL);
+        buf_puts(&why, ". ");
+    }
+    buf_printf(&why, "There is %s %s among them.", yes ? article(name) : "no", name);
     question_add(item, "existence", mem_printf("Is there %s %s?", article(name), name), yes_no(yes), buf_take(&why));
     free(name);
     return true;
@@ -76,8 +102,10 @@ static bool ask_color(synth_item *item, const scene *s, bool lead, rng *r) {
     const thing *t = askable(s, BY_SHAPE, r);
     if (!t) return false;
     const char *shape = shape_names[t->look.shape].one, *color = color_names[t->look.color];
-    question_add(item, "color", mem_printf("What color is the %s?", shape), mem_strdup(color),
-                 mem_printf("There is one %s. It is %s.", shape, color));
+    buf why = {0};
+    put_cells(&why, s);
+    buf_printf(&why, "There is one %s. It is %s.", shape, color);
+    question_add(item, "color", mem_printf("What color is the %s?", shape), mem_strdup(color), buf_take(&why));
     return true;
 }
 
@@ -91,6 +119,7 @@ static bool ask_count(synth_item *item, const scene *s, bool lead, rng *r) {
     int n = scene_count(s, c);
     char *name = class_name(c);
     buf why = {0};
+    put_cells(&why, s);
     buf_printf(&why, "The %s: ", name);
     put_list(&why, s, &c);
     buf_printf(&why, ". That makes %d.", n);
@@ -128,8 +157,15 @@ static bool ask_position(synth_item *item, const scene *s, bool lead, rng *r) {
     if (!b || !relate(&way, a, b, r)) return false;
     bool yes = coin(r);
     char *first = named(a->look), *second = named(b->look);
+    buf why = {0};
+    put_cells(&why, s);
+    buf_puts(&why, "The ");
+    put_thing(&why, s, a);
+    buf_printf(&why, " is %s the ", way.is);
+    put_thing(&why, s, b);
+    buf_puts(&why, ".");
     question_add(item, "position", mem_printf("Is the %s %s the %s?", first, yes ? way.is : way.opposite, second), yes_no(yes),
-                 mem_printf("The %s is %s the %s.", first, way.is, second));
+                 buf_take(&why));
     free(first);
     free(second);
     return true;
@@ -141,6 +177,7 @@ static bool ask_more(synth_item *item, const scene *s, rng *r) {
     int m = scene_count(s, a), n = scene_count(s, b);
     char *first = class_name(a), *second = class_name(b);
     buf why = {0};
+    put_cells(&why, s);
     buf_printf(&why, "The %s: ", first);
     put_list(&why, s, &a);
     buf_printf(&why, ", that is %d. The %s: ", m, second);
@@ -157,9 +194,15 @@ static bool ask_size(synth_item *item, const scene *s, rng *r) {
     if (!b || a->large == b->large) return false;
     bool asked_larger = coin(r);
     char *first = named(a->look), *second = named(b->look);
+    buf why = {0};
+    put_cells(&why, s);
+    buf_puts(&why, "The ");
+    put_thing(&why, s, a);
+    buf_printf(&why, " is %s, the ", a->large ? "large" : "small");
+    put_thing(&why, s, b);
+    buf_printf(&why, " is %s.", b->large ? "large" : "small");
     question_add(item, "compare", mem_printf("Is the %s %s than the %s?", first, asked_larger ? "larger" : "smaller", second),
-                 yes_no(a->large == asked_larger),
-                 mem_printf("The %s is %s, the %s is %s.", first, a->large ? "large" : "small", second, b->large ? "large" : "small"));
+                 yes_no(a->large == asked_larger), buf_take(&why));
     free(first);
     free(second);
     return true;
@@ -177,7 +220,10 @@ static bool ask_describe(synth_item *item, const scene *s, bool lead, rng *r) {
         const char *between = !i ? "" : i + 1 < s->count ? ", " : " and ";
         buf_printf(&text, "%s%s %s %s", between, article(color), color, shape_names[s->things[i].look.shape].one);
     }
-    question_add(item, "describe", mem_strdup("Describe the picture."), buf_take(&text), mem_strdup("From top to bottom, left to right."));
+    buf why = {0};
+    put_cells(&why, s);
+    buf_puts(&why, "From top to bottom, left to right.");
+    question_add(item, "describe", mem_strdup("Describe the picture."), buf_take(&text), buf_take(&why));
     return true;
 }
 

@@ -22,7 +22,8 @@ typedef struct {
 
 typedef struct {
     thing things[THING_MAX]; /* in reading order */
-    int count, count_max;
+    int count, count_max, grid; /* cells a side */
+    bool cells;                 /* reasoning names them all first */
     synth_split split;
     thing_class topic, other; /* what the scene was laid out for: counts and comparisons ask about these first */
 } scene;

@@ -26,6 +26,7 @@ typedef struct {
     int things;         /* in a scene at most: 16; up to 4 and up to 9 stand in a coarser grid and are larger */
     const char *family; /* only questions of this one, or of these in turn ("count,compare"); NULL: all of the kind */
     bool think;         /* conversations answer <think>reasoning</think><answer>answer</answer> */
+    bool cells;         /* the reasoning about a scene begins with what stands in each cell of its grid: "I see A red circle B - ..." */
 } synth_options;
 enum {
     SYNTH_SIDE_MIN = 48,

@@ -1,4 +1,4 @@
-/* augment.c - moves of a picture that change no answer: mirrored, turned, shifted, or its foreground moved about. */
+/* augment.c - moves of a picture that change no answer: mirrored, turned, shifted, or its foreground moved about; and words hidden in answers. */
 #include <string.h>
 
 #include "train/train.h"
@@ -70,6 +70,14 @@ static lmm_status turn(image *im, int orientation) {
     image_free(im);
     *im = out;
     return LMM_OK;
+}
+
+bool augment_any(const recipe_augment *a) { return a->mirror || a->turn || a->roam || a->shift || a->hide.share > 0; }
+
+int augment_word(int id, const recipe_hide *h, int padding, rng *r) {
+    for (int i = 0; i < h->ids.count; i++)
+        if (h->ids.at[i] == id) return rng_unit(r) < h->share ? padding : id;
+    return id;
 }
 
 /* Every draw is made whatever the options are, so that changing one leaves the others' randomness alone. */

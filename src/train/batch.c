@@ -98,6 +98,8 @@ typedef struct {
     const sample *s;
     const media_plan **plans;
     int used;
+    const recipe_hide *hide; /* NULL: no words are hidden */
+    rng *r;
 } packing;
 
 static void add_row(batch *b, int id) {
@@ -114,7 +116,9 @@ static void add_ids(packing *p, int first, int count) {
     int last = -1;
     for (int i = first; i < first + count; i++) {
         bool slot = net_is_slot(p->m->net, s->ids.at[i]);
-        for (int r = slot ? p->plans[p->used++]->row_count : 1; r > 0; r--) add_row(b, s->ids.at[i]);
+        int id = s->ids.at[i];
+        if (p->hide && s->labels.at[i] >= 0) id = augment_word(id, p->hide, tokenizer_pad(p->m->tok), p->r);
+        for (int r = slot ? p->plans[p->used++]->row_count : 1; r > 0; r--) add_row(b, id);
         if (s->labels.at[i] >= 0 && last >= 0) {
             b->label.at[last] = s->labels.at[i];
             b->label_count++;
@@ -175,7 +179,9 @@ lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe
         for (int k = 0; k < MEDIUM_KINDS; k++) b->media[k].plans.count = plans[k], b->media[k].tile_count = tiles[k];
         return st;
     }
-    packing p = {.b = b, .m = m, .s = s, .plans = mem_new((size_t)s->media.count + 1, sizeof *p.plans)};
+    packing p = {.b = b, .m = m, .s = s, .r = &r};
+    p.plans = mem_new((size_t)s->media.count + 1, sizeof *p.plans);
+    if (augment && augment->hide.share > 0) p.hide = &augment->hide;
     for (int i = 0; i < s->media.count; i++) {
         const medium kind = medium_of(&s->media.at[i]);
         p.plans[i] = &b->media[kind].plans.at[plans[kind]++];

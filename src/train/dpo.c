@@ -159,7 +159,7 @@ static lmm_status compute_reference(trainer *t, dpo_state *s, const tree *label)
 
 static lmm_status prepare(trainer *t, bool fresh) {
     const recipe_augment *a = &t->r.augment;
-    if (a->mirror || a->turn || a->roam || a->shift)
+    if (augment_any(a))
         return LMM_FAIL(LMM_E_ARG, "%s: 'augment' cannot be used with dpo: the reference saw the pictures as they are", t->r.path);
     dpo_state *s = mem_new(1, sizeof *s);
     t->own = s;

@@ -31,7 +31,7 @@ static lmm_status check(const trainer *t) {
     if (t->r.batch % g->group)
         return LMM_FAIL(LMM_E_ARG, "%s: 'batch' (%d completions a micro batch) must be a multiple of the group of %d", t->r.path,
                         t->r.batch, g->group);
-    if (a->mirror || a->turn || a->roam || a->shift)
+    if (augment_any(a))
         return LMM_FAIL(LMM_E_ARG, "%s: 'augment' cannot be used with grpo: the answers were given to the pictures as they are", t->r.path);
     if (g->beta > 0 && !t->r.model_open) return LMM_FAIL(LMM_E_ARG, "%s: grpo.beta needs a model to stay near: model.open", t->r.path);
     return LMM_OK;

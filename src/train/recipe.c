@@ -158,15 +158,33 @@ static lmm_status read_held(recipe *r, const tree *t) {
     return st;
 }
 
+static lmm_status read_hide(recipe *r, const tree *h) {
+    static const char *const known[] = {"share", "words", NULL};
+    recipe_hide *hide = &r->augment.hide;
+    const tree *words = tree_get(h, "words");
+    if (!h) return LMM_OK;
+    lmm_status st = recipe_keys(r, h, "hide", known);
+    if (!st) st = recipe_number(r, h, "share", 0.5, 0, 1, &hide->share);
+    if (st) return st;
+    if (!words || words->type != TREE_LIST || !words->count) return recipe_bad(r, "hide", "needs words: [red, blue]");
+    hide->words = mem_new((size_t)words->count, sizeof *hide->words);
+    for (int i = 0; i < words->count; i++) {
+        if (words->items[i]->type != TREE_STRING) return recipe_bad(r, "words", "must list words: [red, blue]");
+        hide->words[hide->count++] = mem_strdup(words->items[i]->text);
+    }
+    return LMM_OK;
+}
+
 static lmm_status read_augment(recipe *r, const tree *t) {
-    static const char *const known[] = {"mirror", "turn", "roam", "shift", NULL};
+    static const char *const known[] = {"mirror", "turn", "roam", "shift", "hide", NULL};
     const tree *a = tree_get(t, "augment");
     lmm_status st = recipe_keys(r, a, "augment", known);
     if (st) return st;
     r->augment.mirror = tree_bool(a, "mirror", false);
     r->augment.roam = tree_bool(a, "roam", false);
     r->augment.turn = tree_bool(a, "turn", false);
-    return recipe_integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
+    st = recipe_integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
+    return st ? st : read_hide(r, tree_get(a, "hide"));
 }
 
 static lmm_status read_lora(recipe *r, const tree *t) {
@@ -305,6 +323,9 @@ void recipe_free(recipe *r) {
     free(r->data.at);
     for (int i = 0; i < r->lora.target_count; i++) free(r->lora_targets[i]);
     free(r->lora_targets);
+    for (int i = 0; i < r->augment.hide.count; i++) free(r->augment.hide.words[i]);
+    free(r->augment.hide.words);
+    free(r->augment.hide.ids.at);
     free(r->dpo.loss);
     for (int i = 0; i < r->grpo.reward_count; i++) {
         free(r->grpo.rewards[i].name);

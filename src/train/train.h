@@ -28,11 +28,21 @@ typedef struct {
     char *take;         /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
 } recipe_data;
 
+/* Word dropout (arXiv 1511.06349): that share of these words in answers is read as the padding, while it is still learnt, so that what follows has
+ * to be seen and cannot be guessed from the word before. */
+typedef struct {
+    double share;
+    char **words;
+    int count;
+    id_list ids; /* of the words with a blank before them, once the model is open */
+} recipe_hide;
+
 /* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
- * foreground (what differs from the corner's colour) moved anywhere it still fits. */
+ * foreground (what differs from the corner's colour) moved anywhere it still fits; and words of answers hidden. */
 typedef struct {
     bool mirror, turn, roam;
     int shift;
+    recipe_hide hide;
 } recipe_augment;
 
 /* Preference losses: dpo_config of align/align.h. */
@@ -178,8 +188,11 @@ void sample_set_free(sample_set *s);
 
 /* ---- augment (augment.c) ---- */
 
+bool augment_any(const recipe_augment *a);
 /* Moves im in place as `a` allows, drawing from r. */
 lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
+/* The id of the answer's input that stands in place of `id`. */
+int augment_word(int id, const recipe_hide *h, int padding, rng *r);
 
 /* ---- batches (batch.c): samples packed into rows ---- */
 
@@ -202,7 +215,8 @@ typedef struct {
     VEC(int) items; /* an algorithm's own: which items it was made of */
 } batch;
 medium medium_of(const media_ref *r);
-/* Adds one sample, or nothing of it when it fails; its media are read, pictures moved by `augment` (NULL: not) with randomness from r, and preprocessed. */
+/* Adds one sample, or nothing of it when it fails; its media are read, pictures moved and words hidden by `augment` (NULL: not) with
+ * randomness from r, and preprocessed. */
 lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);
 void batch_free(batch *b);
 /* trace_grad.c: the batch of a safetensors file (docs/trace.md), every label with the same weight. */

@@ -41,6 +41,23 @@ static lmm_status open_model(trainer *t) {
     return st;
 }
 
+/* A word is hidden where it is one id; parts of words would be parts of others too. */
+static lmm_status find_hidden_words(trainer *t) {
+    recipe_hide *h = &t->r.augment.hide;
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < h->count && !st; i++) {
+        char *word = mem_printf(" %s", h->words[i]);
+        id_list ids = {0};
+        st = tokenizer_encode(t->model->tok, word, strlen(word), 0, &ids);
+        if (!st && ids.count == 1) VEC_PUSH(&h->ids, ids.at[0]);
+        else if (!st) st = LMM_FAIL(LMM_E_ARG, "%s: 'hide' takes words of one token, and '%s' is %d of this tokenizer", t->r.path, h->words[i], ids.count);
+        free(ids.at);
+        free(word);
+    }
+    if (!st && h->count && tokenizer_pad(t->model->tok) < 0) st = recipe_bad(&t->r, "hide", "needs a tokenizer with a padding token");
+    return st;
+}
+
 /* Layers behind the selected one and unused norms take no part; they would only ever receive weight decay. */
 static bool takes_part(const net *n, const param *p) {
     if (p->part != PART_VISION || !strncmp(p->name, "ear.", 4)) return true;
@@ -155,6 +172,7 @@ lmm_status trainer_set_up(trainer *t, const char *path, const char *const *overr
         st = recipe_bad(&t->r, "precision", "cannot be bf16 with grpo: it compares probabilities with those its sessions sampled, which are f32");
     if (!st) st = check_world(t);
     if (!st) st = open_model(t);
+    if (!st) st = find_hidden_words(t);
     if (!st) st = t->way->load(t);
     return st ? st : own_params(t);
 }

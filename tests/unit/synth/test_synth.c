@@ -138,6 +138,36 @@ static void a_scene_holds_no_more_things_than_asked_for(void **state) {
     }
 }
 
+/* With `cells` every question of a scene begins with the same letters and looks, and those are as many as are described. */
+static void cells_name_what_stands_where(void **state) {
+    (void)state;
+    const synth_kind *k;
+    assert_int_equal(synth_find(&k, "scenes"), LMM_OK);
+    for (int64_t i = 0; i < 60; i++) {
+        const synth_options o = {.seed = 7, .side = 64, .things = 9, .questions = 6, .cells = true};
+        synth_item item;
+        assert_int_equal(synth_make(&item, k, &o, SYNTH_TEST, i), LMM_OK);
+        const char *first = item.questions.at[0].reasoning;
+        int seen = (int)(strchr(first, '.') - first), empty = 0;
+        assert_true(!strncmp(first, "I see A ", 8));
+        for (int n = 0; n < 9; n++) {
+            char letter[8];
+            snprintf(letter, sizeof letter, " %c ", 'A' + n);
+            const char *at = strstr(first, letter);
+            assert_true(at && at < first + seen);
+            empty += at[3] == '-';
+        }
+        for (int q = 0; q < item.questions.count; q++) {
+            assert_true(!strncmp(item.questions.at[q].reasoning, first, (size_t)seen));
+            if (strcmp(item.questions.at[q].family, "describe")) continue;
+            int named = 1 + (strstr(item.questions.at[q].answer, " and ") != NULL);
+            for (const char *p = item.questions.at[q].answer; (p = strchr(p, ',')); p++) named++;
+            assert_int_equal(named, 9 - empty);
+        }
+        synth_item_free(&item);
+    }
+}
+
 static void chart_arithmetic_holds(void **state) {
     (void)state;
     for (int64_t i = 0; i < 200; i++) {
@@ -237,6 +267,7 @@ int main(void) {
         cmocka_unit_test(yes_is_as_frequent_as_no),
         cmocka_unit_test(a_count_is_the_length_of_its_list),
         cmocka_unit_test(a_scene_holds_no_more_things_than_asked_for),
+        cmocka_unit_test(cells_name_what_stands_where),
         cmocka_unit_test(chart_arithmetic_holds),
         cmocka_unit_test(events_are_as_many_as_drawn),
         cmocka_unit_test(things_move_where_the_answer_says),

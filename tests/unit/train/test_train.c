@@ -141,6 +141,21 @@ static void a_precision_is_f32_or_bf16(void **state) {
     assert_non_null(strstr(lmm_message(), "'precision' must be f32 or bf16"));
 }
 
+/* configs/mini's " red" is one token and " circle" another; the words are learnt still, only not read. */
+static void hidden_words_are_read_as_padding(void **state) {
+    (void)state;
+    const char *hide[] = {"augment.hide={share: 1, words: [red, circle, yes]}", "log_every=1"};
+    OK(train("seen", 2, &hide[1], 1));
+    OK(train("one", 1, hide, 2));
+    OK(train("two", 2, hide, 2));
+    assert_same_weights("one", "two");
+    assert_true(metric("one", 0, "labels") == metric("seen", 0, "labels"));
+    assert_true(metric("one", 5, "loss") != metric("seen", 5, "loss"));
+    const char *odd[] = {"augment.hide={words: [chlorophyll]}"};
+    assert_int_equal(train("odd", 1, odd, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "'chlorophyll' is "));
+}
+
 static void an_unknown_key_names_the_nearest(void **state) {
     (void)state;
     const char *typo[] = {"optimizer.weight_dcay=1"};
@@ -329,6 +344,7 @@ int main(void) {
         RUN(four_samples_are_learned),
         RUN(products_in_bf16_repeat_themselves_near_those_in_f32),
         RUN(a_precision_is_f32_or_bf16),
+        RUN(hidden_words_are_read_as_padding),
         RUN(an_unknown_key_names_the_nearest),
         RUN(broken_samples_are_skipped_up_to_the_limit),
         RUN(a_plan_counts_what_a_run_needs),
