@@ -1,4 +1,4 @@
-/* scene.c - still pictures: up to sixteen coloured shapes on a pale ground, laid out for the question that leads. */
+/* scene.c - still pictures: up to sixteen coloured shapes on a pale ground, laid out for the question that leads; and shapes in inks without a name. */
 #include "synth/scene_int.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@ int scene_count(const scene *s, thing_class c) {
 
 static void add(scene *s, look l) {
     LMM_ASSERT(s->count < THING_MAX, "%d things", s->count);
-    s->things[s->count++] = (thing){.look = l};
+    s->things[s->count++] = (thing){.look = l, .ink = color_inks[l.color]};
 }
 
 /* `count` things of the class; the first is the class's own look when `own`. */
@@ -89,9 +89,13 @@ static void place(scene *s, rng *r) {
     qsort(s->things, (size_t)s->count, sizeof *s->things, by_cell);
 }
 
+static scene scene_new(const synth_options *o, synth_split split) {
+    return (scene){.count_max = o->things, .grid = o->things <= 4 ? 2 : o->things <= 9 ? 3 : 4, .cells = o->cells, .split = split};
+}
+
 static void lay_out(scene *s, int family, const synth_options *o, synth_split split, rng *r) {
-    *s = (scene){.count_max = o->things, .cells = o->cells, .split = split, .topic = {BY_LOOK, look_draw(split, r)}};
-    s->grid = s->count_max <= 4 ? 2 : s->count_max <= 9 ? 3 : 4;
+    *s = scene_new(o, split);
+    s->topic = (thing_class){BY_LOOK, look_draw(split, r)};
     s->other = s->topic;
     if (family == ASK_COUNT) lay_count(s, r);
     else if (family == ASK_COMPARE) lay_compare(s, r);
@@ -104,7 +108,7 @@ static lmm_status render(synth_item *item, const scene *s, int side, rng *r) {
     if (st) return st;
     for (int i = 0; i < s->count; i++) {
         const thing *t = &s->things[i];
-        draw_look(&item->frames[0], t->look, t->x * side, t->y * side, t->radius * side);
+        draw_shape(&item->frames[0], t->look.shape, t->x * side, t->y * side, t->radius * side, t->ink);
     }
     return LMM_OK;
 }
@@ -125,5 +129,19 @@ static lmm_status make(synth_item *out, const synth_options *o, int family, synt
     return render(out, &s, o->side, r);
 }
 
+/* Where every shape comes in every ink, a shape cannot be guessed from a colour. */
+static lmm_status make_shapes(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
+    (void)family;
+    scene s = scene_new(o, split);
+    for (int n = pick(r, 1, room(&s, 0, 6)); n > 0; n--)
+        s.things[s.count++] = (thing){.look = {pick(r, 0, SHAPE_COUNT - 1), COLOR_UNNAMED}, .ink = ink_unnamed(r)};
+    place(&s, r);
+    scene_describe(out, &s);
+    return render(out, &s, o->side, r);
+}
+
+static const char *const shape_families[] = {"describe", NULL};
+const synth_kind synth_shapes = {"shapes", "the same shapes in inks that have no name, for training: describe", shape_families, false,
+                                 make_shapes};
 const synth_kind synth_scenes = {"scenes", "coloured shapes: existence, colour, count, position, compare, describe", scene_families, false,
                                  make};

@@ -6,6 +6,7 @@
 
 const char *const scene_families[ASK_COUNT_OF + 1] = {"existence", "color", "count", "position", "compare", "describe", NULL};
 
+static const char *color_word(look l) { return l.color == COLOR_UNNAMED ? "a" : color_names[l.color]; }
 static char *named(look l) { return mem_printf("%s %s", color_names[l.color], shape_names[l.shape].one); }
 
 /* "circles", "red shapes", "red circles" */
@@ -34,7 +35,7 @@ static void put_cells(buf *b, const scene *s) {
     const thing *t = s->things;
     for (int cell = 0; cell < s->grid * s->grid; cell++) {
         bool there = t < s->things + s->count && t->cell == cell;
-        buf_printf(b, " %c %s%s%s", 'A' + cell, there ? color_names[t->look.color] : "-", there ? " " : "",
+        buf_printf(b, " %c %s%s%s", 'A' + cell, there ? color_word(t->look) : "-", there ? " " : "",
                    there ? shape_names[t->look.shape].one : "");
         t += there;
     }
@@ -211,20 +212,24 @@ static bool ask_size(synth_item *item, const scene *s, rng *r) {
 /* A scene laid out for it compares numbers, any other one sizes. */
 static bool ask_compare(synth_item *item, const scene *s, bool lead, rng *r) { return lead ? ask_more(item, s, r) : ask_size(item, s, r); }
 
-static bool ask_describe(synth_item *item, const scene *s, bool lead, rng *r) {
-    (void)lead;
-    if (!askable(s, CLASS_KIND_COUNT, r)) return false;
+void scene_describe(synth_item *item, const scene *s) {
     buf text = {0};
     for (int i = 0; i < s->count; i++) {
-        const char *color = color_names[s->things[i].look.color];
+        const look l = s->things[i].look;
+        const char *color = l.color == COLOR_UNNAMED ? "" : color_names[l.color], *blank = *color ? " " : "";
         const char *between = !i ? "" : i + 1 < s->count ? ", " : " and ";
-        buf_printf(&text, "%s%s %s %s", between, article(color), color, shape_names[s->things[i].look.shape].one);
+        buf_printf(&text, "%s%s%s%s %s", between, *color ? article(color) : "a", blank, color, shape_names[l.shape].one);
     }
     buf why = {0};
     put_cells(&why, s);
     buf_puts(&why, "From top to bottom, left to right.");
     question_add(item, "describe", mem_strdup("Describe the picture."), buf_take(&text), buf_take(&why));
-    return true;
+}
+
+static bool ask_describe(synth_item *item, const scene *s, bool lead, rng *r) {
+    (void)lead;
+    if (!askable(s, CLASS_KIND_COUNT, r)) return false;
+    return scene_describe(item, s), true;
 }
 
 bool scene_ask(synth_item *item, const scene *s, int family, bool lead, rng *r) {

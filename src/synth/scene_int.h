@@ -4,13 +4,14 @@
 
 #include "synth/synth_int.h"
 
-enum { THING_MAX = SYNTH_THINGS_MAX };
+enum { THING_MAX = SYNTH_THINGS_MAX, COLOR_UNNAMED = COLOR_COUNT };
 typedef struct {
     look look;
     int cell;      /* row * grid + column: reading order */
     double x, y;   /* centre, in widths of the picture */
     double radius; /* likewise */
     bool large;
+    draw_color ink;
 } thing;
 
 /* What a question can be about: all things of a shape, of a colour, or of both. */
@@ -33,6 +34,8 @@ int scene_count(const scene *s, thing_class c);
 
 enum { ASK_EXISTENCE, ASK_COLOR, ASK_COUNT, ASK_POSITION, ASK_COMPARE, ASK_DESCRIBE, ASK_COUNT_OF };
 extern const char *const scene_families[ASK_COUNT_OF + 1];
+/* "Describe the picture." of a scene whatever is in it. */
+void scene_describe(synth_item *item, const scene *s);
 /* Adds a question of the family, as the scene's topic when `lead`; false when this scene answers none. */
 bool scene_ask(synth_item *item, const scene *s, int family, bool lead, rng *r);
 

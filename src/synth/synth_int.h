@@ -4,7 +4,7 @@
 
 #include "synth/synth.h"
 
-extern const synth_kind synth_scenes, synth_charts, synth_numbers, synth_clips;
+extern const synth_kind synth_scenes, synth_shapes, synth_charts, synth_numbers, synth_clips;
 
 /* ---- the drawn world (world.c) ---- */
 
@@ -26,7 +26,9 @@ look look_beside(synth_split split,
                  rng *r); /* what may stand in a picture of the split: training pictures show training combinations only */
 bool look_equal(look a, look b);
 const char *article(const char *word); /* "a", "an" */
+void draw_shape(image *im, int shape, double x, double y, double radius, draw_color ink);
 void draw_look(image *im, look l, double x, double y, double radius);
+draw_color ink_unnamed(rng *r); /* none of the eight colours nor near one, and dark enough to be seen on the ground */
 
 /* One frame of pale ground, the start of a picture. */
 lmm_status picture_begin(synth_item *item, int side, rng *r);

@@ -51,10 +51,9 @@ static void draw_cross(image *im, double x, double y, double s, draw_color c) {
     draw_polygon(im, xy, 12, c);
 }
 
-void draw_look(image *im, look l, double x, double y, double radius) {
-    const draw_color c = color_inks[l.color];
+void draw_shape(image *im, int shape, double x, double y, double radius, draw_color c) {
     const double s = 0.85 * radius, t = 0.8 * radius;
-    switch (l.shape) {
+    switch (shape) {
     case 0: draw_disc(im, x, y, 0.95 * radius, c); break;
     case 1: draw_polygon(im, (const double[]){x - s, y - s, x + s, y - s, x + s, y + s, x - s, y + s}, 4, c); break;
     case 2: draw_polygon(im, (const double[]){x, y - radius, x + radius, y + t, x - radius, y + t}, 3, c); break;
@@ -62,6 +61,25 @@ void draw_look(image *im, look l, double x, double y, double radius) {
     case 4: draw_polygon(im, (const double[]){x, y - 1.1 * radius, x + t, y, x, y + 1.1 * radius, x - t, y}, 4, c); break;
     default: draw_cross(im, x, y, radius, c); break;
     }
+}
+
+void draw_look(image *im, look l, double x, double y, double radius) { draw_shape(im, l.shape, x, y, radius, color_inks[l.color]); }
+
+static int ink_distance(draw_color a, draw_color b) {
+    const int d[3] = {a.r - b.r, a.g - b.g, a.b - b.b};
+    return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+}
+
+draw_color ink_unnamed(rng *r) {
+    const draw_color ground = {234, 234, 234};
+    draw_color c;
+    bool near;
+    do {
+        c = (draw_color){(unsigned char)pick(r, 0, 255), (unsigned char)pick(r, 0, 255), (unsigned char)pick(r, 0, 255)};
+        near = ink_distance(c, ground) < 100 * 100;
+        for (int i = 0; i < COLOR_COUNT; i++) near |= ink_distance(c, color_inks[i]) < 60 * 60;
+    } while (near);
+    return c;
 }
 
 lmm_status ground_new(image *out, int side, rng *r) {

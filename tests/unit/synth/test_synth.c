@@ -168,6 +168,23 @@ static void cells_name_what_stands_where(void **state) {
     }
 }
 
+/* Every ink is far from the eight that have names, and no name is said. */
+static void shapes_are_in_inks_without_a_name(void **state) {
+    (void)state;
+    rng r = rng_make(3, 0);
+    for (int i = 0; i < 200; i++) {
+        draw_color c = ink_unnamed(&r);
+        for (int k = 0; k < COLOR_COUNT; k++) {
+            int dr = c.r - color_inks[k].r, dg = c.g - color_inks[k].g, db = c.b - color_inks[k].b;
+            assert_true(dr * dr + dg * dg + db * db >= 60 * 60);
+        }
+        synth_item item = sample("shapes", NULL, SYNTH_TRAIN, i);
+        for (int k = 0; k < COLOR_COUNT; k++) assert_null(strstr(item.questions.at[0].answer, color_names[k]));
+        assert_true(!strncmp(item.questions.at[0].answer, "a ", 2));
+        synth_item_free(&item);
+    }
+}
+
 static void chart_arithmetic_holds(void **state) {
     (void)state;
     for (int64_t i = 0; i < 200; i++) {
@@ -268,6 +285,7 @@ int main(void) {
         cmocka_unit_test(a_count_is_the_length_of_its_list),
         cmocka_unit_test(a_scene_holds_no_more_things_than_asked_for),
         cmocka_unit_test(cells_name_what_stands_where),
+        cmocka_unit_test(shapes_are_in_inks_without_a_name),
         cmocka_unit_test(chart_arithmetic_holds),
         cmocka_unit_test(events_are_as_many_as_drawn),
         cmocka_unit_test(things_move_where_the_answer_says),
