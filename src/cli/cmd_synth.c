@@ -50,7 +50,7 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
 }
 
 static lmm_status run(const opt_list *words, const settings *s) {
-    if (words->count != 1 || !s->out) return LMM_FAIL(LMM_E_ARG, "usage: lmm synth scenes|shapes|charts|numbers|clips|lectures -o DIR");
+    if (words->count != 1 || !s->out) return LMM_FAIL(LMM_E_ARG, "usage: lmm synth scenes|shapes|colors|charts|numbers|clips|lectures -o DIR");
     const synth_kind *k = NULL;
     lmm_status st = strcmp(words->at[0], "lectures") ? synth_find(&k, words->at[0]) : LMM_OK;
     return st ? st : write_splits(k, s);
@@ -91,7 +91,7 @@ lmm_status cmd_synth(int argc, char **argv) {
     bool done;
     char *about = summary();
     lmm_status st =
-        cli_parse(options, argc, argv, &words, "lmm synth scenes|shapes|charts|numbers|clips|lectures|checkpoint -o DIR [OPTIONS]", about,
+        cli_parse(options, argc, argv, &words, "lmm synth scenes|shapes|colors|charts|numbers|clips|lectures|checkpoint -o DIR [OPTIONS]", about,
                   "  lmm synth scenes -o data/scenes -n 5000\n  lmm synth clips -o data/clips --frames 16 --mp4\n", &done);
     if (!st && !done) st = run(&words, &s);
     free(about);

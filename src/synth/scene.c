@@ -1,4 +1,5 @@
-/* scene.c - still pictures: up to sixteen coloured shapes on a pale ground, laid out for the question that leads; and shapes in inks without a name. */
+/* scene.c - still pictures: up to sixteen coloured shapes on a pale ground, laid out for the question that leads; and shapes or
+ * colours alone, whose other half has no name. */
 #include "synth/scene_int.h"
 
 #include <stdlib.h>
@@ -108,7 +109,9 @@ static lmm_status render(synth_item *item, const scene *s, int side, rng *r) {
     if (st) return st;
     for (int i = 0; i < s->count; i++) {
         const thing *t = &s->things[i];
-        draw_shape(&item->frames[0], t->look.shape, t->x * side, t->y * side, t->radius * side, t->ink);
+        const double x = t->x * side, y = t->y * side, radius = t->radius * side;
+        if (t->look.shape == SHAPE_UNNAMED) draw_unnamed(&item->frames[0], t->form, x, y, radius, t->ink);
+        else draw_shape(&item->frames[0], t->look.shape, x, y, radius, t->ink);
     }
     return LMM_OK;
 }
@@ -129,19 +132,36 @@ static lmm_status make(synth_item *out, const synth_options *o, int family, synt
     return render(out, &s, o->side, r);
 }
 
-/* Where every shape comes in every ink, a shape cannot be guessed from a colour. */
-static lmm_status make_shapes(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
-    (void)family;
+static thing thing_of_shape(rng *r) { return (thing){.look = {pick(r, 0, SHAPE_COUNT - 1), COLOR_UNNAMED}, .ink = ink_unnamed(r)}; }
+
+static thing thing_of_color(rng *r) {
+    const int color = pick(r, 0, COLOR_COUNT - 1);
+    return (thing){.look = {SHAPE_UNNAMED, color}, .ink = color_inks[color], .form = rng_below(r, (uint64_t)1 << 32)};
+}
+
+static lmm_status make_alike(synth_item *out, const synth_options *o, synth_split split, rng *r, thing (*draw)(rng *)) {
     scene s = scene_new(o, split);
-    for (int n = pick(r, 1, room(&s, 0, 6)); n > 0; n--)
-        s.things[s.count++] = (thing){.look = {pick(r, 0, SHAPE_COUNT - 1), COLOR_UNNAMED}, .ink = ink_unnamed(r)};
+    for (int n = pick(r, 1, room(&s, 0, 6)); n > 0; n--) s.things[s.count++] = draw(r);
     place(&s, r);
     scene_describe(out, &s);
     return render(out, &s, o->side, r);
 }
 
-static const char *const shape_families[] = {"describe", NULL};
-const synth_kind synth_shapes = {"shapes", "the same shapes in inks that have no name, for training: describe", shape_families, false,
+static lmm_status make_shapes(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
+    (void)family;
+    return make_alike(out, o, split, r, thing_of_shape);
+}
+
+static lmm_status make_colors(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
+    (void)family;
+    return make_alike(out, o, split, r, thing_of_color);
+}
+
+/* Where every shape comes in every ink and every colour in every form, neither can be guessed from the other. */
+static const char *const describe_only[] = {"describe", NULL};
+const synth_kind synth_shapes = {"shapes", "the same shapes in inks that have no name, for training: describe", describe_only, false,
                                  make_shapes};
+const synth_kind synth_colors = {"colors", "the same colours in forms that have no name, for training: describe", describe_only, false,
+                                 make_colors};
 const synth_kind synth_scenes = {"scenes", "coloured shapes: existence, colour, count, position, compare, describe", scene_families, false,
                                  make};

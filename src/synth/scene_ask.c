@@ -7,6 +7,7 @@
 const char *const scene_families[ASK_COUNT_OF + 1] = {"existence", "color", "count", "position", "compare", "describe", NULL};
 
 static const char *color_word(look l) { return l.color == COLOR_UNNAMED ? "a" : color_names[l.color]; }
+static const char *shape_word(look l) { return l.shape == SHAPE_UNNAMED ? "shape" : shape_names[l.shape].one; }
 static char *named(look l) { return mem_printf("%s %s", color_names[l.color], shape_names[l.shape].one); }
 
 /* "circles", "red shapes", "red circles" */
@@ -36,7 +37,7 @@ static void put_cells(buf *b, const scene *s) {
     for (int cell = 0; cell < s->grid * s->grid; cell++) {
         bool there = t < s->things + s->count && t->cell == cell;
         buf_printf(b, " %c %s%s%s", 'A' + cell, there ? color_word(t->look) : "-", there ? " " : "",
-                   there ? shape_names[t->look.shape].one : "");
+                   there ? shape_word(t->look) : "");
         t += there;
     }
     buf_puts(b, ". ");
@@ -218,7 +219,7 @@ void scene_describe(synth_item *item, const scene *s) {
         const look l = s->things[i].look;
         const char *color = l.color == COLOR_UNNAMED ? "" : color_names[l.color], *blank = *color ? " " : "";
         const char *between = !i ? "" : i + 1 < s->count ? ", " : " and ";
-        buf_printf(&text, "%s%s%s%s %s", between, *color ? article(color) : "a", blank, color, shape_names[l.shape].one);
+        buf_printf(&text, "%s%s%s%s %s", between, *color ? article(color) : "a", blank, color, shape_word(l));
     }
     buf why = {0};
     put_cells(&why, s);

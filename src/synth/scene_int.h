@@ -4,7 +4,7 @@
 
 #include "synth/synth_int.h"
 
-enum { THING_MAX = SYNTH_THINGS_MAX, COLOR_UNNAMED = COLOR_COUNT };
+enum { THING_MAX = SYNTH_THINGS_MAX, COLOR_UNNAMED = COLOR_COUNT, SHAPE_UNNAMED = SHAPE_COUNT };
 typedef struct {
     look look;
     int cell;      /* row * grid + column: reading order */
@@ -12,6 +12,7 @@ typedef struct {
     double radius; /* likewise */
     bool large;
     draw_color ink;
+    uint64_t form; /* of a shape without a name */
 } thing;
 
 /* What a question can be about: all things of a shape, of a colour, or of both. */

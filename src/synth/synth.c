@@ -6,7 +6,7 @@
 
 const char *const synth_split_names[SYNTH_SPLIT_COUNT] = {"train", "validation", "test"};
 
-static const synth_kind *const kinds[] = {&synth_scenes, &synth_shapes, &synth_charts, &synth_numbers, &synth_clips};
+static const synth_kind *const kinds[] = {&synth_scenes, &synth_shapes, &synth_colors, &synth_charts, &synth_numbers, &synth_clips};
 
 const synth_kind *synth_kind_at(int index) { return index >= 0 && index < (int)COUNT_OF(kinds) ? kinds[index] : NULL; }
 
@@ -17,7 +17,7 @@ lmm_status synth_find(const synth_kind **out, const char *name) {
         if (!strcmp(name, names[i])) return *out = kinds[i], LMM_OK;
     }
     const char *near = nearest_word(name, names);
-    return LMM_FAIL(LMM_E_ARG, "no generator '%s'%s%s%s (scenes, shapes, charts, numbers, clips, lectures)", name, near ? ", did you mean '" : "",
+    return LMM_FAIL(LMM_E_ARG, "no generator '%s'%s%s%s (scenes, shapes, colors, charts, numbers, clips, lectures)", name, near ? ", did you mean '" : "",
                     near ? near : "", near ? "'?" : "");
 }
 

@@ -4,7 +4,7 @@
 
 #include "synth/synth.h"
 
-extern const synth_kind synth_scenes, synth_shapes, synth_charts, synth_numbers, synth_clips;
+extern const synth_kind synth_scenes, synth_shapes, synth_colors, synth_charts, synth_numbers, synth_clips;
 
 /* ---- the drawn world (world.c) ---- */
 
@@ -28,6 +28,7 @@ bool look_equal(look a, look b);
 const char *article(const char *word); /* "a", "an" */
 void draw_shape(image *im, int shape, double x, double y, double radius, draw_color ink);
 void draw_look(image *im, look l, double x, double y, double radius);
+void draw_unnamed(image *im, uint64_t form, double x, double y, double radius, draw_color ink); /* a ragged blob, another for each form */
 draw_color ink_unnamed(rng *r); /* none of the eight colours nor near one, and dark enough to be seen on the ground */
 
 /* One frame of pale ground, the start of a picture. */

@@ -65,6 +65,20 @@ void draw_shape(image *im, int shape, double x, double y, double radius, draw_co
 
 void draw_look(image *im, look l, double x, double y, double radius) { draw_shape(im, l.shape, x, y, radius, color_inks[l.color]); }
 
+void draw_unnamed(image *im, uint64_t form, double x, double y, double radius, draw_color ink) {
+    enum { CORNERS_MAX = 9 };
+    rng r = rng_make(form, 0);
+    double xy[2 * CORNERS_MAX];
+    const int corners = pick(&r, 6, CORNERS_MAX);
+    const double turn = rng_unit(&r);
+    for (int i = 0; i < corners; i++) {
+        double a = 2 * 3.14159265358979323846 * (turn + i + 0.5 * rng_unit(&r)) / corners, far = radius * (0.5 + 0.6 * rng_unit(&r));
+        xy[2 * i] = x + far * cos(a);
+        xy[2 * i + 1] = y + far * sin(a);
+    }
+    draw_polygon(im, xy, corners, ink);
+}
+
 static int ink_distance(draw_color a, draw_color b) {
     const int d[3] = {a.r - b.r, a.g - b.g, a.b - b.b};
     return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];

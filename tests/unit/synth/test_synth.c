@@ -168,6 +168,15 @@ static void cells_name_what_stands_where(void **state) {
     }
 }
 
+static int ink_count(const image *im) {
+    int n = 0;
+    for (int i = 0; i < im->width * im->height; i++) {
+        const unsigned char *p = im->data + 3 * i;
+        n += p[0] < 210 || p[1] < 210 || p[2] < 210;
+    }
+    return n;
+}
+
 /* Every ink is far from the eight that have names, and no name is said. */
 static void shapes_are_in_inks_without_a_name(void **state) {
     (void)state;
@@ -185,6 +194,22 @@ static void shapes_are_in_inks_without_a_name(void **state) {
     }
 }
 
+/* All colours are said, no shape is. */
+static void colors_are_of_forms_without_a_name(void **state) {
+    (void)state;
+    int seen[COLOR_COUNT] = {0};
+    for (int i = 0; i < 200; i++) {
+        synth_item item = sample("colors", NULL, SYNTH_TRAIN, i);
+        const char *answer = item.questions.at[0].answer;
+        for (int k = 0; k < COLOR_COUNT; k++) seen[k] += strstr(answer, color_names[k]) != NULL;
+        for (int k = 0; k < SHAPE_COUNT; k++) assert_null(strstr(answer, shape_names[k].one));
+        assert_non_null(strstr(answer, " shape"));
+        assert_true(ink_count(&item.frames[0]) > 0);
+        synth_item_free(&item);
+    }
+    for (int k = 0; k < COLOR_COUNT; k++) assert_true(seen[k] > 30);
+}
+
 static void chart_arithmetic_holds(void **state) {
     (void)state;
     for (int64_t i = 0; i < 200; i++) {
@@ -197,15 +222,6 @@ static void chart_arithmetic_holds(void **state) {
         assert_true(a > b);
         synth_item_free(&sum), synth_item_free(&difference);
     }
-}
-
-static int ink_count(const image *im) {
-    int n = 0;
-    for (int i = 0; i < im->width * im->height; i++) {
-        const unsigned char *p = im->data + 3 * i;
-        n += p[0] < 210 || p[1] < 210 || p[2] < 210;
-    }
-    return n;
 }
 
 static void events_are_as_many_as_drawn(void **state) {
@@ -286,6 +302,7 @@ int main(void) {
         cmocka_unit_test(a_scene_holds_no_more_things_than_asked_for),
         cmocka_unit_test(cells_name_what_stands_where),
         cmocka_unit_test(shapes_are_in_inks_without_a_name),
+        cmocka_unit_test(colors_are_of_forms_without_a_name),
         cmocka_unit_test(chart_arithmetic_holds),
         cmocka_unit_test(events_are_as_many_as_drawn),
         cmocka_unit_test(things_move_where_the_answer_says),
