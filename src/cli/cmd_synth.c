@@ -7,7 +7,7 @@
 
 typedef struct {
     const char *out, *family, *split;
-    int count, seed, side, frames, questions, things;
+    int count, seed, side, frames, questions, things, digits;
     bool mp4, think, cells, spoken;
 } settings;
 
@@ -32,6 +32,7 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
                              .frames = s->frames,
                              .questions = s->questions,
                              .things = s->things,
+                             .digits = s->digits,
                              .family = s->family,
                              .think = s->think,
                              .cells = s->cells};
@@ -80,6 +81,7 @@ lmm_status cmd_synth(int argc, char **argv) {
         {"--questions", OPT_INT, &s.questions, 1, 16, "N", "questions a picture at most (default 4)"},
         {"--things", OPT_INT, &s.things, SYNTH_THINGS_MIN, SYNTH_THINGS_MAX, "N",
          "things in a scene at most (default 16); 9 and 4 are larger"},
+        {"--digits", OPT_INT, &s.digits, 1, SYNTH_DIGITS_MAX, "N", "digits of a printed number at most (default 4)"},
         {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family, or of these in turn: count,compare"},
         {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},

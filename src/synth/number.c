@@ -10,11 +10,11 @@ typedef struct {
     int value, color;
 } printed;
 
-static int digits_draw(synth_split split, rng *r) {
-    static const int below[] = {10, 100, 1000, 10000};
+static int digits_draw(int most, synth_split split, rng *r) {
+    static const int below[SYNTH_DIGITS_MAX] = {10, 100, 1000, 10000};
     int length, value;
     do {
-        length = pick(r, 0, 3);
+        length = pick(r, 0, most - 1);
         value = pick(r, length ? below[length - 1] : 0, below[length] - 1);
     } while (number_split((uint64_t)value) != split);
     return value;
@@ -49,7 +49,7 @@ static void ask(synth_item *item, const printed *p, int family, bool asked_large
 static lmm_status make(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
     printed p[2];
     do {
-        for (int i = 0; i < 2; i++) p[i] = (printed){digits_draw(split, r), pick(r, 0, COLOR_COUNT - 1)};
+        for (int i = 0; i < 2; i++) p[i] = (printed){digits_draw(o->digits, split, r), pick(r, 0, COLOR_COUNT - 1)};
     } while (p[0].value == p[1].value || p[0].color == p[1].color || p[0].color == 3 || p[1].color == 3); /* no yellow on pale */
     const int count = family == READ ? 1 : 2, up = coin(r);
     ask(out, p, family, coin(r));

@@ -56,9 +56,11 @@ static lmm_status options_complete(synth_options *o) {
     if (!o->frames) o->frames = 8;
     if (!o->questions) o->questions = 4;
     if (!o->things) o->things = SYNTH_THINGS_MAX;
+    if (!o->digits) o->digits = SYNTH_DIGITS_MAX;
     lmm_status st = bounded(o->side, SYNTH_SIDE_MIN, SYNTH_SIDE_MAX, "side");
     if (!st) st = bounded(o->frames, SYNTH_FRAMES_MIN, SYNTH_FRAMES_MAX, "frames");
     if (!st) st = bounded(o->questions, 1, 16, "questions");
+    if (!st) st = bounded(o->digits, 1, SYNTH_DIGITS_MAX, "digits");
     if (!st) st = bounded(o->things, SYNTH_THINGS_MIN, SYNTH_THINGS_MAX, "things");
     return st;
 }

@@ -24,6 +24,7 @@ typedef struct {
     int frames;         /* of a clip: 8 */
     int questions;      /* a picture at most: 4; clips have one */
     int things;         /* in a scene at most: 16; up to 4 and up to 9 stand in a coarser grid and are larger */
+    int digits;         /* of a printed number at most: 4 */
     const char *family; /* only questions of this one, or of these in turn ("count,compare"); NULL: all of the kind */
     bool think;         /* conversations answer <think>reasoning</think><answer>answer</answer> */
     bool cells;         /* the reasoning about a scene begins with what stands in each cell of its grid: "I see A red circle B - ..." */
@@ -34,7 +35,8 @@ enum {
     SYNTH_FRAMES_MIN = 4,
     SYNTH_FRAMES_MAX = 1024,
     SYNTH_THINGS_MIN = 2,
-    SYNTH_THINGS_MAX = 16
+    SYNTH_THINGS_MAX = 16,
+    SYNTH_DIGITS_MAX = 4
 };
 
 typedef struct {

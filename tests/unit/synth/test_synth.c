@@ -82,6 +82,24 @@ static void numbers_of_the_splits_are_disjoint(void **state) {
         }
 }
 
+static void numbers_have_no_more_digits_than_asked_for(void **state) {
+    (void)state;
+    const synth_kind *k;
+    assert_int_equal(synth_find(&k, "numbers"), LMM_OK);
+    for (int digits = 1; digits <= SYNTH_DIGITS_MAX; digits++) {
+        size_t most = 0;
+        for (int64_t i = 0; i < 60; i++) {
+            synth_item item;
+            assert_int_equal(synth_make(&item, k, &(synth_options){.digits = digits}, SYNTH_TRAIN, i), LMM_OK);
+            if (strlen(item.questions.at[0].answer) > most) most = strlen(item.questions.at[0].answer);
+            synth_item_free(&item);
+        }
+        assert_int_equal(most, digits);
+    }
+    synth_item item;
+    assert_int_equal(synth_make(&item, k, &(synth_options){.digits = 5}, SYNTH_TRAIN, 0), LMM_E_ARG);
+}
+
 static void yes_is_as_frequent_as_no(void **state) {
     (void)state;
     static const char *const asked[] = {"existence", "position", "compare"};
@@ -297,6 +315,7 @@ int main(void) {
         cmocka_unit_test(training_scenes_show_no_test_combination),
         cmocka_unit_test(every_color_and_every_shape_is_in_training),
         cmocka_unit_test(numbers_of_the_splits_are_disjoint),
+        cmocka_unit_test(numbers_have_no_more_digits_than_asked_for),
         cmocka_unit_test(yes_is_as_frequent_as_no),
         cmocka_unit_test(a_count_is_the_length_of_its_list),
         cmocka_unit_test(a_scene_holds_no_more_things_than_asked_for),
