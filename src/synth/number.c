@@ -10,8 +10,15 @@ typedef struct {
     int value, color;
 } printed;
 
+static const int below[SYNTH_DIGITS_MAX] = {10, 100, 1000, 10000};
+
+static bool two_there(int most, synth_split split) {
+    int n = 0;
+    for (int value = 0; value < below[most - 1] && n < 2; value++) n += number_split((uint64_t)value) == split;
+    return n == 2;
+}
+
 static int digits_draw(int most, synth_split split, rng *r) {
-    static const int below[SYNTH_DIGITS_MAX] = {10, 100, 1000, 10000};
     int length, value;
     do {
         length = pick(r, 0, most - 1);
@@ -48,6 +55,9 @@ static void ask(synth_item *item, const printed *p, int family, bool asked_large
 
 static lmm_status make(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
     printed p[2];
+    if (!two_there(o->digits, split))
+        return LMM_FAIL(LMM_E_ARG, "the %s split has no two numbers of %d digit%s; ask for more digits, or for the training split alone",
+                        synth_split_names[split], o->digits, o->digits > 1 ? "s" : "");
     do {
         for (int i = 0; i < 2; i++) p[i] = (printed){digits_draw(o->digits, split, r), pick(r, 0, COLOR_COUNT - 1)};
     } while (p[0].value == p[1].value || p[0].color == p[1].color || p[0].color == 3 || p[1].color == 3); /* no yellow on pale */
