@@ -72,12 +72,19 @@ static lmm_status turn(image *im, int orientation) {
     return LMM_OK;
 }
 
-bool augment_any(const recipe_augment *a) { return a->mirror || a->turn || a->roam || a->shift || a->hide.share > 0; }
+bool augment_any(const recipe_augment *a) {
+    return a->mirror || a->turn || a->roam || a->shift || a->hide.words.count || a->hide.blank.count;
+}
 
-int augment_word(int id, const recipe_hide *h, int padding, rng *r) {
-    for (int i = 0; i < h->ids.count; i++)
-        if (h->ids.at[i] == id) return rng_unit(r) < h->share ? padding : id;
-    return id;
+static bool is_among(int id, const recipe_words *w) {
+    for (int i = 0; i < w->ids.count; i++)
+        if (w->ids.at[i] == id) return true;
+    return false;
+}
+
+int augment_word(int id, const recipe_hide *h, int padding, rng *r, bool *learnt) {
+    if (is_among(id, &h->blank)) return *learnt = false, padding;
+    return is_among(id, &h->words) && rng_unit(r) < h->share ? padding : id;
 }
 
 /* Every draw is made whatever the options are, so that changing one leaves the others' randomness alone. */

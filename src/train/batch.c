@@ -117,9 +117,10 @@ static void add_ids(packing *p, int first, int count) {
     for (int i = first; i < first + count; i++) {
         bool slot = net_is_slot(p->m->net, s->ids.at[i]);
         int id = s->ids.at[i];
-        if (p->hide && s->labels.at[i] >= 0) id = augment_word(id, p->hide, tokenizer_pad(p->m->tok), p->r);
+        bool learnt = s->labels.at[i] >= 0;
+        if (p->hide && learnt) id = augment_word(id, p->hide, tokenizer_pad(p->m->tok), p->r, &learnt);
         for (int r = slot ? p->plans[p->used++]->row_count : 1; r > 0; r--) add_row(b, id);
-        if (s->labels.at[i] >= 0 && last >= 0) {
+        if (learnt && last >= 0) {
             b->label.at[last] = s->labels.at[i];
             b->label_count++;
         }
@@ -181,7 +182,7 @@ lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe
     }
     packing p = {.b = b, .m = m, .s = s, .r = &r};
     p.plans = mem_new((size_t)s->media.count + 1, sizeof *p.plans);
-    if (augment && augment->hide.share > 0) p.hide = &augment->hide;
+    if (augment) p.hide = &augment->hide;
     for (int i = 0; i < s->media.count; i++) {
         const medium kind = medium_of(&s->media.at[i]);
         p.plans[i] = &b->media[kind].plans.at[plans[kind]++];

@@ -158,21 +158,33 @@ static lmm_status read_held(recipe *r, const tree *t) {
     return st;
 }
 
+static lmm_status read_words(recipe *r, const tree *h, const char *key, recipe_words *out) {
+    const tree *words = tree_get(h, key);
+    if (words && words->type != TREE_LIST) return recipe_bad(r, key, "must list words: [red, blue]");
+    out->at = mem_new((size_t)(words ? words->count : 0) + 1, sizeof *out->at);
+    for (int i = 0; words && i < words->count; i++) {
+        if (words->items[i]->type != TREE_STRING) return recipe_bad(r, key, "must list words: [red, blue]");
+        out->at[out->count++] = mem_strdup(words->items[i]->text);
+    }
+    return LMM_OK;
+}
+
+static void words_free(recipe_words *w) {
+    for (int i = 0; i < w->count; i++) free(w->at[i]);
+    free(w->at);
+    free(w->ids.at);
+}
+
 static lmm_status read_hide(recipe *r, const tree *h) {
-    static const char *const known[] = {"share", "words", NULL};
+    static const char *const known[] = {"share", "words", "blank", NULL};
     recipe_hide *hide = &r->augment.hide;
-    const tree *words = tree_get(h, "words");
     if (!h) return LMM_OK;
     lmm_status st = recipe_keys(r, h, "hide", known);
     if (!st) st = recipe_number(r, h, "share", 0.5, 0, 1, &hide->share);
-    if (st) return st;
-    if (!words || words->type != TREE_LIST || !words->count) return recipe_bad(r, "hide", "needs words: [red, blue]");
-    hide->words = mem_new((size_t)words->count, sizeof *hide->words);
-    for (int i = 0; i < words->count; i++) {
-        if (words->items[i]->type != TREE_STRING) return recipe_bad(r, "words", "must list words: [red, blue]");
-        hide->words[hide->count++] = mem_strdup(words->items[i]->text);
-    }
-    return LMM_OK;
+    if (!st) st = read_words(r, h, "words", &hide->words);
+    if (!st) st = read_words(r, h, "blank", &hide->blank);
+    if (!st && !hide->words.count && !hide->blank.count) st = recipe_bad(r, "hide", "needs words: [red, blue], or blank: [a, shape]");
+    return st;
 }
 
 static lmm_status read_augment(recipe *r, const tree *t) {
@@ -323,9 +335,8 @@ void recipe_free(recipe *r) {
     free(r->data.at);
     for (int i = 0; i < r->lora.target_count; i++) free(r->lora_targets[i]);
     free(r->lora_targets);
-    for (int i = 0; i < r->augment.hide.count; i++) free(r->augment.hide.words[i]);
-    free(r->augment.hide.words);
-    free(r->augment.hide.ids.at);
+    words_free(&r->augment.hide.words);
+    words_free(&r->augment.hide.blank);
     free(r->dpo.loss);
     for (int i = 0; i < r->grpo.reward_count; i++) {
         free(r->grpo.rewards[i].name);

@@ -28,13 +28,18 @@ typedef struct {
     char *take;         /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
 } recipe_data;
 
-/* Word dropout (arXiv 1511.06349): that share of these words in answers is read as the padding, while it is still learnt, so that what follows has
- * to be seen and cannot be guessed from the word before. */
+/* Words of a recipe, each one token with a space before it. */
+typedef struct {
+    char **at;
+    int count;
+    id_list ids; /* once the model is open */
+} recipe_words;
+
+/* Word dropout (arXiv 1511.06349): that share of `words` in answers is read as the padding, while it is still learnt, so that what follows has to be
+ * seen and cannot be guessed from the word before. Words of `blank` are neither read nor learnt: they stand where an answer has nothing to say. */
 typedef struct {
     double share;
-    char **words;
-    int count;
-    id_list ids; /* of the words with a blank before them, once the model is open */
+    recipe_words words, blank;
 } recipe_hide;
 
 /* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
@@ -191,8 +196,8 @@ void sample_set_free(sample_set *s);
 bool augment_any(const recipe_augment *a);
 /* Moves im in place as `a` allows, drawing from r. */
 lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
-/* The id of the answer's input that stands in place of `id`. */
-int augment_word(int id, const recipe_hide *h, int padding, rng *r);
+/* The input that stands in place of the answer's `id`; *learnt is set to false when that is a blank. */
+int augment_word(int id, const recipe_hide *h, int padding, rng *r, bool *learnt);
 
 /* ---- batches (batch.c): samples packed into rows ---- */
 

@@ -42,19 +42,27 @@ static lmm_status open_model(trainer *t) {
 }
 
 /* A word is hidden where it is one id; parts of words would be parts of others too. */
-static lmm_status find_hidden_words(trainer *t) {
-    recipe_hide *h = &t->r.augment.hide;
+static lmm_status find_words(trainer *t, recipe_words *w) {
     lmm_status st = LMM_OK;
-    for (int i = 0; i < h->count && !st; i++) {
-        char *word = mem_printf(" %s", h->words[i]);
+    for (int i = 0; i < w->count && !st; i++) {
+        char *word = mem_printf(" %s", w->at[i]);
         id_list ids = {0};
         st = tokenizer_encode(t->model->tok, word, strlen(word), 0, &ids);
-        if (!st && ids.count == 1) VEC_PUSH(&h->ids, ids.at[0]);
-        else if (!st) st = LMM_FAIL(LMM_E_ARG, "%s: 'hide' takes words of one token, and '%s' is %d of this tokenizer", t->r.path, h->words[i], ids.count);
+        if (!st && ids.count == 1) VEC_PUSH(&w->ids, ids.at[0]);
+        else if (!st)
+            st = LMM_FAIL(LMM_E_ARG, "%s: 'hide' takes words of one token, and '%s' is %d of this tokenizer", t->r.path, w->at[i], ids.count);
         free(ids.at);
         free(word);
     }
-    if (!st && h->count && tokenizer_pad(t->model->tok) < 0) st = recipe_bad(&t->r, "hide", "needs a tokenizer with a padding token");
+    return st;
+}
+
+static lmm_status find_hidden_words(trainer *t) {
+    recipe_hide *h = &t->r.augment.hide;
+    lmm_status st = find_words(t, &h->words);
+    if (!st) st = find_words(t, &h->blank);
+    if (!st && (h->words.count || h->blank.count) && tokenizer_pad(t->model->tok) < 0)
+        st = recipe_bad(&t->r, "hide", "needs a tokenizer with a padding token");
     return st;
 }
 

@@ -151,6 +151,10 @@ static void hidden_words_are_read_as_padding(void **state) {
     assert_same_weights("one", "two");
     assert_true(metric("one", 0, "labels") == metric("seen", 0, "labels"));
     assert_true(metric("one", 5, "loss") != metric("seen", 5, "loss"));
+    const char *blank[] = {"augment.hide={blank: [circle, yes]}", "log_every=1"};
+    OK(train("blank", 2, blank, 2));
+    double fewer = metric("seen", 0, "labels") + metric("seen", 1, "labels") - metric("blank", 0, "labels") - metric("blank", 1, "labels");
+    assert_true(fewer >= 1);
     const char *odd[] = {"augment.hide={words: [chlorophyll]}"};
     assert_int_equal(train("odd", 1, odd, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "'chlorophyll' is "));
