@@ -174,11 +174,21 @@ void kv_cache_close(kv_cache *c) {
 
 /* ---- forward ---- */
 
+/* The rows somebody asked for, which are all that the last layer computes beyond keys and values. */
+typedef struct {
+    int *row, n;
+    int *place;     /* (rows of the pass): for op_rows_join, a row asked for from the layer's output, another from its input */
+    attn_seg *segs; /* their queries */
+    int seg_count;
+    tensor *rope;
+} asked_rows;
+
 typedef struct {
     const decoder *d;
     const decoder_rows *rows;
     tensor *rope;
     int layer;
+    const asked_rows *asked; /* NULL: all */
 } block_arg;
 
 typedef struct {
@@ -221,22 +231,23 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
     const decoder_config *f = &a->d->config;
     const decoder_layer *l = &a->d->layers[a->layer];
     const decoder_rows *r = a->rows;
-    tensor *q = nn_linear(c, &l->q, x), *k = nn_linear(c, &l->k, x), *v = nn_linear(c, &l->v, x);
+    tensor *from = a->asked ? op_rows_get(c, x, a->asked->row, a->asked->n) : x;
+    tensor *q = nn_linear(c, &l->q, from), *k = nn_linear(c, &l->k, x), *v = nn_linear(c, &l->v, x);
     cx_done(c, x);
     if (f->qk_norm) {
         q = nn_norm(c, &l->norm_q, q);
         k = nn_norm(c, &l->norm_k, k);
     }
-    q = nn_turn(c, q, a->rope);
+    q = nn_turn(c, q, a->asked ? a->asked->rope : a->rope);
     k = nn_turn(c, k, a->rope);
-    const attn_seg *segs = r->caches ? store_keys(c, a, k, v) : r->segs;
+    const attn_seg *segs = r->caches ? store_keys(c, a, k, v) : a->asked ? a->asked->segs : r->segs;
     attn_spec s = {.head_count = f->head_count,
                    .kv_head_count = f->kv_head_count,
                    .head_dim = f->head_dim,
                    .causal = true,
                    .window = a->layer >= f->window_first_layer ? f->window : 0,
                    .segs = segs,
-                   .seg_count = r->seg_count};
+                   .seg_count = a->asked ? a->asked->seg_count : r->seg_count};
     s.scale = 1.0f / sqrtf((float)f->head_dim);
     return nn_linear_last(c, &l->o, op_attn(c, q, k, v, &s));
 }
@@ -244,10 +255,13 @@ static tensor *attention(cx *c, const block_arg *a, tensor *x) {
 static tensor *block(cx *c, void *arg, tensor *x) {
     const block_arg *a = arg;
     const decoder_layer *l = &a->d->layers[a->layer];
-    x = nn_residual(c, x, attention(c, a, nn_norm(c, &l->norm_attn, x)));
+    tensor *in = x, *y = attention(c, a, nn_norm(c, &l->norm_attn, x));
+    if (a->asked) x = op_rows_get(c, in, a->asked->row, a->asked->n);
+    x = nn_residual(c, x, y);
     tensor *h = nn_norm(c, &l->norm_mlp, x), *up = nn_linear(c, &l->up, h), *gate = nn_linear(c, &l->gate, h);
     cx_done(c, h);
-    return nn_residual(c, x, nn_linear_last(c, &l->down, op_swiglu(c, gate, up)));
+    x = nn_residual(c, x, nn_linear_last(c, &l->down, op_swiglu(c, gate, up)));
+    return a->asked ? op_rows_join(c, x, in, a->asked->place, a->rows->n) : x;
 }
 
 static tensor *make_rope(cx *c, const decoder_config *f, const decoder_rows *r) {
@@ -262,12 +276,35 @@ static tensor *make_rope(cx *c, const decoder_config *f, const decoder_rows *r) 
     return rope_table(c, r->position, r->n, inv_freq, f->head_dim, factor);
 }
 
+/* NULL when all rows are asked for, or none. */
+static const asked_rows *find_asked(cx *c, const decoder_rows *r, tensor *rope) {
+    if (!r->unasked) return NULL;
+    LMM_ASSERT(!r->caches, "decoder: %s", "later passes ask for the keys of every row");
+    const size_t n = (size_t)r->n, segs = (size_t)r->seg_count;
+    asked_rows *a = slab_alloc(&c->meta, sizeof *a);
+    *a = (asked_rows){.row = slab_alloc(&c->meta, n * sizeof(int)),
+                      .place = slab_alloc(&c->meta, n * sizeof(int)),
+                      .segs = slab_alloc(&c->meta, segs * sizeof(attn_seg))};
+    for (int i = 0; i < r->n; i++) a->place[i] = -1 - i;
+    for (int i = 0; i < r->seg_count; i++) {
+        attn_seg g = r->segs[i];
+        const int first = g.q_first + r->unasked[i], end = g.q_first + g.q_count;
+        g.q_first = a->n, g.q_count = end - first;
+        if (g.q_count > 0) a->segs[a->seg_count++] = g;
+        for (int row = first; row < end; row++) a->place[row] = a->n, a->row[a->n++] = row;
+    }
+    if (a->n == 0 || a->n == r->n) return NULL;
+    a->rope = op_rows_get(c, rope, a->row, a->n);
+    return a;
+}
+
 tensor *decoder_forward(cx *c, const decoder *d, tensor *x, const decoder_rows *rows) {
     LMM_ASSERT(tensor_rows(x) == rows->n, "decoder: %" PRId64 " rows, %d positions", tensor_rows(x), rows->n);
     tensor *rope = make_rope(c, &d->config, rows);
+    const asked_rows *asked = find_asked(c, rows, rope);
     for (int i = 0; i < d->config.layer_count; i++) {
         block_arg *a = slab_alloc(&c->meta, sizeof *a);
-        *a = (block_arg){d, rows, rope, i};
+        *a = (block_arg){d, rows, rope, i, i + 1 == d->config.layer_count ? asked : NULL};
         x = cx_block(c, block, a, x);
         cx_trace(c, x, "hs.layer%d", i);
     }

@@ -180,8 +180,9 @@ typedef struct {
     kv_cache *const *caches;         /* (seg_count); NULL in training */
     const kv_cache *const *prefixes; /* (seg_count), with caches: where the segments' prefixes lie; NULL: without */
     int length;                      /* longest position + 1, for dynamic rope scaling; 0: from position */
+    const int *unasked; /* (seg_count), without caches: so many rows at the head of each segment are not asked for; NULL: none */
 } decoder_rows;
-/* x (n, D) embeddings -> (n, D) after the final norm. */
+/* x (n, D) embeddings -> (n, D) after the final norm. Rows not asked for skip what the last layer does for themselves alone and come out as anything. */
 tensor *decoder_forward(cx *c, const decoder *d, tensor *x, const decoder_rows *rows);
 tensor *decoder_logits(cx *c, const decoder *d, tensor *h); /* (n, V) */
 

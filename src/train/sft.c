@@ -37,10 +37,24 @@ static tensor *media_rows(cx *c, const net *n, const batch *b) {
     return x;
 }
 
+/* Rows before a segment's first label: nothing is read off them. */
+static const int *unlabelled_heads(cx *c, const batch *b) {
+    int *count = slab_alloc(&c->meta, (size_t)b->segs.count * sizeof *count);
+    for (int i = 0; i < b->segs.count; i++) {
+        const attn_seg *g = &b->segs.at[i];
+        while (count[i] < g->q_count && b->label.at[g->q_first + count[i]] < 0) count[i]++;
+    }
+    return count;
+}
+
 tensor *batch_loss(cx *c, const net *n, const batch *b, const xent_opts *opts) {
     tensor *x = net_embed(c, n, b->ids.at, b->rows, b->media_order.count ? media_rows(c, n, b) : NULL);
     decoder_rows *rows = slab_alloc(&c->meta, sizeof *rows); /* replayed blocks read it again in backward */
-    *rows = (decoder_rows){.n = b->rows, .position = b->position.at, .segs = b->segs.at, .seg_count = b->segs.count};
+    *rows = (decoder_rows){.n = b->rows,
+                           .position = b->position.at,
+                           .segs = b->segs.at,
+                           .seg_count = b->segs.count,
+                           .unasked = unlabelled_heads(c, b)};
     tensor *h = decoder_forward(c, &n->dec, x, rows);
     xent_opts o = opts ? *opts : (xent_opts){0};
     o.seed = 1;
