@@ -12,7 +12,7 @@
 
 enum {
     NC = 256 * WORD_K, /* columns of B packed at a time: NC * KC words, a quarter of a megabyte, stay in the second cache */
-    PANELS = 4, /* panels of A packed at a time: a panel of B is used that often while it is in the first cache */
+    PANELS = 4,        /* panels of A packed at a time: a panel of B is used that often while it is in the first cache */
 };
 
 typedef struct {
@@ -63,11 +63,11 @@ static void multiply_block(float *y, int64_t ldy, const operands *o, int col0, i
     }
 }
 
-/* Blocks of k from 0 and added (`fresh`: the first one is set instead), or one chain from y (`chain`). */
+/* Blocks of k from 0 and added, or one chain from y (`chain`); `fresh`: the first block is set instead. */
 static void multiply(float *y, int64_t ldy, const operands *o, int m, int n, int k, bool fresh, bool chain) {
     for (int j = 0; j < n; j += NC)
         for (int l = 0; l < k; l += KERNEL_K_BLOCK) {
-            y_use use = chain ? Y_CHAIN : fresh && l == 0 ? Y_SET : Y_ADD;
+            y_use use = fresh && l == 0 ? Y_SET : chain ? Y_CHAIN : Y_ADD;
             multiply_block(y + j, ldy, o, j, l, m, min_int(NC, n - j), min_int(KERNEL_K_BLOCK, k - l),
                            max_int(0, min_int(KERNEL_K_BLOCK, k - l - KERNEL_K_BLOCK)), use);
         }

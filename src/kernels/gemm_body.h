@@ -17,9 +17,10 @@ static void body_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, con
 }
 
 static void body_gemm_nn(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n,
-                         int k) {
+                         int k, bool accumulate) {
     if (m == 0) return;
-    if (m > FEW) multiply(y, ldy, &(operands){a, lda, b, ldb, bt, A_ROWS, false}, m, n, k, false, true);
+    for (int i = 0; i < m && !accumulate && (m <= FEW || k == 0); i++) memset(y + i * ldy, 0, (size_t)n * sizeof *y);
+    if (m > FEW) multiply(y, ldy, &(operands){a, lda, b, ldb, bt, A_ROWS, false}, m, n, k, !accumulate, true);
     else if (bt == KT_F32) few_nn(KT_F32, y, ldy, a, lda, b, ldb, m, n, k);
     else if (bt == KT_F16) few_nn(KT_F16, y, ldy, a, lda, b, ldb, m, n, k);
     else few_nn(KT_BF16, y, ldy, a, lda, b, ldb, m, n, k);

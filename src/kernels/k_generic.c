@@ -76,7 +76,8 @@ static void generic_gemm_nt(float *y, int64_t ldy, const float *x, int64_t ldx, 
 }
 
 static void generic_gemm_nn(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n,
-                            int k) {
+                            int k, bool accumulate) {
+    for (int i = 0; i < m && !accumulate; i++) memset(y + i * ldy, 0, (size_t)n * sizeof *y);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++)
             for (int l = 0; l < k; l++) y[i * ldy + j] = fmaf(a[i * lda + l], element(b, bt, l * ldb + j), y[i * ldy + j]);

@@ -75,8 +75,9 @@ typedef struct kernels {
      * Each block of KERNEL_K_BLOCK steps is a chain from 0, blocks are added to y in order. Weights are converted exactly to f32 when loaded. */
     void (*gemm_nt)(float *y, int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t ldw, kernel_type wt, int m, int n, int k,
                     bool accumulate);
-    /* y[m][n] += sum_k a[m][k] * b[k][n]: "nn"; lanes along n; one chain over k in order 0..k-1 starting from y. b of type `bt`. */
-    void (*gemm_nn)(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int k);
+    /* y[m][n] = sum_k a[m][k] * b[k][n] (+ y when accumulate): "nn"; lanes along n; one chain over k in order 0..k-1 starting from y or 0. b of type `bt`. */
+    void (*gemm_nn)(float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m, int n, int k,
+                    bool accumulate);
     /* y[m][n] += sum_k a[k][m] * b[k][n]: "tn"; order over k as in gemm_nn. */
     void (*gemm_tn)(float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int k);
 
@@ -142,12 +143,12 @@ void kernel_encode(void *y, const float *x, kernel_type t, int64_t n);
 /* Both factors rounded to bf16 (kernels.gemm_bf16), on this thread: by the processor's own products, or by rounding and f32. b of floats. */
 void gemm_bf16(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
                kernel_type bt, int m, int n, int kk, bool accumulate);
-/* One of the three products in f32 or bf16, on this thread. b of floats. In f32 nn and tn add to y always. */
+/* One of the three products in f32 or bf16, on this thread. b of floats. In f32 tn adds to y always. */
 static inline void gemm_here(const kernels *k, gemm_form form, bool in_bf16, float *y, int64_t ldy, const float *a, int64_t lda,
                              const void *b, int64_t ldb, kernel_type bt, int m, int n, int kk, bool accumulate) {
     if (in_bf16) gemm_bf16(k, form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
     else if (form == GEMM_NT) k->gemm_nt(y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
-    else if (form == GEMM_NN) k->gemm_nn(y, ldy, a, lda, b, ldb, bt, m, n, kk);
+    else if (form == GEMM_NN) k->gemm_nn(y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
     else k->gemm_tn(y, ldy, a, lda, b, ldb, m, n, kk);
 }
 /* The same cut into tasks for a pool (NULL: one thread), the same bits. b may be of block types in nt and nn when a row (ldb) is whole blocks; the numbers

@@ -224,7 +224,7 @@ static void attn_backward(cx *c, node *n) {
     parallel_for(c->pool, (int64_t)a->cluster_count * a->s.kv_head_count, 1, backward_task, &j);
 }
 
-static const op OP_ATTN = {"attn", attn_forward, attn_backward, false, false};
+static const op OP_ATTN = {"attn", attn_forward, attn_backward, .fills = 0};
 
 /* ---- setting up ---- */
 

@@ -12,6 +12,7 @@ typedef struct {
     float *y, *z;
     const float *a, *b, *d;
     float s;
+    bool fresh[2]; /* y and z hold nothing yet */
     int64_t n, cols, rows_b;
     void (*unary)(float *, const float *, int64_t);
     void (*unary_grad)(float *, const float *, const float *, int64_t);
@@ -31,6 +32,18 @@ static void add_forward(cx *c, node *n) {
     parallel_for(c->pool, tensor_rows(a), grain_rows(j.cols), add_rows, &j);
 }
 
+/* Zeros where a task is going to add: they are in the nearest cache. */
+static void begin(const job *j, int64_t first, int64_t last) {
+    if (j->fresh[0]) memset(j->y + first, 0, (size_t)(last - first) * sizeof *j->y);
+    if (j->fresh[1]) memset(j->z + first, 0, (size_t)(last - first) * sizeof *j->z);
+}
+
+static void copy_range(void *arg, int64_t first, int64_t last, int thread) {
+    const job *j = arg;
+    (void)thread;
+    memcpy(j->y + first, j->d + first, (size_t)(last - first) * sizeof *j->y);
+}
+
 static void axpy_range(void *arg, int64_t first, int64_t last, int thread) {
     const job *j = arg;
     (void)thread;
@@ -45,20 +58,32 @@ static void axpy_all(cx *c, float *y, float s, const float *d, int64_t n) {
 static void add_b_grad_rows(void *arg, int64_t first, int64_t last, int thread) {
     const job *j = arg;
     (void)thread;
+    begin(j, first * j->cols, last * j->cols);
     for (int64_t r = first; r < last; r++)
         for (int64_t q = r; q < j->n; q += j->rows_b) j->k->axpy(j->y + r * j->cols, 1.0f, j->d + q * j->cols, j->cols);
+}
+
+/* t's gradient += dy of the same shape */
+static void pass_on(cx *c, tensor *t, const float *dy) {
+    if (t->grad_fresh) parallel_for(c->pool, tensor_count(t), GRAIN, copy_range, &(job){.y = t->grad, .d = dy});
+    else axpy_all(c, t->grad, 1.0f, dy, tensor_count(t));
 }
 
 static void add_backward(cx *c, node *n) {
     tensor *a = n->in[0], *b = n->in[1];
     const float *dy = n->out->grad;
-    if (a->wants_grad) axpy_all(c, a->grad, 1.0f, dy, tensor_count(a));
+    if (a->wants_grad) pass_on(c, a, dy);
     if (!b->wants_grad) return;
-    job j = {.k = c->k, .y = b->grad, .d = dy, .n = tensor_rows(a), .cols = tensor_cols(a), .rows_b = tensor_rows(b)};
+    if (tensor_rows(a) == tensor_rows(b)) {
+        pass_on(c, b, dy);
+        return;
+    }
+    job j =
+        {.fresh = {b->grad_fresh}, .k = c->k, .y = b->grad, .d = dy, .n = tensor_rows(a), .cols = tensor_cols(a), .rows_b = tensor_rows(b)};
     parallel_for(c->pool, j.rows_b, grain_rows(j.cols * (j.n / j.rows_b)), add_b_grad_rows, &j);
 }
 
-static const op OP_ADD = {"add", add_forward, add_backward, false, false};
+static const op OP_ADD = {"add", add_forward, add_backward, .fills = 3};
 
 tensor *op_add(cx *c, tensor *a, tensor *b) {
     LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && tensor_rows(a) % tensor_rows(b) == 0,
@@ -82,7 +107,7 @@ static void scale_by(cx *c, node *n, float s) {
 
 static void scale_forward(cx *c, node *n) { scale_by(c, n, *(float *)n->args); }
 static void scale_backward(cx *c, node *n) { axpy_all(c, n->in[0]->grad, *(float *)n->args, n->out->grad, tensor_count(n->out)); }
-static const op OP_SCALE = {"scale", scale_forward, scale_backward, false, false};
+static const op OP_SCALE = {"scale", scale_forward, scale_backward, .fills = 0};
 
 tensor *op_scale(cx *c, tensor *x, float s) {
     float *args = slab_alloc(&c->meta, sizeof *args);
@@ -101,7 +126,7 @@ static void scale_exp_backward(cx *c, node *n) {
     s->grad[0] += (float)sum;
 }
 
-static const op OP_SCALE_EXP = {"scale_exp", scale_exp_forward, scale_exp_backward, false, false};
+static const op OP_SCALE_EXP = {"scale_exp", scale_exp_forward, scale_exp_backward, .fills = 0};
 
 tensor *op_scale_exp(cx *c, tensor *x, tensor *log_scale) {
     LMM_ASSERT(tensor_count(log_scale) == 1, "scale_exp: %" PRId64 " scales", tensor_count(log_scale));
@@ -157,7 +182,7 @@ static void cols_scale_backward(cx *c, node *n) {
     parallel_for(c->pool, j.cols, 64, gain_grad_cols, &j);
 }
 
-static const op OP_COLS_SCALE = {"cols_scale", cols_scale_forward, cols_scale_backward, false, false};
+static const op OP_COLS_SCALE = {"cols_scale", cols_scale_forward, cols_scale_backward, .fills = 0};
 
 tensor *op_cols_scale(cx *c, tensor *x, tensor *gain, tensor *length) {
     LMM_ASSERT(tensor_count(gain) == tensor_cols(x) && tensor_count(length) == tensor_cols(x),
@@ -188,6 +213,7 @@ static void swiglu_forward(cx *c, node *n) {
 static void swiglu_grad_range(void *arg, int64_t first, int64_t last, int thread) {
     const job *j = arg;
     (void)thread;
+    begin(j, first, last);
     j->k->swiglu_grad(j->y + first, j->z + first, j->d + first, j->a + first, j->b + first, last - first);
 }
 
@@ -195,10 +221,16 @@ static void swiglu_backward(cx *c, node *n) {
     tensor *g = n->in[0], *u = n->in[1];
     LMM_ASSERT(g->wants_grad && u->wants_grad, "swiglu: %s", "one input without gradient");
     parallel_for(c->pool, tensor_count(n->out), GRAIN / 4, swiglu_grad_range,
-                 &(job){.k = c->k, .y = g->grad, .z = u->grad, .d = n->out->grad, .a = g->data, .b = u->data});
+                 &(job){.fresh = {g->grad_fresh, u->grad_fresh},
+                        .k = c->k,
+                        .y = g->grad,
+                        .z = u->grad,
+                        .d = n->out->grad,
+                        .a = g->data,
+                        .b = u->data});
 }
 
-static const op OP_SWIGLU = {"swiglu", swiglu_forward, swiglu_backward, .again = true};
+static const op OP_SWIGLU = {"swiglu", swiglu_forward, swiglu_backward, .again = true, .fills = 3};
 
 tensor *op_swiglu(cx *c, tensor *gate, tensor *up) {
     LMM_ASSERT(tensor_same_shape(gate, up), "swiglu: %" PRId64 " and %" PRId64 " columns", tensor_cols(gate), tensor_cols(up));
@@ -216,6 +248,7 @@ static void act_range(void *arg, int64_t first, int64_t last, int thread) {
 static void act_grad_range(void *arg, int64_t first, int64_t last, int thread) {
     const job *j = arg;
     (void)thread;
+    begin(j, first, last);
     j->unary_grad(j->y + first, j->d + first, j->a + first, last - first);
 }
 
@@ -244,12 +277,12 @@ static void act_forward(cx *c, node *n) {
 }
 
 static void act_backward(cx *c, node *n) {
-    job j = {.y = n->in[0]->grad, .d = n->out->grad, .a = n->in[0]->data};
+    job j = {.fresh = {n->in[0]->grad_fresh}, .y = n->in[0]->grad, .d = n->out->grad, .a = n->in[0]->data};
     act_pick(c->k, *(activation *)n->args, &j);
     parallel_for(c->pool, tensor_count(n->out), GRAIN / 4, act_grad_range, &j);
 }
 
-static const op OP_ACT = {"act", act_forward, act_backward, .again = true};
+static const op OP_ACT = {"act", act_forward, act_backward, .again = true, .fills = 1};
 
 tensor *op_act(cx *c, tensor *x, activation a) {
     activation *args = slab_alloc(&c->meta, sizeof *args);

@@ -44,9 +44,10 @@ static void weave(const cx *c, weave_job j, int64_t rows) { parallel_for(c->pool
 
 /* ---- the op ---- */
 
-void cx_gemm(const cx *c, gemm_form form, float *y, const float *a, const void *b, kernel_type bt, int64_t m, int64_t n, int64_t k) {
+void cx_gemm(const cx *c, gemm_form form, float *y, const float *a, const void *b, kernel_type bt, int64_t m, int64_t n, int64_t k,
+             bool accumulate) {
     const int64_t lda = form == GEMM_TN ? m : k, ldb = form == GEMM_NT ? k : n;
-    gemm(c->k, c->pool, form, c->bf16, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k, form != GEMM_NT);
+    gemm(c->k, c->pool, form, c->bf16, y, n, a, lda, b, ldb, bt, (int)m, (int)n, (int)k, accumulate || form == GEMM_TN);
 }
 
 static bool in_integers(const cx *c, const tensor *w) { return c->digits && dtype_block(w->type) > 1; }
@@ -58,7 +59,7 @@ static void linear_forward(cx *c, node *n) {
     void *digits = w->woven ? (float *)n->scratch + rows * out : n->scratch;
     kernel_type wt = dtype_kernel(w->type);
     if (in_integers(c, w)) gemm_q8(c->k, c->pool, product, out, x->data, in, w->data, wt, c->digits, (int)rows, (int)out, (int)in, digits);
-    else cx_gemm(c, GEMM_NT, product, x->data, w->data, wt, rows, out, in);
+    else cx_gemm(c, GEMM_NT, product, x->data, w->data, wt, rows, out, in, false);
     if (w->woven) weave(c, (weave_job){y, product, out, w->woven, false}, rows);
     if (b) parallel_for(c->pool, rows, grain_rows(out), bias_rows, &(bias_job){c->k, y, b->data, out});
 }
@@ -82,12 +83,12 @@ static void linear_backward(cx *c, node *n) {
     int64_t rows = tensor_rows(x), in = tensor_cols(x), out = w->ne[0];
     float *dy = n->out->grad, *product = dy;
     if (w->woven) weave(c, (weave_job){dy, product = n->scratch, out, w->woven, true}, rows);
-    if (x->wants_grad) cx_gemm(c, GEMM_NN, x->grad, product, w->data, dtype_kernel(w->type), rows, in, out);
-    if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, dy, x->data, KT_F32, out, in, rows);
+    if (x->wants_grad) cx_gemm(c, GEMM_NN, x->grad, product, w->data, dtype_kernel(w->type), rows, in, out, !x->grad_fresh);
+    if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, dy, x->data, KT_F32, out, in, rows, true);
     if (b && b->wants_grad) parallel_for(c->pool, out, 256, bias_grad_cols, &(bias_grad_job){dy, b->grad, rows, out, c->k});
 }
 
-static const op OP_LINEAR = {"linear", linear_forward, linear_backward, false, false};
+static const op OP_LINEAR = {"linear", linear_forward, linear_backward, .fills = 1};
 
 tensor *op_linear(cx *c, tensor *x, tensor *w, tensor *b) {
     LMM_ASSERT(w->nd == 2 && x->type == DT_F32 && tensor_cols(x) == w->ne[1], "linear: %" PRId64 " columns, weight takes %" PRId64,

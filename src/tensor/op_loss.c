@@ -132,7 +132,7 @@ static void chunk_logits(cx *c, node *n, int first, int rows, float *x, float *z
     tensor *w = n->in[1];
     int64_t D = tensor_cols(n->in[0]), V = w->ne[0];
     pick_rows(n->in[0], n->args, first, rows, x);
-    cx_gemm(c, GEMM_NT, z, x, w->data, dtype_kernel(w->type), rows, V, D);
+    cx_gemm(c, GEMM_NT, z, x, w->data, dtype_kernel(w->type), rows, V, D, false);
 }
 
 /* From d loss / d logits z of a chunk. */
@@ -140,10 +140,9 @@ static void chunk_gradients(cx *c, node *n, int first, int rows, const float *x,
     const xent_args *a = n->args;
     tensor *h = n->in[0], *w = n->in[1];
     int64_t D = tensor_cols(h), V = w->ne[0];
-    if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, z, x, KT_F32, V, D, rows);
+    if (w->wants_grad) cx_gemm(c, GEMM_TN, w->grad, z, x, KT_F32, V, D, rows, true);
     if (!h->wants_grad) return;
-    memset(dx, 0, (size_t)(rows * D) * sizeof *dx);
-    cx_gemm(c, GEMM_NN, dx, z, w->data, dtype_kernel(w->type), rows, D, V);
+    cx_gemm(c, GEMM_NN, dx, z, w->data, dtype_kernel(w->type), rows, D, V, false);
     for (int i = 0; i < rows; i++) c->k->axpy(h->grad + a->row[first + i] * D, 1.0f, dx + i * D, D);
 }
 
@@ -177,7 +176,7 @@ static void linear_xent_backward(cx *c, node *n) {
     }
 }
 
-static const op OP_LINEAR_XENT = {"linear_xent", linear_xent_forward, linear_xent_backward, false, false};
+static const op OP_LINEAR_XENT = {"linear_xent", linear_xent_forward, linear_xent_backward, .fills = 0};
 
 tensor *op_linear_xent(cx *c, tensor *h, tensor *w, const int *label, const float *weight, int n, const xent_opts *opts) {
     LMM_ASSERT(tensor_rows(h) == n && tensor_cols(h) == tensor_cols(w), "xent: %d labels for %" PRId64 " rows", n, tensor_rows(h));
@@ -224,7 +223,7 @@ static void xent_backward(cx *c, node *n) {
     }
 }
 
-static const op OP_XENT = {"xent", xent_forward, xent_backward, false, false};
+static const op OP_XENT = {"xent", xent_forward, xent_backward, .fills = 0};
 
 tensor *op_xent(cx *c, tensor *logits, const int *label, const float *weight, int n) {
     LMM_ASSERT(tensor_rows(logits) == n, "xent: %d labels for %" PRId64 " rows", n, tensor_rows(logits));

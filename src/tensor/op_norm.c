@@ -14,6 +14,7 @@ typedef struct {
     float *y, *dx, *partial, *row; /* row: one scratch row a chunk */
     int64_t cols, rows;
     float eps;
+    bool fresh; /* dx holds nothing yet */
 } norm_job;
 
 static int64_t chunk_count(int64_t rows) { return (rows + GAIN_ROWS - 1) / GAIN_ROWS; }
@@ -40,8 +41,14 @@ static void rms_rows(void *arg, int64_t first, int64_t last, int thread) {
 /* x and w as (rows, cols of w): a wide row of heads counts as several rows. */
 static norm_job norm_make(cx *c, const node *n) {
     tensor *x = n->in[0], *w = n->in[1];
-    norm_job j =
-        {.k = c->k, .x = x->data, .w = w ? w->data : NULL, .y = n->out->data, .dy = n->out->grad, .dx = x->grad, .eps = *(float *)n->args};
+    norm_job j = {.k = c->k,
+                  .x = x->data,
+                  .w = w ? w->data : NULL,
+                  .y = n->out->data,
+                  .dy = n->out->grad,
+                  .dx = x->grad,
+                  .fresh = x->grad_fresh,
+                  .eps = *(float *)n->args};
     j.cols = w ? tensor_cols(w) : tensor_cols(x);
     j.rows = tensor_count(x) / j.cols;
     return j;
@@ -65,6 +72,7 @@ static void rms_grad_rows(void *arg, int64_t first, int64_t last, int thread) {
             j->k->mul(g, dy, x, C);
             j->k->axpy(gain, s, g, C);
             if (!j->dx) continue;
+            if (j->fresh) memset(j->dx + r * C, 0, (size_t)C * sizeof *g);
             float t = j->k->dot(g, j->w, (int)C) * s * s * s / (float)C;
             j->k->mul(g, dy, j->w, C);
             j->k->axpy(j->dx + r * C, s, g, C);
@@ -81,7 +89,7 @@ static void rms_backward(cx *c, node *n) {
     if (n->in[1]->wants_grad) add_partials(c, &j, n->in[1]->grad, 2 * j.cols, 0);
 }
 
-static const op OP_RMSNORM = {"rmsnorm", rms_forward, rms_backward, .again = true};
+static const op OP_RMSNORM = {"rmsnorm", rms_forward, rms_backward, .again = true, .fills = 1};
 
 static float *eps_args(cx *c, float eps) {
     float *args = slab_alloc(&c->meta, sizeof *args);
@@ -152,6 +160,7 @@ static void layer_grad_rows(void *arg, int64_t first, int64_t last, int thread) 
             j->k->mul(g, dy, j->w, C);
             float mean = j->k->sum(g, (int)C) / (float)C;
             float *dx = j->dx + r * C;
+            if (j->fresh) memset(dx, 0, (size_t)C * sizeof *dx);
             for (int64_t i = 0; i < C; i++) dx[i] += m.scale * (g[i] - mean - h[i] * gh);
         }
     }
@@ -166,7 +175,7 @@ static void layer_backward(cx *c, node *n) {
     if (n->in[2]->wants_grad) add_partials(c, &j, n->in[2]->grad, 4 * j.cols, j.cols);
 }
 
-static const op OP_LAYERNORM = {"layernorm", layer_forward, layer_backward, .again = true};
+static const op OP_LAYERNORM = {"layernorm", layer_forward, layer_backward, .again = true, .fills = 1};
 
 tensor *op_layernorm(cx *c, tensor *x, tensor *w, tensor *b, float eps) {
     LMM_ASSERT(tensor_cols(x) == tensor_count(w) && tensor_count(b) == tensor_count(w), "layernorm: %" PRId64 " columns, gain has %" PRId64,
@@ -200,7 +209,7 @@ static void l2_backward(cx *c, node *n) {
     }
 }
 
-static const op OP_L2NORM = {"l2norm", l2_forward, l2_backward, false, false};
+static const op OP_L2NORM = {"l2norm", l2_forward, l2_backward, .fills = 0};
 
 tensor *op_l2norm(cx *c, tensor *x) {
     return cx_apply(c, (node){.op = &OP_L2NORM, .out = cx_new(c, x->nd, x->ne), .in = {x}, .args = eps_args(c, 0.0f)});

@@ -46,7 +46,7 @@ typedef struct {
     float *y;
     int64_t cols;
     int half;
-    bool back;
+    bool back, fresh; /* y: holds nothing yet */
 } rope_job;
 
 /* Forward writes; backward adds the inverse rotation of dy. */
@@ -59,6 +59,7 @@ static void rope_rows(void *arg, int64_t first, int64_t last, int thread) {
         for (int64_t h = 0; h < j->cols; h += 2 * H) {
             const float *x = j->x + r * j->cols + h;
             float *y = j->y + r * j->cols + h;
+            if (j->fresh) memset(y, 0, (size_t)(2 * H) * sizeof *y);
             if (j->back)
                 for (int i = 0; i < H; i++) {
                     float a = x[i], b = x[i + H];
@@ -76,13 +77,13 @@ static void rope_rows(void *arg, int64_t first, int64_t last, int thread) {
 }
 
 static void rope_run(cx *c, const node *n, const float *x, float *y, bool back) {
-    rope_job j = {x, n->in[1]->data, y, tensor_cols(n->out), (int)tensor_cols(n->in[1]) / 2, back};
+    rope_job j = {x, n->in[1]->data, y, tensor_cols(n->out), (int)tensor_cols(n->in[1]) / 2, back, back && n->in[0]->grad_fresh};
     parallel_for(c->pool, tensor_rows(n->out), grain_rows(j.cols * 4), rope_rows, &j); /* four times as long as a sum */
 }
 
 static void rope_forward(cx *c, node *n) { rope_run(c, n, n->in[0]->data, n->out->data, false); }
 static void rope_backward(cx *c, node *n) { rope_run(c, n, n->out->grad, n->in[0]->grad, true); }
-static const op OP_ROPE = {"rope", rope_forward, rope_backward, false, false};
+static const op OP_ROPE = {"rope", rope_forward, rope_backward, .fills = 1};
 
 tensor *op_rope(cx *c, tensor *x, tensor *table) {
     LMM_ASSERT(tensor_rows(x) == tensor_rows(table) && tensor_cols(x) % tensor_cols(table) == 0,

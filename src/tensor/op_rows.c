@@ -52,7 +52,7 @@ static void get_forward(cx *c, node *n) {
 }
 
 static void get_backward(cx *c, node *n) { scatter(c, n, n->in[0], false); }
-static const op OP_ROWS_GET = {"rows_get", get_forward, get_backward, false, false};
+static const op OP_ROWS_GET = {"rows_get", get_forward, get_backward, .fills = 0};
 
 tensor *op_rows_get(cx *c, tensor *table, const int *index, int n) {
     for (int r = 0; r < n; r++)
@@ -82,7 +82,7 @@ static void join_backward(cx *c, node *n) {
         if (n->in[i]->wants_grad) scatter(c, n, n->in[i], i == 1);
 }
 
-static const op OP_ROWS_JOIN = {"rows_join", join_forward, join_backward, false, false};
+static const op OP_ROWS_JOIN = {"rows_join", join_forward, join_backward, .fills = 0};
 
 tensor *op_rows_join(cx *c, tensor *a, tensor *b, const int *index, int n) {
     LMM_ASSERT(tensor_cols(a) == tensor_cols(b) && a->type == DT_F32 && b->type == DT_F32, "rows_join: %" PRId64 " and %" PRId64 " columns",
@@ -161,7 +161,7 @@ static void blend_backward(cx *c, node *n) {
     parallel_for(c->pool, j.cols, 128, unblend_cols, &j);
 }
 
-static const op OP_ROWS_BLEND = {"rows_blend", blend_forward, blend_backward, false, false};
+static const op OP_ROWS_BLEND = {"rows_blend", blend_forward, blend_backward, .fills = 0};
 
 tensor *op_rows_blend(cx *c, tensor *a, tensor *b, const row_blend *rows, int n) {
     LMM_ASSERT(a->type == DT_F32 && (!b || (b->type == DT_F32 && tensor_cols(a) == tensor_cols(b))), "rows_blend: %" PRId64 " columns",
@@ -198,7 +198,7 @@ static void mean_backward(cx *c, node *n) {
         for (int i = 0; i < a->index[r]; i++, dx += cols) c->k->axpy(dx, 1.0f / (float)a->index[r], n->out->grad + r * cols, cols);
 }
 
-static const op OP_ROWS_MEAN = {"rows_mean", mean_forward, mean_backward, false, false};
+static const op OP_ROWS_MEAN = {"rows_mean", mean_forward, mean_backward, .fills = 0};
 
 tensor *op_rows_mean(cx *c, tensor *x, const int *counts, int n) {
     int64_t rows = 0;
@@ -246,7 +246,7 @@ static void columns_move(cx *c, const node *n, bool back) {
 
 static void cols_join_forward(cx *c, node *n) { columns_move(c, n, false); }
 static void cols_join_backward(cx *c, node *n) { columns_move(c, n, true); }
-static const op OP_COLS_JOIN = {"cols_join", cols_join_forward, cols_join_backward, false, false};
+static const op OP_COLS_JOIN = {"cols_join", cols_join_forward, cols_join_backward, .fills = 0};
 
 tensor *op_cols_join(cx *c, tensor *a, tensor *b) {
     LMM_ASSERT(tensor_rows(a) == tensor_rows(b) && a->type == DT_F32 && b->type == DT_F32, "cols_join: %" PRId64 " and %" PRId64 " rows",
@@ -281,7 +281,7 @@ static void patches_forward(cx *c, node *n) { patches_move(n->args, n->in[0]->ne
 
 static void patches_backward(cx *c, node *n) { patches_move(n->args, n->in[0]->ne[0], n->out->grad, n->in[0]->grad, true, c->k); }
 
-static const op OP_PATCHES = {"patches", patches_forward, patches_backward, false, false};
+static const op OP_PATCHES = {"patches", patches_forward, patches_backward, .fills = 0};
 
 tensor *op_patches(cx *c, tensor *pixels, int patch) {
     LMM_ASSERT(pixels->nd == 4 && patch > 0 && pixels->ne[2] >= patch && pixels->ne[3] >= patch, "patches of %d", patch);

@@ -52,7 +52,7 @@ static void taps_backward(cx *c, node *n) {
         }
 }
 
-static const op OP_TAPS = {"taps", taps_forward, taps_backward, false, false};
+static const op OP_TAPS = {"taps", taps_forward, taps_backward, .fills = 0};
 
 tensor *op_taps(cx *c, tensor *x, int tokens, int taps, int stride) {
     LMM_ASSERT(x->type == DT_F32 && taps % 2 == 1 && stride > 0 && tokens > 0 && tensor_rows(x) % tokens == 0,

@@ -53,12 +53,22 @@ static void zero_range(void *arg, int64_t first, int64_t last, int thread) {
     memset((float *)arg + first, 0, (size_t)(last - first) * sizeof(float));
 }
 
-void tensor_need_grad(cx *c, tensor *t) {
+/* Gives t a gradient from the arena when it has none. */
+static void place_grad(cx *c, tensor *t) {
     if (t->grad || t->grad_counted) return;
     size_t at = cx_take(c, (size_t)tensor_count(t) * sizeof(float));
     t->grad = cx_at(c, at), t->grad_at = at + 1;
-    t->grad_counted = true;
-    if (c->mode == CX_RUN) parallel_for(c->pool, tensor_count(t), 1 << 16, zero_range, t->grad);
+    t->grad_counted = t->grad_fresh = true;
+}
+
+static void zero_grad(cx *c, tensor *t) {
+    if (t->grad_fresh && c->mode == CX_RUN) parallel_for(c->pool, tensor_count(t), 1 << 16, zero_range, t->grad);
+    t->grad_fresh = false;
+}
+
+void tensor_need_grad(cx *c, tensor *t) {
+    place_grad(c, t);
+    zero_grad(c, t);
 }
 
 /* Values given up by cx_done, for a pass that reads them. */
@@ -72,12 +82,23 @@ static void make_again(cx *c, tensor *t) {
     run(c, &n, n.op->forward, n.scratch_forward);
 }
 
+/* Can its backward pass set the gradient of input j? Not of a tensor that comes twice. */
+static bool fills(const node *n, int j) {
+    for (int i = 0; i < NODE_IN_MAX; i++)
+        if (i != j && n->in[i] == n->in[j]) return false;
+    return n->op->fills >> j & 1;
+}
+
 static void node_backward(cx *c, node *n) {
     for (int j = 0; j < NODE_IN_MAX; j++) {
         if (reads_in(n, j)) make_again(c, n->in[j]);
-        if (n->in[j] && n->in[j]->wants_grad) tensor_need_grad(c, n->in[j]);
+        if (!n->in[j] || !n->in[j]->wants_grad) continue;
+        place_grad(c, n->in[j]);
+        if (!fills(n, j)) zero_grad(c, n->in[j]);
     }
     run(c, n, n->op->backward, n->scratch_backward);
+    for (int j = 0; j < NODE_IN_MAX; j++)
+        if (n->in[j]) n->in[j]->grad_fresh = false;
 }
 
 /* Nodes before one never read its output: its memory is free for their gradients. */

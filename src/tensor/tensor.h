@@ -40,6 +40,7 @@ typedef struct tensor {
     float *grad; /* same shape, f32; NULL until somebody needs it */
     bool wants_grad;
     bool grad_counted;       /* MEASURE: its gradient is in the count already */
+    bool grad_fresh;         /* its gradient holds nothing yet, not even zeros: a backward pass that fills it (op.fills) sets it */
     size_t data_at, grad_at; /* 1 + where they lie in the context's arena; 0: elsewhere */
     int maker;               /* 1 + the node of the tape that made it; 0: none */
     bool kept;               /* some backward pass reads its values */
@@ -93,7 +94,7 @@ struct cx {
     tape *tape;     /* NULL: no gradients */
     bool recompute; /* with a tape: cx_block keeps only its output and replays in backward */
     int digits; /* > 0: where weights are in blocks, op_linear takes its input as integers of that many 8-bit digits (gemm_q8); for inference */
-    bool bf16;  /* mixed precision: matrix products round their factors to bf16 and sum in f32 (gemm_bf16); all else stays f32 */
+    bool bf16; /* mixed precision: matrix products round their factors to bf16 and sum in f32 (gemm_bf16); all else stays f32 */
     const kernels *k;
     pool *pool;
     lmm_status status; /* sticky: run-time failures inside ops */
@@ -135,9 +136,10 @@ typedef struct node node;
 typedef struct op {
     const char *name;
     void (*forward)(cx *c, node *n);  /* not called in MEASURE */
-    void (*backward)(cx *c, node *n); /* adds into in[i]->grad for inputs that want it; NULL: not differentiable */
+    void (*backward)(cx *c, node *n); /* adds into in[i]->grad for inputs that want it, or sets it; NULL: not differentiable */
     bool replays;                     /* its backward calls ops itself, so MEASURE runs it too */
     bool again; /* forward costs little and its inputs are kept: an output given up is made again where a backward pass reads it */
+    int fills;  /* input i is bit i: backward sets all of its gradient when that is fresh; of others zeros are made first */
 } op;
 /* What a backward pass never reads the values of: input i is bit i. */
 enum { BLIND_IN0 = 1, BLIND_OUT = 1 << NODE_IN_MAX, BLIND_ALL = 2 * BLIND_OUT - 1 };

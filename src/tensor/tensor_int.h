@@ -18,8 +18,9 @@ void tensor_give_grad(cx *c, tensor *t);
 /* Gives t a zeroed gradient from the arena when it has none. */
 void tensor_need_grad(cx *c, tensor *t);
 
-/* y (m, n) = a b, nn and tn: y += a b; without gaps between rows, in the context's precision. */
-void cx_gemm(const cx *c, gemm_form form, float *y, const float *a, const void *b, kernel_type bt, int64_t m, int64_t n, int64_t k);
+/* y (m, n) = a b (+ y when accumulate; tn always adds); without gaps between rows, in the context's precision. */
+void cx_gemm(const cx *c, gemm_form form, float *y, const float *a, const void *b, kernel_type bt, int64_t m, int64_t n, int64_t k,
+             bool accumulate);
 
 /* Runs fn over [0, n) rows with a grain that depends on the row's cost only: about 16k elements a chunk. */
 static inline int64_t grain_rows(int64_t cols) { return cols >= 16384 ? 1 : 16384 / (cols > 0 ? cols : 1) + 1; }

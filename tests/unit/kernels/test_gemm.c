@@ -11,8 +11,8 @@ static void *stored(const float *x, int64_t n, kernel_type t) {
     return s;
 }
 
-typedef enum { NT, NT_ACCUMULATE, NN, TN, PRODUCT_COUNT } product;
-static const gemm_form FORMS[] = {GEMM_NT, GEMM_NT, GEMM_NN, GEMM_TN};
+typedef enum { NT, NT_ACCUMULATE, NN, NN_SET, TN, PRODUCT_COUNT } product;
+static const gemm_form FORMS[] = {GEMM_NT, GEMM_NT, GEMM_NN, GEMM_NN, GEMM_TN};
 
 /* One problem: a, b, the y it starts from, all with strides PAD wider than their rows. */
 typedef struct {
@@ -52,7 +52,8 @@ static void solve_part(const problem *q, const kernels *k, float *y, int i, int 
     case NT_ACCUMULATE:
         k->gemm_nt(at, q->ldy, q->a + i * q->lda, q->lda, b_at(q, j * q->ldb), q->ldb, q->type, m, n, q->k, q->product == NT_ACCUMULATE);
         break;
-    case NN: k->gemm_nn(at, q->ldy, q->a + i * q->lda, q->lda, b_at(q, j), q->ldb, q->type, m, n, q->k); break;
+    case NN:
+    case NN_SET: k->gemm_nn(at, q->ldy, q->a + i * q->lda, q->lda, b_at(q, j), q->ldb, q->type, m, n, q->k, q->product == NN); break;
     default: k->gemm_tn(at, q->ldy, q->a + i, q->lda, b_at(q, j), q->ldb, m, n, q->k); break;
     }
 }
@@ -73,7 +74,8 @@ static float *solve(const problem *q, const kernels *k) {
 
 static float *solve_pooled(const problem *q, const kernels *k, pool *p) {
     float *y = start(q);
-    gemm(k, p, FORMS[q->product], false, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k, q->product != NT);
+    gemm(k, p, FORMS[q->product], false, y, q->ldy, q->a, q->lda, q->b, q->ldb, q->type, q->m, q->n, q->k,
+         q->product != NT && q->product != NN_SET);
     return y;
 }
 
@@ -162,8 +164,8 @@ static void nn_may_be_continued_along_k(void **unused) {
     problem q = problem_new(NN, KT_F16, 7, 50, 90);
     for (int i = 0; i < table_count; i++) {
         float *want = solve(&q, TABLES[i]), *got = start(&q);
-        TABLES[i]->gemm_nn(got, q.ldy, q.a, q.lda, q.b, q.ldb, q.type, q.m, q.n, 33);
-        TABLES[i]->gemm_nn(got, q.ldy, q.a + 33, q.lda, b_at(&q, 33 * q.ldb), q.ldb, q.type, q.m, q.n, q.k - 33);
+        TABLES[i]->gemm_nn(got, q.ldy, q.a, q.lda, q.b, q.ldb, q.type, q.m, q.n, 33, true);
+        TABLES[i]->gemm_nn(got, q.ldy, q.a + 33, q.lda, b_at(&q, 33 * q.ldb), q.ldb, q.type, q.m, q.n, q.k - 33, true);
         assert_same(&q, want, got, TABLES[i]->name);
         free(want);
         free(got);
@@ -202,7 +204,7 @@ static void sums_are_close_to_double(void **unused) {
         const float *b = q.b;
         for (int i = 0; i < q.m; i++)
             for (int j = 0; j < q.n; j++) {
-                double sum = p == NT ? 0.0 : (double)q.y[i * q.ldy + j], size = fabs(sum);
+                double sum = p == NT || p == NN_SET ? 0.0 : (double)q.y[i * q.ldy + j], size = fabs(sum);
                 for (int l = 0; l < q.k; l++) {
                     double term = (double)(p == TN ? q.a[l * q.lda + i] : q.a[i * q.lda + l]) *
                                   (double)(p <= NT_ACCUMULATE ? b[j * q.ldb + l] : b[l * q.ldb + j]);

@@ -190,6 +190,34 @@ static void gradients_of_several_passes_add_up(void **state) {
     net_free(thrice);
 }
 
+/* Gradients by x of a loss of x + x or 2 x, in an arena full of NaN: what was not set is seen. */
+static void grad_of_twice(float grad[12], bool add) {
+    static const int label[] = {1, 3, 0};
+    static const float weight[] = {1, 1, 1};
+    float data[12];
+    for (int i = 0; i < 12; i++) data[i] = (float)(i * 5 % 7), grad[i] = 0;
+    tensor x = tensor_make(DT_F32, 2, (int64_t[]){3, 4}, data);
+    x.grad = grad, x.wants_grad = true;
+    arena mem;
+    tape tp = {0};
+    assert_int_equal(arena_open(&mem, 1 << 16, "the test"), LMM_OK);
+    memset(mem.base, 0xff, mem.capacity);
+    cx c = {.mem = &mem, .tape = &tp, .k = &kernels_generic};
+    tensor *h = op_scale(&c, &x, 1.0f), *y = add ? op_add(&c, h, h) : op_scale(&c, h, 2.0f);
+    tape_backward(&c, op_xent(&c, y, label, weight, 3), 1.0f);
+    cx_free(&c);
+    tape_free(&tp);
+    arena_close(&mem);
+}
+
+static void an_input_that_comes_twice_gets_both_gradients(void **state) {
+    (void)state;
+    float added[12], scaled[12];
+    grad_of_twice(added, true);
+    grad_of_twice(scaled, false);
+    check_same_bits(added, scaled, 12, "x + x and 2 x");
+}
+
 static void frozen_parameters_cost_nothing_and_change_nothing_else(void **state) {
     (void)state;
     net *all = net_new(false), *some = net_new(false);
@@ -313,6 +341,7 @@ int main(void) {
         cmocka_unit_test(a_deeper_chain_takes_no_gradient_a_layer),
         cmocka_unit_test(inference_frees_the_scratch_of_a_block),
         cmocka_unit_test(gradients_of_several_passes_add_up),
+        cmocka_unit_test(an_input_that_comes_twice_gets_both_gradients),
         cmocka_unit_test(frozen_parameters_cost_nothing_and_change_nothing_else),
         cmocka_unit_test(the_tracer_sees_every_tensor_once_even_with_replay),
         cmocka_unit_test(measure_counts_the_same_operations_as_run),

@@ -28,7 +28,7 @@ static void dot_forward(cx *c, node *n) {
 }
 
 static void dot_backward(cx *c, node *n) { c->k->axpy(n->in[0]->grad, n->out->grad[0], n->in[1]->data, tensor_count(n->in[0])); }
-static const op OP_DOT = {"dot", dot_forward, dot_backward, false, false};
+static const op OP_DOT = {"dot", dot_forward, dot_backward, .fills = 0};
 
 static tensor *op_dot(cx *c, tensor *y, float *g) {
     return cx_apply(c, (node){.op = &OP_DOT, .out = cx_new(c, 0, NULL), .in = {y, cx_wrap(c, g, 1, tensor_count(y))}, .blind = BLIND_IN0});
