@@ -10,6 +10,9 @@ enum { TREE_DEPTH_MAX = 512 };
  * one plain scalar, whatever characters it holds. */
 lmm_status tree_parse_yaml_value(tree **out, const char *text, const char *name);
 
+/* n bytes of an open file at offset (file_view.c): 0, errno, or -1 where the file ends before. */
+int fd_read_at(int fd, void *out, size_t n, uint64_t offset);
+
 /* The forms without special instructions (hash.c), which the fast ones are tested against. State and remainder as
  * they are inside: the digest's words, the complement of the checksum. */
 void sha256_blocks_portable(uint32_t h[8], const unsigned char *blocks, size_t count);

@@ -1,5 +1,5 @@
 /* file_view.c - parts of a file that is larger than memory: read where they are wanted, kept by nobody. A pipe, which can be read but once, is kept. */
-#include "base/base.h"
+#include "base/base_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +37,16 @@ void file_view_close(file_view *f) {
     *f = (file_view){0};
 }
 
+int fd_read_at(int fd, void *out, size_t n, uint64_t offset) {
+    for (char *to = out; n > 0;) {
+        ssize_t got = pread(fd, to, n, (off_t)offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return got ? errno : -1;
+        to += got, n -= (size_t)got, offset += (uint64_t)got;
+    }
+    return 0;
+}
+
 lmm_status file_view_read(const file_view *f, void *out, size_t n, uint64_t offset) {
     if (offset > f->size || n > f->size - offset)
         return LMM_FAIL(LMM_E_FORMAT, "'%s' has %" PRIu64 " bytes, %zu are wanted at %" PRIu64, f->path, f->size, n, offset);
@@ -44,12 +54,7 @@ lmm_status file_view_read(const file_view *f, void *out, size_t n, uint64_t offs
         if (n) memcpy(out, f->held + offset, n);
         return LMM_OK;
     }
-    for (char *to = out; n > 0;) {
-        ssize_t got = pread(f->fd, to, n, (off_t)offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return LMM_FAIL(LMM_E_IO, "cannot read '%s': %s", f->path, strerror(errno));
-        if (got == 0) return LMM_FAIL(LMM_E_IO, "cannot read '%s': it became shorter while it was read", f->path);
-        to += got, n -= (size_t)got, offset += (uint64_t)got;
-    }
-    return LMM_OK;
+    const int error = fd_read_at(f->fd, out, n, offset);
+    if (!error) return LMM_OK;
+    return LMM_FAIL(LMM_E_IO, "cannot read '%s': %s", f->path, error < 0 ? "it became shorter while it was read" : strerror(error));
 }

@@ -2,7 +2,7 @@
  *
  * What was put last waits in memory until there is enough for one write, so a small spool never comes to be a file. The file has no name: it is gone with the process,
  * however that ends. Reading is by pread: pages stay the kernel's and count for nobody. */
-#include "base/base.h"
+#include "base/base_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,11 +70,6 @@ lmm_status spool_read(const spool *s, void *out, size_t n, uint64_t offset) {
         if (n) memcpy(out, s->tail.data + (offset - s->written), n);
         return LMM_OK;
     }
-    for (char *to = out; n > 0;) { /* a piece is in the file or in the tail, never in both */
-        ssize_t got = pread(s->fd, to, n, (off_t)offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return spool_fail(s, "read", got ? errno : EIO);
-        to += got, n -= (size_t)got, offset += (uint64_t)got;
-    }
-    return LMM_OK;
+    const int error = fd_read_at(s->fd, out, n, offset); /* a piece is in the file or in the tail, never in both */
+    return error ? spool_fail(s, "read", error < 0 ? EIO : error) : LMM_OK;
 }

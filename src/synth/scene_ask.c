@@ -217,9 +217,11 @@ void scene_describe(synth_item *item, const scene *s) {
     buf text = {0};
     for (int i = 0; i < s->count; i++) {
         const look l = s->things[i].look;
-        const char *color = l.color == COLOR_UNNAMED ? "" : color_names[l.color], *blank = *color ? " " : "";
+        const bool named_color = l.color != COLOR_UNNAMED; /* else its word is the article */
         const char *between = !i ? "" : i + 1 < s->count ? ", " : " and ";
-        buf_printf(&text, "%s%s%s%s %s", between, *color ? article(color) : "a", blank, color, shape_word(l));
+        buf_puts(&text, between);
+        if (named_color) buf_printf(&text, "%s ", article(color_names[l.color]));
+        buf_printf(&text, "%s %s", color_word(l), shape_word(l));
     }
     buf why = {0};
     put_cells(&why, s);

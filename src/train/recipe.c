@@ -158,15 +158,20 @@ static lmm_status read_held(recipe *r, const tree *t) {
     return st;
 }
 
-static lmm_status read_words(recipe *r, const tree *h, const char *key, recipe_words *out) {
-    const tree *words = tree_get(h, key);
-    if (words && words->type != TREE_LIST) return recipe_bad(r, key, "must list words: [red, blue]");
-    out->at = mem_new((size_t)(words ? words->count : 0) + 1, sizeof *out->at);
-    for (int i = 0; words && i < words->count; i++) {
-        if (words->items[i]->type != TREE_STRING) return recipe_bad(r, key, "must list words: [red, blue]");
-        out->at[out->count++] = mem_strdup(words->items[i]->text);
+/* A list of strings, none when the key is absent; `must` says what it has to be. */
+static lmm_status read_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count) {
+    const tree *list = tree_get(map, key);
+    if (list && list->type != TREE_LIST) return recipe_bad(r, key, must);
+    *at = mem_new((size_t)(list ? list->count : 0) + 1, sizeof **at);
+    for (int i = 0; list && i < list->count; i++) {
+        if (list->items[i]->type != TREE_STRING) return recipe_bad(r, key, must);
+        (*at)[(*count)++] = mem_strdup(list->items[i]->text);
     }
     return LMM_OK;
+}
+
+static lmm_status read_words(const recipe *r, const tree *h, const char *key, recipe_words *out) {
+    return read_strings(r, h, key, "must list words: [red, blue]", &out->at, &out->count);
 }
 
 static void words_free(recipe_words *w) {
@@ -201,7 +206,7 @@ static lmm_status read_augment(recipe *r, const tree *t) {
 
 static lmm_status read_lora(recipe *r, const tree *t) {
     static const char *const known[] = {"rank", "alpha", "rslora", "dora", "targets", NULL};
-    const tree *l = tree_get(t, "lora"), *targets = tree_get(l, "targets");
+    const tree *l = tree_get(t, "lora");
     if (!l) return LMM_OK;
     lmm_status st = recipe_keys(r, l, "lora", known);
     if (!st) st = recipe_integer(r, l, "rank", 8, 1, 65536, &r->lora.rank);
@@ -210,14 +215,9 @@ static lmm_status read_lora(recipe *r, const tree *t) {
     r->lora.rslora = tree_bool(l, "rslora", false);
     r->lora.dora = tree_bool(l, "dora", false);
     if (tree_get(t, "train")) return recipe_bad(r, "train", "cannot be used with 'lora': the adapters of the decoder learn alone");
-    if (targets && targets->type != TREE_LIST) return recipe_bad(r, "targets", "must list module names: [q_proj, v_proj]");
-    r->lora_targets = mem_new((size_t)(targets ? targets->count : 0) + 1, sizeof *r->lora_targets);
-    for (int i = 0; targets && i < targets->count; i++) {
-        if (targets->items[i]->type != TREE_STRING) return recipe_bad(r, "targets", "must list module names: [q_proj, v_proj]");
-        r->lora_targets[r->lora.target_count++] = mem_strdup(targets->items[i]->text);
-    }
+    st = read_strings(r, l, "targets", "must list module names: [q_proj, v_proj]", &r->lora_targets, &r->lora.target_count);
     r->lora.targets = (const char *const *)r->lora_targets;
-    return LMM_OK;
+    return st;
 }
 
 static lmm_status read_optimizer(recipe *r, const tree *t) {
