@@ -14,13 +14,17 @@ typedef struct {
 static lmm_status split_find(int *out, const char *name) {
     for (int i = 0; i < SYNTH_SPLIT_COUNT; i++)
         if (!strcmp(synth_split_names[i], name)) return *out = i, LMM_OK;
-    return LMM_FAIL(LMM_E_ARG, "no split '%s' (train, validation, test)", name);
+    return LMM_FAIL(LMM_E_ARG, "no split '%s' (train, validation, test, words)", name);
 }
 
 static lmm_status write_split(const synth_kind *k, const synth_options *o, const settings *s, synth_split split, int64_t count) {
     lmm_status st = k ? synth_write(s->out, k, o, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES)
                       : lectures_write(s->out, o, s->spoken, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES);
-    if (!st && k) printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count, k->clip ? "clips" : "pictures");
+    if (!st && k)
+        printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count,
+               split == SYNTH_WORDS ? "conversations"
+               : k->clip            ? "clips"
+                                    : "pictures");
     else if (!st) printf("%s: %" PRId64 " lectures of the %s split\n", s->out, count, synth_split_names[split]);
     return st;
 }
@@ -41,8 +45,9 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
         lmm_status st = split_find(&only, s->split);
         if (st) return st;
     }
+    if (!k && only == SYNTH_WORDS) return LMM_FAIL(LMM_E_ARG, "lectures have no split of words alone (train, validation, test)");
     for (int split = 0; split < SYNTH_SPLIT_COUNT; split++) {
-        if (only >= 0 && split != only) continue;
+        if (only >= 0 ? split != only : split == SYNTH_WORDS) continue;
         int64_t count = split == SYNTH_TRAIN || split == only ? s->count : (s->count + 9) / 10;
         lmm_status st = write_split(k, &o, s, (synth_split)split, count);
         if (st) return st;
@@ -51,7 +56,8 @@ static lmm_status write_splits(const synth_kind *k, const settings *s) {
 }
 
 static lmm_status run(const opt_list *words, const settings *s) {
-    if (words->count != 1 || !s->out) return LMM_FAIL(LMM_E_ARG, "usage: lmm synth scenes|shapes|colors|charts|numbers|clips|lectures -o DIR");
+    if (words->count != 1 || !s->out)
+        return LMM_FAIL(LMM_E_ARG, "usage: lmm synth scenes|shapes|colors|charts|numbers|clips|lectures -o DIR");
     const synth_kind *k = NULL;
     lmm_status st = strcmp(words->at[0], "lectures") ? synth_find(&k, words->at[0]) : LMM_OK;
     return st ? st : write_splits(k, s);
@@ -83,9 +89,10 @@ lmm_status cmd_synth(int argc, char **argv) {
          "things in a scene at most (default 16); 9 and 4 are larger"},
         {"--digits", OPT_INT, &s.digits, 1, SYNTH_DIGITS_MAX, "N", "digits of a printed number at most (default 4)"},
         {"--family", OPT_STRING, &s.family, 0, 0, "NAME", "only questions of this family, or of these in turn: count,compare"},
-        {"--split", OPT_STRING, &s.split, 0, 0, "NAME", "only this split (train, validation or test), N samples of it"},
+        {"--split", OPT_STRING, &s.split, 0, 0, "NAME",
+         "only this split (train, validation or test), N samples of it; words: conversations alone, without pictures"},
         {"--think", OPT_FLAG, &s.think, 0, 0, NULL, "conversations answer <think>reasoning</think><answer>answer</answer>"},
-        {"--cells", OPT_FLAG, &s.cells, 0, 0, NULL, "reasoning about a scene first names what stands in each cell of its grid"},
+        {"--cells", OPT_FLAG, &s.cells, 0, 0, NULL, "reasoning first names all that is seen, a step for each cell, bar, number or frame"},
         {"--mp4", OPT_FLAG, &s.mp4, 0, 0, NULL, "clips and lectures as MP4 files instead of folders of frames"},
         {"--spoken", OPT_FLAG, &s.spoken, 0, 0, NULL, "lectures whose numbers are said (transcripts/), not printed"},
         {0},
@@ -93,8 +100,8 @@ lmm_status cmd_synth(int argc, char **argv) {
     bool done;
     char *about = summary();
     lmm_status st =
-        cli_parse(options, argc, argv, &words, "lmm synth scenes|shapes|colors|charts|numbers|clips|lectures|checkpoint -o DIR [OPTIONS]", about,
-                  "  lmm synth scenes -o data/scenes -n 5000\n  lmm synth clips -o data/clips --frames 16 --mp4\n", &done);
+        cli_parse(options, argc, argv, &words, "lmm synth scenes|shapes|colors|charts|numbers|clips|lectures|checkpoint -o DIR [OPTIONS]",
+                  about, "  lmm synth scenes -o data/scenes -n 5000\n  lmm synth clips -o data/clips --frames 16 --mp4\n", &done);
     if (!st && !done) st = run(&words, &s);
     free(about);
     opts_free(options);

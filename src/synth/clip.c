@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { DIRECTION, ORDER, EVENTS };
+enum { LETTER_COUNT = 26 };
 static const char *const families[] = {"direction", "order", "events", NULL};
 
 /* A ground that all frames share. */
@@ -23,6 +24,15 @@ static lmm_status frames_new(synth_item *item, const synth_options *o, rng *r) {
     return st;
 }
 
+/* A letter for the place of a point in a picture of three by three cells. */
+static char place_name(double x, double y) { return (char)('A' + 3 * (int)(3 * y) + (int)(3 * x)); }
+
+/* "I see A circle B - ...": a letter for every frame and what is there; `counted`: how often so far behind it. shape NULL: nothing is there. */
+static void put_frame(buf *b, int frame, const char *shape, int counted) {
+    buf_printf(b, "%s %c %s", frame ? "" : "I see", 'A' + frame, shape ? shape : "-");
+    if (shape && counted) buf_printf(b, " %d", counted);
+}
+
 static lmm_status make_direction(synth_item *item, const synth_options *o, synth_split split, rng *r) {
     static const struct {
         const char *name;
@@ -37,9 +47,13 @@ static lmm_status make_direction(synth_item *item, const synth_options *o, synth
         double x = ways[way].dx ? 0.5 + ways[way].dx * t : across, y = ways[way].dy ? 0.5 + ways[way].dy * t : across;
         draw_look(&item->frames[i], l, x * o->side, y * o->side, radius * o->side);
     }
-    const char *shape = shape_names[l.shape].one;
-    question_add(item, "direction", mem_printf("Which way does the %s move?", shape), mem_strdup(ways[way].name),
-                 mem_printf("From the first frame to the last the %s goes %s.", shape, ways[way].name));
+    const char *shape = shape_names[l.shape].one, *name = ways[way].name;
+    const double from = 0.5 - reach, to = 0.5 + reach, dx = ways[way].dx, dy = ways[way].dy;
+    const char first = place_name(dx ? dx > 0 ? from : to : across, dy ? dy > 0 ? from : to : across);
+    const char last = place_name(dx ? dx > 0 ? to : from : across, dy ? dy > 0 ? to : from : across);
+    question_add(item, "direction", mem_printf("Which way does the %s move?", shape), mem_strdup(name),
+                 o->cells ? mem_printf("From %c to %c it goes %s.", first, last, name)
+                          : mem_printf("From the first frame to the last the %s goes %s.", shape, name));
     return st;
 }
 
@@ -55,14 +69,18 @@ static lmm_status make_order(synth_item *item, const synth_options *o, synth_spl
     } while (again);
     double x[3], y[3];
     for (int i = 0; i < 3; i++) x[i] = 0.2 + 0.6 * rng_unit(r), y[i] = 0.2 + 0.6 * rng_unit(r);
+    buf why = {0};
     lmm_status st = frames_new(item, o, r);
     for (int i = 0; i < o->frames && !st; i++) {
         int k = (int)((int64_t)i * 3 / o->frames);
         draw_look(&item->frames[i], looks[k], x[k] * o->side, y[k] * o->side, 0.12 * o->side);
+        if (o->cells) put_frame(&why, i, shape_names[looks[k].shape].one, 0);
     }
+    if (o->cells) buf_puts(&why, ". ");
+    buf_printf(&why, "First the %s, then the %s, last the %s.", shape_names[looks[0].shape].one, shape_names[looks[1].shape].one,
+               shape_names[looks[2].shape].one);
     question_add(item, "order", mem_printf("Which shape appears %s?", places[asked]), mem_strdup(shape_names[looks[asked].shape].one),
-                 mem_printf("First the %s, then the %s, last the %s.", shape_names[looks[0].shape].one, shape_names[looks[1].shape].one,
-                            shape_names[looks[2].shape].one));
+                 buf_take(&why));
     return st;
 }
 
@@ -89,11 +107,12 @@ static lmm_status make_events(synth_item *item, const synth_options *o, synth_sp
     lmm_status st = frames_new(item, o, r);
     double x = 0.2 + 0.6 * rng_unit(r), y = 0.2 + 0.6 * rng_unit(r);
     buf why = {0};
-    buf_puts(&why, "It is there in frame");
+    if (!o->cells) buf_puts(&why, "It is there in frame");
     for (int i = 0, n = 0; i < o->frames && !st; i++) {
-        if (!on[i]) continue;
-        draw_look(&item->frames[i], l, x * o->side, y * o->side, 0.12 * o->side);
-        buf_printf(&why, "%s %d", n++ ? "," : count > 1 ? "s" : "", i + 1);
+        n += on[i];
+        if (on[i]) draw_look(&item->frames[i], l, x * o->side, y * o->side, 0.12 * o->side);
+        if (o->cells) put_frame(&why, i, on[i] ? shape_names[l.shape].one : NULL, n);
+        else if (on[i]) buf_printf(&why, "%s %d", n > 1 ? "," : count > 1 ? "s" : "", i + 1);
     }
     buf_printf(&why, ". That makes %d.", count);
     question_add(item, "events", mem_printf("How many times does the %s appear?", shape_names[l.shape].one), mem_printf("%d", count),
@@ -105,6 +124,9 @@ static lmm_status make_events(synth_item *item, const synth_options *o, synth_sp
 static lmm_status make(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
     static lmm_status (*const makers[])(synth_item *, const synth_options *, synth_split, rng *) = {make_direction, make_order,
                                                                                                     make_events};
+    if (o->cells && o->frames > LETTER_COUNT)
+        return LMM_FAIL(LMM_E_ARG, "cells name frames by letters, of which there are %d; ask for fewer frames than %d", LETTER_COUNT,
+                        o->frames);
     return makers[family](out, o, split, r);
 }
 

@@ -29,24 +29,64 @@ static void put_list(buf *b, const scene *s, const thing_class *c) {
 
 static char cell_name(const thing *t) { return (char)('A' + t->cell); }
 
-/* "I see A red circle B - C blue star ...": a letter for every cell in reading order, whatever is asked. Every step of it looks at one place. */
-static void put_cells(buf *b, const scene *s) {
+/* What is noted behind a thing while the cells are read: the question's part of it. */
+typedef struct scan scan;
+struct scan {
+    void (*note)(buf *b, scan *n, const scene *s, const thing *t); /* NULL: nothing is noted */
+    thing_class of[2];
+    int count[2]; /* how many of each class so far */
+    const thing *pair[2];
+};
+
+/* "I see A red circle B - C blue star ...": a letter for every cell in reading order, whatever is asked, and behind a thing what it means for the question.
+ * Every step of it looks at one place, and what is concluded needs the notes alone. */
+static void put_cells(buf *b, const scene *s, scan *n) {
     if (!s->cells) return;
     buf_puts(b, "I see");
     const thing *t = s->things;
     for (int cell = 0; cell < s->grid * s->grid; cell++) {
         bool there = t < s->things + s->count && t->cell == cell;
-        buf_printf(b, " %c %s%s%s", 'A' + cell, there ? color_word(t->look) : "-", there ? " " : "",
-                   there ? shape_word(t->look) : "");
+        buf_printf(b, " %c %s%s%s", 'A' + cell, there ? color_word(t->look) : "-", there ? " " : "", there ? shape_word(t->look) : "");
+        if (there && n && n->note) n->note(b, n, s, t);
         t += there;
     }
-    buf_puts(b, ". ");
+    buf_puts(b, ".");
 }
 
-/* "red circle", with its cell behind it where cells have been named */
-static void put_thing(buf *b, const scene *s, const thing *t) {
-    buf_printf(b, "%s %s", color_names[t->look.color], shape_names[t->look.shape].one);
-    if (s->cells) buf_printf(b, " %c", cell_name(t));
+static void note_yes(buf *b, scan *n, const scene *s, const thing *t) {
+    (void)s;
+    if (class_holds(n->of[0], t->look)) buf_puts(b, " yes");
+}
+
+static void note_color(buf *b, scan *n, const scene *s, const thing *t) {
+    (void)s;
+    if (class_holds(n->of[0], t->look)) buf_printf(b, " is %s", color_names[t->look.color]);
+}
+
+static void note_number(buf *b, scan *n, const scene *s, const thing *t) {
+    (void)s;
+    if (class_holds(n->of[0], t->look)) buf_printf(b, " %d", ++n->count[0]);
+}
+
+static void note_numbers(buf *b, scan *n, const scene *s, const thing *t) {
+    (void)s;
+    for (int i = 0; i < 2; i++)
+        if (class_holds(n->of[i], t->look)) buf_printf(b, " %c %d", 'X' + i, ++n->count[i]);
+}
+
+/* Which of the two it is, and where. */
+static void note_place(buf *b, scan *n, const scene *s, const thing *t) {
+    (void)s;
+    for (int i = 0; i < 2; i++)
+        if (t == n->pair[i]) buf_printf(b, " %c %c", 'X' + i, cell_name(t));
+}
+
+static const char *size_word(const thing *t) { return t->large ? "large" : "small"; }
+
+static void note_size(buf *b, scan *n, const scene *s, const thing *t) {
+    (void)s;
+    for (int i = 0; i < 2; i++)
+        if (t == n->pair[i]) buf_printf(b, " %c %s", 'X' + i, size_word(t));
 }
 
 /* A thing that this split may ask about and that is alone in its class of that kind; NULL when there is none. */
@@ -54,7 +94,8 @@ static const thing *askable(const scene *s, class_kind alone, rng *r) {
     int at[THING_MAX], n = 0;
     for (int i = 0; i < s->count; i++) {
         look l = s->things[i].look;
-        if (look_split(l) == s->split && (alone == CLASS_KIND_COUNT || scene_count(s, (thing_class){alone, l}) == 1)) at[n++] = i;
+        if (split_holds(s->split, look_split(l)) && (alone == CLASS_KIND_COUNT || scene_count(s, (thing_class){alone, l}) == 1))
+            at[n++] = i;
     }
     return n ? &s->things[at[rng_below(r, (uint64_t)n)]] : NULL;
 }
@@ -74,7 +115,7 @@ static look absent_look(const scene *s, rng *r) {
 static bool all_looks_there(const scene *s) {
     for (int i = 0; i < SHAPE_COUNT * COLOR_COUNT; i++) {
         look l = {i / COLOR_COUNT, i % COLOR_COUNT};
-        if (look_split(l) == s->split && !scene_count(s, (thing_class){BY_LOOK, l})) return false;
+        if (split_holds(s->split, look_split(l)) && !scene_count(s, (thing_class){BY_LOOK, l})) return false;
     }
     return true;
 }
@@ -87,13 +128,12 @@ static bool ask_existence(synth_item *item, const scene *s, bool lead, rng *r) {
     look l = yes ? t->look : absent_look(s, r);
     char *name = named(l);
     buf why = {0};
-    put_cells(&why, s);
+    put_cells(&why, s, &(scan){.note = note_yes, .of = {{BY_LOOK, l}}});
     if (!s->cells) {
         buf_puts(&why, "I see: ");
         put_list(&why, s, NULL);
-        buf_puts(&why, ". ");
+        buf_printf(&why, ". There is %s %s among them.", yes ? article(name) : "no", name);
     }
-    buf_printf(&why, "There is %s %s among them.", yes ? article(name) : "no", name);
     question_add(item, "existence", mem_printf("Is there %s %s?", article(name), name), yes_no(yes), buf_take(&why));
     free(name);
     return true;
@@ -105,8 +145,9 @@ static bool ask_color(synth_item *item, const scene *s, bool lead, rng *r) {
     if (!t) return false;
     const char *shape = shape_names[t->look.shape].one, *color = color_names[t->look.color];
     buf why = {0};
-    put_cells(&why, s);
-    buf_printf(&why, "There is one %s. It is %s.", shape, color);
+    put_cells(&why, s, &(scan){.note = note_color, .of = {{BY_SHAPE, t->look}}});
+    if (s->cells) buf_printf(&why, " It is %s.", color);
+    else buf_printf(&why, "There is one %s. It is %s.", shape, color);
     question_add(item, "color", mem_printf("What color is the %s?", shape), mem_strdup(color), buf_take(&why));
     return true;
 }
@@ -121,10 +162,13 @@ static bool ask_count(synth_item *item, const scene *s, bool lead, rng *r) {
     int n = scene_count(s, c);
     char *name = class_name(c);
     buf why = {0};
-    put_cells(&why, s);
-    buf_printf(&why, "The %s: ", name);
-    put_list(&why, s, &c);
-    buf_printf(&why, ". That makes %d.", n);
+    put_cells(&why, s, &(scan){.note = note_number, .of = {c}});
+    if (!s->cells) {
+        buf_printf(&why, "The %s: ", name);
+        put_list(&why, s, &c);
+        buf_puts(&why, ".");
+    }
+    buf_printf(&why, " That makes %d.", n);
     question_add(item, "count", mem_printf("How many %s are there?", name), mem_printf("%d", n), buf_take(&why));
     free(name);
     return true;
@@ -160,12 +204,10 @@ static bool ask_position(synth_item *item, const scene *s, bool lead, rng *r) {
     bool yes = coin(r);
     char *first = named(a->look), *second = named(b->look);
     buf why = {0};
-    put_cells(&why, s);
-    buf_puts(&why, "The ");
-    put_thing(&why, s, a);
-    buf_printf(&why, " is %s the ", way.is);
-    put_thing(&why, s, b);
-    buf_puts(&why, ".");
+    if (s->cells) {
+        put_cells(&why, s, &(scan){.note = note_place, .pair = {a, b}});
+        buf_printf(&why, " X %c, Y %c. %c is %s %c.", cell_name(a), cell_name(b), cell_name(a), way.is, cell_name(b));
+    } else buf_printf(&why, "The %s is %s the %s.", first, way.is, second);
     question_add(item, "position", mem_printf("Is the %s %s the %s?", first, yes ? way.is : way.opposite, second), yes_no(yes),
                  buf_take(&why));
     free(first);
@@ -179,12 +221,17 @@ static bool ask_more(synth_item *item, const scene *s, rng *r) {
     int m = scene_count(s, a), n = scene_count(s, b);
     char *first = class_name(a), *second = class_name(b);
     buf why = {0};
-    put_cells(&why, s);
-    buf_printf(&why, "The %s: ", first);
-    put_list(&why, s, &a);
-    buf_printf(&why, ", that is %d. The %s: ", m, second);
-    put_list(&why, s, &b);
-    buf_printf(&why, ", that is %d. %d is %s %d.", n, m, m > n ? "more than" : m < n ? "less than" : "as many as", n);
+    if (s->cells) {
+        put_cells(&why, s, &(scan){.note = note_numbers, .of = {a, b}});
+        buf_printf(&why, " X %d, Y %d.", m, n);
+    } else {
+        buf_printf(&why, "The %s: ", first);
+        put_list(&why, s, &a);
+        buf_printf(&why, ", that is %d. The %s: ", m, second);
+        put_list(&why, s, &b);
+        buf_printf(&why, ", that is %d.", n);
+    }
+    buf_printf(&why, " %d is %s %d.", m, m > n ? "more than" : m < n ? "less than" : "as many as", n);
     question_add(item, "compare", mem_printf("Are there more %s than %s?", first, second), yes_no(m > n), buf_take(&why));
     free(first);
     free(second);
@@ -197,12 +244,10 @@ static bool ask_size(synth_item *item, const scene *s, rng *r) {
     bool asked_larger = coin(r);
     char *first = named(a->look), *second = named(b->look);
     buf why = {0};
-    put_cells(&why, s);
-    buf_puts(&why, "The ");
-    put_thing(&why, s, a);
-    buf_printf(&why, " is %s, the ", a->large ? "large" : "small");
-    put_thing(&why, s, b);
-    buf_printf(&why, " is %s.", b->large ? "large" : "small");
+    if (s->cells) {
+        put_cells(&why, s, &(scan){.note = note_size, .pair = {a, b}});
+        buf_printf(&why, " X is %s.", size_word(a));
+    } else buf_printf(&why, "The %s is %s, the %s is %s.", first, size_word(a), second, size_word(b));
     question_add(item, "compare", mem_printf("Is the %s %s than the %s?", first, asked_larger ? "larger" : "smaller", second),
                  yes_no(a->large == asked_larger), buf_take(&why));
     free(first);
@@ -224,8 +269,8 @@ void scene_describe(synth_item *item, const scene *s) {
         buf_printf(&text, "%s %s", color_word(l), shape_word(l));
     }
     buf why = {0};
-    put_cells(&why, s);
-    buf_puts(&why, "From top to bottom, left to right.");
+    put_cells(&why, s, NULL);
+    buf_puts(&why, s->cells ? " From top to bottom, left to right." : "From top to bottom, left to right.");
     question_add(item, "describe", mem_strdup("Describe the picture."), buf_take(&text), buf_take(&why));
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const synth_split_names[SYNTH_SPLIT_COUNT] = {"train", "validation", "test"};
+const char *const synth_split_names[SYNTH_SPLIT_COUNT] = {"train", "validation", "test", "words"};
 
 static const synth_kind *const kinds[] = {&synth_scenes, &synth_shapes, &synth_colors, &synth_charts, &synth_numbers, &synth_clips};
 
@@ -17,10 +17,11 @@ lmm_status synth_find(const synth_kind **out, const char *name) {
         if (!strcmp(name, names[i])) return *out = kinds[i], LMM_OK;
     }
     const char *near = nearest_word(name, names);
-    return LMM_FAIL(LMM_E_ARG, "no generator '%s'%s%s%s (scenes, shapes, colors, charts, numbers, clips, lectures)", name, near ? ", did you mean '" : "",
-                    near ? near : "", near ? "'?" : "");
+    return LMM_FAIL(LMM_E_ARG, "no generator '%s'%s%s%s (scenes, shapes, colors, charts, numbers, clips, lectures)", name,
+                    near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+bool split_holds(synth_split wanted, synth_split own) { return wanted == own || wanted == SYNTH_WORDS; }
 bool coin(rng *r) { return rng_below(r, 2) == 1; }
 int pick(rng *r, int low, int high) { return low + (int)rng_below(r, (uint64_t)(high - low) + 1); }
 

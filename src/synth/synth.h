@@ -9,7 +9,8 @@
 #include "base/base.h"
 #include "media/media.h"
 
-typedef enum { SYNTH_TRAIN, SYNTH_VALIDATION, SYNTH_TEST, SYNTH_SPLIT_COUNT } synth_split;
+/* SYNTH_WORDS: conversations without pictures, of all combinations, for the decoder to learn its language from; on request only. */
+typedef enum { SYNTH_TRAIN, SYNTH_VALIDATION, SYNTH_TEST, SYNTH_WORDS, SYNTH_SPLIT_COUNT } synth_split;
 extern const char *const synth_split_names[SYNTH_SPLIT_COUNT];
 
 typedef struct {
@@ -27,7 +28,9 @@ typedef struct {
     int digits;         /* of a printed number at most: 4 */
     const char *family; /* only questions of this one, or of these in turn ("count,compare"); NULL: all of the kind */
     bool think;         /* conversations answer <think>reasoning</think><answer>answer</answer> */
-    bool cells;         /* the reasoning about a scene begins with what stands in each cell of its grid: "I see A red circle B - ..." */
+    bool
+        cells; /* reasoning begins with all that is seen in order, a step a place: "I see A red circle B - ..." (the cells of a scene's grid, the
+                           bars of a chart, the frames of a clip), and what each means for the question is noted behind it */
 } synth_options;
 enum {
     SYNTH_SIDE_MIN = 48,

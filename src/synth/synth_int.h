@@ -19,6 +19,8 @@ extern const noun shape_names[SHAPE_COUNT];
 extern const char *const color_names[COLOR_COUNT];
 extern const draw_color color_inks[COLOR_COUNT];
 
+/* What belongs to the split `own` may be in the split `wanted`: words hold all. */
+bool split_holds(synth_split wanted, synth_split own);
 /* The split that may ask about the combination: one colour of each shape belongs to the test, one to the validation. */
 synth_split look_split(look l);
 look look_draw(synth_split split, rng *r); /* uniformly among the split's combinations */

@@ -26,7 +26,7 @@ static look any_look(rng *r) { return (look){pick(r, 0, SHAPE_COUNT - 1), pick(r
 look look_draw(synth_split split, rng *r) {
     look l;
     do l = any_look(r);
-    while (look_split(l) != split);
+    while (!split_holds(split, look_split(l)));
     return l;
 }
 

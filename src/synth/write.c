@@ -10,7 +10,7 @@ typedef struct {
     synth_clip_format clips;
     file_writer *conversations, *questions;
     int64_t written;
-    bool think;
+    bool think, media; /* media: pictures or clips beside the words */
 } writer;
 
 lmm_status frames_write(const char *dir, const image *frames, int count) {
@@ -45,10 +45,10 @@ static tree *conversation(const writer *w, const synth_item *item, const char *i
     const char *media = w->kind->clip ? "video" : "image";
     tree *record = tree_new(TREE_MAP), *turns = tree_new(TREE_LIST), *families = tree_new(TREE_LIST), *reasoning = tree_new(TREE_LIST);
     tree_put(record, "id", tree_new_string(id));
-    tree_put(record, media, tree_new_string(name));
+    if (w->media) tree_put(record, media, tree_new_string(name));
     for (int i = 0; i < item->questions.count; i++) {
         const synth_question *q = &item->questions.at[i];
-        tree_add(turns, turn("human", i ? mem_strdup(q->question) : mem_printf("<%s>\n%s", media, q->question)));
+        tree_add(turns, turn("human", i || !w->media ? mem_strdup(q->question) : mem_printf("<%s>\n%s", media, q->question)));
         tree_add(turns, turn("gpt", w->think ? mem_printf("<think>%s</think><answer>%s</answer>", q->reasoning, q->answer)
                                              : mem_strdup(q->answer)));
         tree_add(families, tree_new_string(q->family));
@@ -64,7 +64,7 @@ static tree *question_row(const writer *w, const synth_question *q, const char *
     tree *row = tree_new(TREE_MAP);
     char *full = mem_printf("%s-%d", id, number);
     tree_put(row, "id", tree_new_string(full));
-    tree_put(row, w->kind->clip ? "video" : "image", tree_new_string(name));
+    if (w->media) tree_put(row, w->kind->clip ? "video" : "image", tree_new_string(name));
     tree_put(row, "question", tree_new_string(q->question));
     tree_put(row, "answer", tree_new_string(q->answer));
     tree_put(row, "family", tree_new_string(q->family));
@@ -88,7 +88,7 @@ static lmm_status put_record(file_writer *f, tree *record, const char *before, c
 static lmm_status write_item(writer *w, const synth_item *item, int64_t index) {
     char *id = mem_printf("%s-%s-%06" PRId64, w->kind->name, w->split, index);
     char *name = mem_printf("%s/%06" PRId64 "%s", w->split, index, !w->kind->clip ? ".png" : w->clips == SYNTH_MP4 ? ".mp4" : "");
-    lmm_status st = write_media(w, item, name);
+    lmm_status st = w->media ? write_media(w, item, name) : LMM_OK;
     if (!st) st = put_record(w->conversations, conversation(w, item, id, name), w->written++ ? ",\n" : "[\n", "");
     for (int i = 0; i < item->questions.count && !st; i++)
         st = put_record(w->questions, question_row(w, &item->questions.at[i], id, i, name), "", "\n");
@@ -98,7 +98,7 @@ static lmm_status write_item(writer *w, const synth_item *item, int64_t index) {
 }
 
 static lmm_status write_all(writer *w, const synth_options *o, synth_split split, int64_t count) {
-    progress *bar = progress_new(w->split, count, w->kind->clip ? "clips" : "pictures");
+    progress *bar = progress_new(w->split, count, !w->media ? "conversations" : w->kind->clip ? "clips" : "pictures");
     lmm_status st = LMM_OK;
     for (int64_t i = 0; i < count && !st; i++) {
         synth_item item;
@@ -121,8 +121,8 @@ static lmm_status writer_open(file_writer **out, const char *dir, const char *sp
 
 lmm_status synth_write(const char *dir, const synth_kind *k, const synth_options *o, synth_split split, int64_t count,
                        synth_clip_format clips) {
-    writer w = {.kind = k, .dir = dir, .split = synth_split_names[split], .clips = clips, .think = o->think};
-    char *media = path_join(dir, w.split);
+    writer w = {.kind = k, .dir = dir, .split = synth_split_names[split], .clips = clips, .think = o->think, .media = split != SYNTH_WORDS};
+    char *media = w.media ? path_join(dir, w.split) : mem_strdup(dir);
     lmm_status st = dir_make(media);
     if (!st) st = writer_open(&w.conversations, dir, w.split, ".json");
     if (!st) st = writer_open(&w.questions, dir, w.split, ".jsonl");

@@ -23,6 +23,10 @@ done
 same repeats "" "$(diff -r "$tmp/scenes" "$tmp/again" 2>&1)"
 "$LMM" synth scenes -o "$tmp/alone" -n 2 --split test --side 64 >/dev/null 2>&1
 same one_split_alone "" "$(diff "$tmp/scenes/test.json" "$tmp/alone/test.json" 2>&1)$(ls "$tmp/alone" | grep -v '^test')"
+"$LMM" synth scenes -o "$tmp/words" -n 3 --split words --cells --think >/dev/null 2>&1
+same words_have_no_pictures "words.json words.jsonl 0" "$(ls "$tmp/words" | tr '\n' ' ')$(grep -c '<image>\|"image"' "$tmp/words/words.json")"
+"$LMM" synth lectures -o "$tmp/x" --split words 2>"$tmp/err"
+same lectures_without_pictures_exit 2 $?
 "$LMM" synth scenes -o "$tmp/x" --split tests 2>"$tmp/err"
 same unknown_split_exits 2 $?
 "$LMM" synth scenes -o "$tmp/other" -n 12 --side 64 --seed 2 >/dev/null 2>&1

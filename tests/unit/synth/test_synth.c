@@ -75,7 +75,7 @@ static void every_color_and_every_shape_is_in_training(void **state) {
 static void numbers_of_the_splits_are_disjoint(void **state) {
     (void)state;
     for (int64_t i = 0; i < 300; i++)
-        for (int split = 0; split < SYNTH_SPLIT_COUNT; split++) {
+        for (int split = 0; split < SYNTH_WORDS; split++) {
             synth_item item = sample("numbers", NULL, (synth_split)split, i);
             assert_int_equal(number_split((uint64_t)atoi(item.questions.at[0].answer)), split);
             synth_item_free(&item);
@@ -161,34 +161,123 @@ static void a_scene_holds_no_more_things_than_asked_for(void **state) {
     }
 }
 
-/* With `cells` every question of a scene begins with the same letters and looks, and those are as many as are described. */
+/* What a scan names in its cells, without the notes behind things: "A red circle B - ...". free(). */
+static char *cells_alone(const char *reasoning, int cells) {
+    buf out = {0};
+    const char *at = reasoning + strlen("I see");
+    assert_true(!strncmp(reasoning, "I see A ", 8));
+    for (int n = 0; n < cells; n++) {
+        char letter[8];
+        snprintf(letter, sizeof letter, " %c ", 'A' + n);
+        at = strstr(at, letter);
+        assert_non_null(at);
+        const char *end = at + 3;
+        if (*end != '-') end += strcspn(end, " "), end += 1 + strcspn(end + 1, " .");
+        else end++;
+        buf_put(&out, at, (size_t)(end - at));
+        at = end;
+    }
+    return buf_take(&out);
+}
+
+static int occurrences(const char *text, const char *word) {
+    int n = 0;
+    for (; (text = strstr(text, word)); text++) n++;
+    return n;
+}
+
+/* What is noted behind the things has to lead to the answer. */
+static void check_notes(const synth_question *q) {
+    char end[64];
+    const char *why = q->reasoning;
+    if (!strcmp(q->family, "existence")) assert_int_equal(strstr(why, " yes") != NULL, !strcmp(q->answer, "yes"));
+    if (!strcmp(q->family, "color")) {
+        snprintf(end, sizeof end, " is %s. It is %s.", q->answer, q->answer);
+        assert_int_equal(occurrences(why, " is "), 2);
+        snprintf(end, sizeof end, " It is %s.", q->answer);
+        assert_non_null(strstr(why, end));
+    }
+    if (!strcmp(q->family, "count")) {
+        snprintf(end, sizeof end, " That makes %s.", q->answer);
+        assert_non_null(strstr(why, end));
+        for (int n = 1; n <= atoi(q->answer); n++) {
+            snprintf(end, sizeof end, " %d", n);
+            assert_non_null(strstr(why, end));
+        }
+    }
+    if (!strcmp(q->family, "position")) assert_true(strstr(why, " X ") && strstr(why, " Y "));
+    if (strstr(q->question, "more")) {
+        int m, n, x = occurrences(why, " X ") - 1, y = occurrences(why, " Y ") - 1;
+        assert_int_equal(sscanf(strstr(why, ". X ") + 1, " X %d, Y %d.", &m, &n), 2);
+        assert_true(m == x && n == y && (m > n) == !strcmp(q->answer, "yes"));
+    }
+}
+
+/* With `cells` every question of a scene names the same letters and looks, and those are as many as are described. */
 static void cells_name_what_stands_where(void **state) {
     (void)state;
     const synth_kind *k;
     assert_int_equal(synth_find(&k, "scenes"), LMM_OK);
-    for (int64_t i = 0; i < 60; i++) {
+    for (int64_t i = 0; i < 300; i++) {
         const synth_options o = {.seed = 7, .side = 64, .things = 9, .questions = 6, .cells = true};
         synth_item item;
         assert_int_equal(synth_make(&item, k, &o, SYNTH_TEST, i), LMM_OK);
-        const char *first = item.questions.at[0].reasoning;
-        int seen = (int)(strchr(first, '.') - first), empty = 0;
-        assert_true(!strncmp(first, "I see A ", 8));
-        for (int n = 0; n < 9; n++) {
-            char letter[8];
-            snprintf(letter, sizeof letter, " %c ", 'A' + n);
-            const char *at = strstr(first, letter);
-            assert_true(at && at < first + seen);
-            empty += at[3] == '-';
-        }
+        char *first = cells_alone(item.questions.at[0].reasoning, 9);
         for (int q = 0; q < item.questions.count; q++) {
-            assert_true(!strncmp(item.questions.at[q].reasoning, first, (size_t)seen));
+            char *cells = cells_alone(item.questions.at[q].reasoning, 9);
+            assert_string_equal(cells, first);
+            check_notes(&item.questions.at[q]);
+            free(cells);
             if (strcmp(item.questions.at[q].family, "describe")) continue;
             int named = 1 + (strstr(item.questions.at[q].answer, " and ") != NULL);
             for (const char *p = item.questions.at[q].answer; (p = strchr(p, ',')); p++) named++;
-            assert_int_equal(named, 9 - empty);
+            assert_int_equal(named, 9 - occurrences(first, " -"));
         }
+        free(first);
         synth_item_free(&item);
     }
+}
+
+/* The other kinds: reasoning begins with all that is seen and its last sentence says the answer. */
+static void cells_of_charts_numbers_and_clips_lead_to_the_answer(void **state) {
+    (void)state;
+    const char *const kinds[] = {"charts", "numbers", "clips"};
+    for (int n = 0; n < 3; n++)
+        for (int64_t i = 0; i < 60; i++) {
+            const synth_kind *k;
+            synth_item item;
+            assert_int_equal(synth_find(&k, kinds[n]), LMM_OK);
+            assert_int_equal(synth_make(&item, k, &(synth_options){.seed = 7, .side = 64, .cells = true}, SYNTH_TEST, i), LMM_OK);
+            for (int q = 0; q < item.questions.count; q++) {
+                const synth_question *one = &item.questions.at[q];
+                const char *last = strrchr(one->reasoning, '.');
+                assert_true(last && !last[1]);
+                while (last > one->reasoning && strncmp(last, ". ", 2)) last--;
+                if (!strcmp(one->family, "direction")) assert_true(!strncmp(one->reasoning, "From ", 5));
+                else assert_true(!strncmp(one->reasoning, "I see ", 6));
+                assert_non_null(strstr(last, one->answer));
+            }
+            synth_item_free(&item);
+        }
+    const synth_kind *clips;
+    synth_item item;
+    assert_int_equal(synth_find(&clips, "clips"), LMM_OK);
+    assert_int_equal(synth_make(&item, clips, &(synth_options){.cells = true, .frames = 27}, SYNTH_TEST, 0), LMM_E_ARG);
+}
+
+/* Sentences without pictures are of all combinations. */
+static void words_hold_every_combination(void **state) {
+    (void)state;
+    bool seen[SHAPE_COUNT * COLOR_COUNT] = {0};
+    int count = 0;
+    for (int64_t i = 0; i < 400; i++) {
+        synth_item item = sample("scenes", "describe", SYNTH_WORDS, i);
+        for (int k = 0; k < SHAPE_COUNT * COLOR_COUNT; k++)
+            seen[k] |= names_look(item.questions.at[0].answer, (look){k / COLOR_COUNT, k % COLOR_COUNT});
+        synth_item_free(&item);
+    }
+    for (int k = 0; k < SHAPE_COUNT * COLOR_COUNT; k++) count += seen[k];
+    assert_int_equal(count, SHAPE_COUNT * COLOR_COUNT);
 }
 
 static int ink_count(const image *im) {
@@ -325,6 +414,8 @@ int main(void) {
         cmocka_unit_test(a_count_is_the_length_of_its_list),
         cmocka_unit_test(a_scene_holds_no_more_things_than_asked_for),
         cmocka_unit_test(cells_name_what_stands_where),
+        cmocka_unit_test(cells_of_charts_numbers_and_clips_lead_to_the_answer),
+        cmocka_unit_test(words_hold_every_combination),
         cmocka_unit_test(shapes_are_in_inks_without_a_name),
         cmocka_unit_test(colors_are_of_forms_without_a_name),
         cmocka_unit_test(chart_arithmetic_holds),
