@@ -76,6 +76,12 @@ bool augment_any(const recipe_augment *a) {
     return a->mirror || a->turn || a->roam || a->shift || a->hide.words.count || a->hide.blank.count;
 }
 
+bool augment_used(const recipe *r) {
+    for (int i = 0; i < r->data.count; i++)
+        if (augment_any(&r->data.at[i].augment)) return true;
+    return false;
+}
+
 static bool is_among(int id, const recipe_words *w) {
     for (int i = 0; i < w->ids.count; i++)
         if (w->ids.at[i] == id) return true;

@@ -68,22 +68,21 @@ static lmm_status add_sound(batch_media *to, const lmm_model *m, const char *pat
 
 medium medium_of(const media_ref *r) { return r->sound ? MEDIUM_SOUND : r->video ? MEDIUM_VIDEO : MEDIUM_PICTURE; }
 
-static lmm_status add_medium(batch *b, const lmm_model *m, const sample *s, const media_ref *ref, int pictures, const recipe_augment *a,
-                             rng *r) {
+static lmm_status add_medium(batch *b, const lmm_model *m, const sample *s, const media_ref *ref, int pictures, rng *r) {
     const medium kind = medium_of(ref);
     if (kind == MEDIUM_SOUND) return add_sound(&b->media[kind], m, ref->path);
     if (!m->net->arch->media_plan)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' sees no pictures, but '%.200s' is to be learnt from", m->path, ref->path);
     if (kind == MEDIUM_VIDEO) return add_video(&b->media[kind], m, ref->path, &s->video);
-    return add_picture(&b->media[kind], m, ref->path, pictures, a, r);
+    return add_picture(&b->media[kind], m, ref->path, pictures, s->augment, r);
 }
 
-static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, const recipe_augment *a, rng *r) {
+static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, rng *r) {
     int pictures = 0;
     lmm_status st = LMM_OK;
     for (int i = 0; i < s->media.count; i++) pictures += medium_of(&s->media.at[i]) == MEDIUM_PICTURE;
     for (int i = 0; i < s->media.count && !st; i++) {
-        st = add_medium(b, m, s, &s->media.at[i], pictures, a, r);
+        st = add_medium(b, m, s, &s->media.at[i], pictures, r);
         if (!st) VEC_PUSH(&b->media_order, medium_of(&s->media.at[i]));
     }
     return st;
@@ -170,10 +169,10 @@ static lmm_status check_slots(const net *n, const sample *s) {
                     slots, s->media.count);
 }
 
-lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r) {
+lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, rng r) {
     int order = b->media_order.count, plans[MEDIUM_KINDS], tiles[MEDIUM_KINDS];
     for (int k = 0; k < MEDIUM_KINDS; k++) plans[k] = b->media[k].plans.count, tiles[k] = b->media[k].tile_count;
-    lmm_status st = add_media(b, m, s, augment, &r);
+    lmm_status st = add_media(b, m, s, &r);
     if (!st) st = check_slots(m->net, s);
     if (st) {
         b->media_order.count = order;
@@ -182,7 +181,7 @@ lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe
     }
     packing p = {.b = b, .m = m, .s = s, .r = &r};
     p.plans = mem_new((size_t)s->media.count + 1, sizeof *p.plans);
-    if (augment) p.hide = &augment->hide;
+    if (s->augment) p.hide = &s->augment->hide;
     for (int i = 0; i < s->media.count; i++) {
         const medium kind = medium_of(&s->media.at[i]);
         p.plans[i] = &b->media[kind].plans.at[plans[kind]++];

@@ -158,8 +158,7 @@ static lmm_status compute_reference(trainer *t, dpo_state *s, const tree *label)
 }
 
 static lmm_status prepare(trainer *t, bool fresh) {
-    const recipe_augment *a = &t->r.augment;
-    if (augment_any(a))
+    if (augment_used(&t->r))
         return LMM_FAIL(LMM_E_ARG, "%s: 'augment' cannot be used with dpo: the reference saw the pictures as they are", t->r.path);
     dpo_state *s = mem_new(1, sizeof *s);
     t->own = s;

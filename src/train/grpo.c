@@ -26,12 +26,11 @@ static int local_of(const trainer *t, int64_t micro) { return (int)(micro % (t->
 
 static lmm_status check(const trainer *t) {
     const recipe_grpo *g = &t->r.grpo;
-    const recipe_augment *a = &t->r.augment;
     if (!g->loss) return LMM_FAIL(LMM_E_ARG, "%s: grpo needs a section 'grpo' with rewards", t->r.path);
     if (t->r.batch % g->group)
         return LMM_FAIL(LMM_E_ARG, "%s: 'batch' (%d completions a micro batch) must be a multiple of the group of %d", t->r.path,
                         t->r.batch, g->group);
-    if (augment_any(a))
+    if (augment_used(&t->r))
         return LMM_FAIL(LMM_E_ARG, "%s: 'augment' cannot be used with grpo: the answers were given to the pictures as they are", t->r.path);
     if (g->beta > 0 && !t->r.model_open) return LMM_FAIL(LMM_E_ARG, "%s: grpo.beta needs a model to stay near: model.open", t->r.path);
     return LMM_OK;
@@ -116,7 +115,7 @@ static lmm_status add_group(trainer *t, batch *b, int item, const completion *gr
         }
         VEC_PUSH(&s.segs, seg);
     }
-    st = batch_add(b, t->model, &s, NULL, rng_make(0, 0));
+    st = batch_add(b, t->model, &s, rng_make(0, 0));
     s.media = (media_list){0}; /* the prompt's */
     sample_free(&s);
     sample_free(prompt);

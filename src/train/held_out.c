@@ -48,7 +48,7 @@ static lmm_status add_sample(const held_out *h, const trainer *t, batch *b, int 
     sample s;
     lmm_status st = sample_at(&h->samples, i, &s);
     if (st) return st;
-    st = batch_add(b, t->model, &s, NULL, rng_make(0, 0));
+    st = batch_add(b, t->model, &s, rng_make(0, 0));
     sample_free(&s);
     return LMM_CONTEXT(st, "held-out sample %d", i + 1);
 }

@@ -99,6 +99,50 @@ static lmm_status read_parts(recipe *r, const tree *t) {
     return LMM_OK;
 }
 
+/* A list of strings, none when the key is absent; `must` says what it has to be. */
+static lmm_status read_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count) {
+    const tree *list = tree_get(map, key);
+    if (list && list->type != TREE_LIST) return recipe_bad(r, key, must);
+    *at = mem_new((size_t)(list ? list->count : 0) + 1, sizeof **at);
+    for (int i = 0; list && i < list->count; i++) {
+        if (list->items[i]->type != TREE_STRING) return recipe_bad(r, key, must);
+        (*at)[(*count)++] = mem_strdup(list->items[i]->text);
+    }
+    return LMM_OK;
+}
+
+static lmm_status read_words(const recipe *r, const tree *h, const char *key, recipe_words *out) {
+    return read_strings(r, h, key, "must list words: [red, blue]", &out->at, &out->count);
+}
+
+static void words_free(recipe_words *w) {
+    for (int i = 0; i < w->count; i++) free(w->at[i]);
+    free(w->at);
+    free(w->ids.at);
+}
+
+static lmm_status read_hide(recipe *r, const tree *h, recipe_hide *hide) {
+    static const char *const known[] = {"share", "words", "blank", NULL};
+    if (!h) return LMM_OK;
+    lmm_status st = recipe_keys(r, h, "hide", known);
+    if (!st) st = recipe_number(r, h, "share", 0.5, 0, 1, &hide->share);
+    if (!st) st = read_words(r, h, "words", &hide->words);
+    if (!st) st = read_words(r, h, "blank", &hide->blank);
+    if (!st && !hide->words.count && !hide->blank.count) st = recipe_bad(r, "hide", "needs words: [red, blue], or blank: [a, shape]");
+    return st;
+}
+
+static lmm_status read_augment(recipe *r, const tree *a, recipe_augment *out) {
+    static const char *const known[] = {"mirror", "turn", "roam", "shift", "hide", NULL};
+    lmm_status st = recipe_keys(r, a, "augment", known);
+    if (st) return st;
+    out->mirror = tree_bool(a, "mirror", false);
+    out->roam = tree_bool(a, "roam", false);
+    out->turn = tree_bool(a, "turn", false);
+    st = recipe_integer(r, a, "shift", 0, 0, 4096, &out->shift);
+    return st ? st : read_hide(r, tree_get(a, "hide"), &out->hide);
+}
+
 /* "all", or first: end: random: with N or N%. */
 static bool take_known(const char *take) {
     const char *colon = strchr(take, ':');
@@ -109,7 +153,8 @@ static bool take_known(const char *take) {
 }
 
 static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
-    static const char *const known[] = {"path", "images", "format", "turns", "repeat", "take", "frames", "fps", "repeat_frames", NULL};
+    static const char *const known[] = {"path",   "images", "format",        "turns",   "repeat", "take",
+                                        "frames", "fps",    "repeat_frames", "augment", NULL};
     lmm_status st = recipe_keys(r, d, "data", known);
     if (st) return st;
     recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)),
@@ -137,7 +182,10 @@ static lmm_status read_data(recipe *r, const tree *t) {
     lmm_status st = LMM_OK;
     for (int i = 0; i < data->count && !st; i++) {
         VEC_PUSH(&r->data, ((recipe_data){0}));
-        st = read_one_data(r, data->items[i], &r->data.at[i]);
+        recipe_data *d = &r->data.at[i];
+        st = read_one_data(r, data->items[i], d);
+        const tree *own = tree_get(data->items[i], "augment");
+        if (!st) st = read_augment(r, own ? own : tree_get(t, "augment"), &d->augment);
     }
     return st;
 }
@@ -154,54 +202,10 @@ static lmm_status read_held(recipe *r, const tree *t) {
     for (int i = 0; !st && i < data->count; i++) {
         VEC_PUSH(&r->held.data, ((recipe_data){0}));
         st = read_one_data(r, data->items[i], &r->held.data.at[i]);
+        if (!st && tree_get(data->items[i], "augment"))
+            st = recipe_bad(r, "augment", "cannot stand in 'evaluate': held-out samples stay as they are");
     }
     return st;
-}
-
-/* A list of strings, none when the key is absent; `must` says what it has to be. */
-static lmm_status read_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count) {
-    const tree *list = tree_get(map, key);
-    if (list && list->type != TREE_LIST) return recipe_bad(r, key, must);
-    *at = mem_new((size_t)(list ? list->count : 0) + 1, sizeof **at);
-    for (int i = 0; list && i < list->count; i++) {
-        if (list->items[i]->type != TREE_STRING) return recipe_bad(r, key, must);
-        (*at)[(*count)++] = mem_strdup(list->items[i]->text);
-    }
-    return LMM_OK;
-}
-
-static lmm_status read_words(const recipe *r, const tree *h, const char *key, recipe_words *out) {
-    return read_strings(r, h, key, "must list words: [red, blue]", &out->at, &out->count);
-}
-
-static void words_free(recipe_words *w) {
-    for (int i = 0; i < w->count; i++) free(w->at[i]);
-    free(w->at);
-    free(w->ids.at);
-}
-
-static lmm_status read_hide(recipe *r, const tree *h) {
-    static const char *const known[] = {"share", "words", "blank", NULL};
-    recipe_hide *hide = &r->augment.hide;
-    if (!h) return LMM_OK;
-    lmm_status st = recipe_keys(r, h, "hide", known);
-    if (!st) st = recipe_number(r, h, "share", 0.5, 0, 1, &hide->share);
-    if (!st) st = read_words(r, h, "words", &hide->words);
-    if (!st) st = read_words(r, h, "blank", &hide->blank);
-    if (!st && !hide->words.count && !hide->blank.count) st = recipe_bad(r, "hide", "needs words: [red, blue], or blank: [a, shape]");
-    return st;
-}
-
-static lmm_status read_augment(recipe *r, const tree *t) {
-    static const char *const known[] = {"mirror", "turn", "roam", "shift", "hide", NULL};
-    const tree *a = tree_get(t, "augment");
-    lmm_status st = recipe_keys(r, a, "augment", known);
-    if (st) return st;
-    r->augment.mirror = tree_bool(a, "mirror", false);
-    r->augment.roam = tree_bool(a, "roam", false);
-    r->augment.turn = tree_bool(a, "turn", false);
-    st = recipe_integer(r, a, "shift", 0, 0, 4096, &r->augment.shift);
-    return st ? st : read_hide(r, tree_get(a, "hide"));
 }
 
 static lmm_status read_lora(recipe *r, const tree *t) {
@@ -230,8 +234,7 @@ static lmm_status read_optimizer(recipe *r, const tree *t) {
     if (!st) st = recipe_word(r, o, "kind", kinds, &kind);
     r->optimizer = (optim_kind)kind;
     const bool narrow = r->optimizer == ADAMW_BF16;
-    if (!st && narrow && r->lora.rank)
-        st = recipe_bad(r, "kind", "cannot be adamw_bf16 with 'lora': adapters are small, and kept in f32");
+    if (!st && narrow && r->lora.rank) st = recipe_bad(r, "kind", "cannot be adamw_bf16 with 'lora': adapters are small, and kept in f32");
     if (!st && narrow && r->grpo.reference_sync)
         st = recipe_bad(r, "kind", "cannot be adamw_bf16 with 'grpo.reference_sync': the reference follows in steps too small for bf16");
     if (!st) st = recipe_number(r, o, "lr", 1e-4, 0, 10, &r->lr);
@@ -289,9 +292,9 @@ static lmm_status read_loop(recipe *r, const tree *t) {
 }
 
 static lmm_status read_all(recipe *r) {
-    static const char *const known[] = {"run",       "seed",       "model",    "train",  "data",       "evaluate",   "augment",
-                                        "batch",     "accumulate", "steps",    "epochs", "max_length", "broken_max", "recompute",
-                                        "optimizer", "schedule",   "lora",     "dpo",    "grpo",       "save_every", "log_every",
+    static const char *const known[] = {"run",       "seed",       "model",    "train",     "data",       "evaluate",   "augment",
+                                        "batch",     "accumulate", "steps",    "epochs",    "max_length", "broken_max", "recompute",
+                                        "optimizer", "schedule",   "lora",     "dpo",       "grpo",       "save_every", "log_every",
                                         "keep",      "truncate",   "group_by", "precision", NULL};
     const tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
@@ -303,7 +306,6 @@ static lmm_status read_all(recipe *r) {
     if (!st) st = read_parts(r, t);
     if (!st) st = read_data(r, t);
     if (!st) st = read_held(r, t);
-    if (!st) st = read_augment(r, t);
     if (!st) st = read_lora(r, t);
     if (!st) st = recipe_dpo_read(r, t);
     if (!st) st = recipe_grpo_read(r, t);
@@ -326,6 +328,8 @@ static void data_free(recipe_data *d) {
     free(d->images);
     free(d->format);
     free(d->take);
+    words_free(&d->augment.hide.words);
+    words_free(&d->augment.hide.blank);
 }
 
 void recipe_free(recipe *r) {
@@ -335,8 +339,6 @@ void recipe_free(recipe *r) {
     free(r->data.at);
     for (int i = 0; i < r->lora.target_count; i++) free(r->lora_targets[i]);
     free(r->lora_targets);
-    words_free(&r->augment.hide.words);
-    words_free(&r->augment.hide.blank);
     free(r->dpo.loss);
     for (int i = 0; i < r->grpo.reward_count; i++) {
         free(r->grpo.rewards[i].name);

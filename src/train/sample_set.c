@@ -28,6 +28,7 @@ void sample_set_free(sample_set *s) {
 enum { TEXT_COUNT = 3 };
 typedef struct {
     lmm_video_opts video;
+    const recipe_augment *augment;
     uint64_t size; /* of what follows */
     int ids, labels, segs, media, prefix, label_count;
 } sample_head;
@@ -89,7 +90,8 @@ lmm_status sample_put(sample_set *set, sample *s) {
     memset(&h, 0, sizeof h);
     buf_put(&b, &h, sizeof h);
     lmm_status st = put_body(set, &b, s);
-    h = (sample_head){s->video, b.size - sizeof h, s->ids.count, s->labels.count, s->segs.count, s->media.count, s->prefix, s->label_count};
+    h = (sample_head){s->video,      s->augment,     b.size - sizeof h, s->ids.count,  s->labels.count,
+                      s->segs.count, s->media.count, s->prefix,         s->label_count};
     memcpy(b.data, &h, sizeof h);
     sample_brief brief = {.length = s->ids.count, .label_count = (unsigned)s->label_count, .has_media = s->media.count > 0};
     if (!st) st = spool_put(&set->rest, b.data, b.size, &brief.offset);
@@ -140,7 +142,7 @@ static lmm_status take_media(body *from, const sample_set *set, media_list *out,
 }
 
 static lmm_status take_body(body *from, const sample_set *set, const sample_head *h, sample *s) {
-    s->video = h->video, s->prefix = h->prefix, s->label_count = h->label_count;
+    s->video = h->video, s->augment = h->augment, s->prefix = h->prefix, s->label_count = h->label_count;
     s->ids.at = take_ints(from, h->ids), s->ids.count = s->ids.capacity = h->ids;
     s->labels.at = take_ints(from, h->labels), s->labels.count = s->labels.capacity = h->labels;
     s->segs.at = mem_new((size_t)h->segs + 1, sizeof *s->segs.at);

@@ -17,17 +17,6 @@ typedef enum { TRUNCATE_SKIP, TRUNCATE_KEEP_START, TRUNCATE_KEEP_END } truncatio
 /* What the samples of a batch have in common: nothing, micro batches of like length, all with pictures or all without (grouping.c). */
 typedef enum { GROUP_NONE, GROUP_LENGTH, GROUP_MODALITY } grouping;
 typedef enum { TURNS_SEQUENCE, TURNS_INDEPENDENT } turn_mode;
-typedef struct {
-    char *path, *images; /* LLaVA JSON or JSONL; the folder the names of its pictures and videos start in */
-    char *format;        /* "chat": the model's template; "plain": <image>caption\n (stage 1) */
-    turn_mode turns;     /* INDEPENDENT: every question of a conversation sees the picture and itself, not the other answers */
-    double repeat;       /* passes over it in one epoch */
-    int frames;          /* of a video, evenly over the whole; 0: as many as fps says, else 8 */
-    double fps;
-    bool repeat_frames; /* LLaVA-NeXT's DPO loader: always `frames`, some twice in a short video */
-    char *take;         /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
-} recipe_data;
-
 /* Words of a recipe, each one token with a space before it. */
 typedef struct {
     char **at;
@@ -49,6 +38,18 @@ typedef struct {
     int shift;
     recipe_hide hide;
 } recipe_augment;
+
+typedef struct {
+    char *path, *images; /* LLaVA JSON or JSONL; the folder the names of its pictures and videos start in */
+    char *format;        /* "chat": the model's template; "plain": <image>caption\n (stage 1) */
+    turn_mode turns;     /* INDEPENDENT: every question of a conversation sees the picture and itself, not the other answers */
+    double repeat;       /* passes over it in one epoch */
+    int frames;          /* of a video, evenly over the whole; 0: as many as fps says, else 8 */
+    double fps;
+    bool repeat_frames;     /* LLaVA-NeXT's DPO loader: always `frames`, some twice in a short video */
+    char *take;             /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
+    recipe_augment augment; /* its own, or the recipe's; nothing of held-out data */
+} recipe_data;
 
 /* Preference losses: dpo_config of align/align.h. */
 typedef struct {
@@ -108,7 +109,6 @@ typedef struct {
     char **lora_targets;
     VEC(recipe_data) data;
     recipe_held held;
-    recipe_augment augment;
     recipe_dpo dpo;
     recipe_grpo grpo;
     uint64_t seed;
@@ -139,10 +139,11 @@ typedef struct {
     int first, count;
 } sample_seg; /* ids [first, first + count) of the sample */
 typedef struct {
-    media_list media;     /* full paths, in the order of their placeholders */
-    lmm_video_opts video; /* which frames of the videos are taken */
-    id_list ids;          /* placeholders not expanded: one id a picture or video */
-    id_list labels;       /* per id: itself when it is trained, -1 else */
+    media_list media;              /* full paths, in the order of their placeholders */
+    lmm_video_opts video;          /* which frames of the videos are taken */
+    const recipe_augment *augment; /* the recipe's; NULL: the sample stays as it is */
+    id_list ids;                   /* placeholders not expanded: one id a picture or video */
+    id_list labels;                /* per id: itself when it is trained, -1 else */
     char *text, *question,
         *gold;  /* of a prompt to be answered (prompts_load): the rendered text, what it asks, the reference answer; else NULL */
     int prefix; /* the first `prefix` ids are shared by all segments */
@@ -194,6 +195,7 @@ void sample_set_free(sample_set *s);
 /* ---- augment (augment.c) ---- */
 
 bool augment_any(const recipe_augment *a);
+bool augment_used(const recipe *r); /* for some of its data */
 /* Moves im in place as `a` allows, drawing from r. */
 lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
 /* The input that stands in place of the answer's `id`; *learnt is set to false when that is a blank. */
@@ -220,9 +222,9 @@ typedef struct {
     VEC(int) items; /* an algorithm's own: which items it was made of */
 } batch;
 medium medium_of(const media_ref *r);
-/* Adds one sample, or nothing of it when it fails; its media are read, pictures moved and words hidden by `augment` (NULL: not) with
+/* Adds one sample, or nothing of it when it fails; its media are read, pictures moved and words hidden by the sample's augment with
  * randomness from r, and preprocessed. */
-lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, const recipe_augment *augment, rng r);
+lmm_status batch_add(batch *b, const lmm_model *m, const sample *s, rng r);
 void batch_free(batch *b);
 /* trace_grad.c: the batch of a safetensors file (docs/trace.md), every label with the same weight. */
 lmm_status batch_from_file(batch *b, const net *n, const char *path);

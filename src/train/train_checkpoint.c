@@ -62,9 +62,11 @@ lmm_status train_export(const lmm_model *m, const char *text_dir, const char *di
 
 static named_tensor state_tensor(const param *p, const optim_state *s) {
     const tensor *t = &p->t;
-    if (s->count < s->whole) return (named_tensor){mem_printf("%c.%s@%" PRId64, s->letter, p->name, s->first), tensor_make(s->type, 1, &s->count, s->values)};
+    if (s->count < s->whole)
+        return (named_tensor){mem_printf("%c.%s@%" PRId64, s->letter, p->name, s->first), tensor_make(s->type, 1, &s->count, s->values)};
     const bool shaped = s->whole == tensor_count(t);
-    return (named_tensor){mem_printf("%c.%s", s->letter, p->name), tensor_make(s->type, shaped ? t->nd : 1, shaped ? t->ne : &s->count, s->values)};
+    return (named_tensor){mem_printf("%c.%s", s->letter, p->name),
+                          tensor_make(s->type, shaped ? t->nd : 1, shaped ? t->ne : &s->count, s->values)};
 }
 
 static char *state_path(const optim *o, const char *dir) {

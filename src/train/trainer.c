@@ -32,7 +32,6 @@ int order_at(order *o, const trainer *t, int64_t k) {
 }
 
 lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
-    const recipe_augment *a = &t->r.augment;
     if (t->broken[item]) return LMM_OK;
     for (int i = 0; i < t->samples_each; i++) {
         int number = item * t->samples_each + i;
@@ -40,7 +39,7 @@ lmm_status trainer_add(trainer *t, int item, int64_t k, batch *b) {
         sample s;
         lmm_status st = sample_at(&t->samples, number, &s);
         if (st) return st;
-        st = batch_add(b, t->model, &s, augment_any(a) ? a : NULL, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)k));
+        st = batch_add(b, t->model, &s, rng_make(t->r.seed ^ 0x61756767u, (uint64_t)k));
         sample_free(&s);
         if (!st) continue;
         LMM_ASSERT(i == 0, "the second sample of item %d is broken and the first is not", item);

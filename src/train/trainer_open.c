@@ -50,7 +50,8 @@ static lmm_status find_words(trainer *t, recipe_words *w) {
         st = tokenizer_encode(t->model->tok, word, strlen(word), 0, &ids);
         if (!st && ids.count == 1) VEC_PUSH(&w->ids, ids.at[0]);
         else if (!st)
-            st = LMM_FAIL(LMM_E_ARG, "%s: 'hide' takes words of one token, and '%s' is %d of this tokenizer", t->r.path, w->at[i], ids.count);
+            st = LMM_FAIL(LMM_E_ARG, "%s: 'hide' takes words of one token, and '%s' is %d of this tokenizer", t->r.path, w->at[i],
+                          ids.count);
         free(ids.at);
         free(word);
     }
@@ -58,11 +59,14 @@ static lmm_status find_words(trainer *t, recipe_words *w) {
 }
 
 static lmm_status find_hidden_words(trainer *t) {
-    recipe_hide *h = &t->r.augment.hide;
-    lmm_status st = find_words(t, &h->words);
-    if (!st) st = find_words(t, &h->blank);
-    if (!st && (h->words.count || h->blank.count) && tokenizer_pad(t->model->tok) < 0)
-        st = recipe_bad(&t->r, "hide", "needs a tokenizer with a padding token");
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < t->r.data.count && !st; i++) {
+        recipe_hide *h = &t->r.data.at[i].augment.hide;
+        st = find_words(t, &h->words);
+        if (!st) st = find_words(t, &h->blank);
+        if (!st && (h->words.count || h->blank.count) && tokenizer_pad(t->model->tok) < 0)
+            st = recipe_bad(&t->r, "hide", "needs a tokenizer with a padding token");
+    }
     return st;
 }
 
@@ -175,9 +179,15 @@ lmm_status trainer_find_algorithm(const algorithm **out, const char *name) {
 /* Recipe, model, samples, and what learns. */
 lmm_status trainer_set_up(trainer *t, const char *path, const char *const *overrides, int override_count) {
     lmm_status st = recipe_open(&t->r, path, overrides, override_count);
-    t->cx = (cx){.mem = &t->mem, .tape = &t->tape, .recompute = t->r.recompute, .bf16 = t->r.bf16, .k = t->runtime->k, .pool = t->runtime->pool};
+    t->cx = (cx){.mem = &t->mem,
+                 .tape = &t->tape,
+                 .recompute = t->r.recompute,
+                 .bf16 = t->r.bf16,
+                 .k = t->runtime->k,
+                 .pool = t->runtime->pool};
     if (!st && t->r.bf16 && t->way == &algorithm_grpo)
-        st = recipe_bad(&t->r, "precision", "cannot be bf16 with grpo: it compares probabilities with those its sessions sampled, which are f32");
+        st = recipe_bad(&t->r, "precision",
+                        "cannot be bf16 with grpo: it compares probabilities with those its sessions sampled, which are f32");
     if (!st) st = check_world(t);
     if (!st) st = open_model(t);
     if (!st) st = find_hidden_words(t);

@@ -41,7 +41,7 @@ static const char clip_alone[] = "[{\"video\": \"clip\", \"conversations\": ["
 static lmm_status add(batch *b, const opened *o, const sample_set *set, int i) {
     sample s;
     OK(sample_at(set, i, &s));
-    lmm_status st = batch_add(b, o->model, &s, NULL, rng_make(0, 0));
+    lmm_status st = batch_add(b, o->model, &s, rng_make(0, 0));
     sample_free(&s);
     return st;
 }

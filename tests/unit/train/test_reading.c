@@ -107,7 +107,7 @@ static void batch_of(batch *b, const opened *o, const char *path, const char *ta
     for (int i = 0; i < set.list.count; i++) {
         sample s;
         OK(sample_at(&set, i, &s));
-        OK(batch_add(b, o->model, &s, NULL, rng_make(0, 0)));
+        OK(batch_add(b, o->model, &s, rng_make(0, 0)));
         sample_free(&s);
     }
     sample_set_free(&set);
@@ -171,7 +171,7 @@ static void bytes_that_are_no_picture_are_said(void **state) {
     batch b = {0};
     OK(samples_load(&set, &r, &d, o.model, NULL));
     OK(sample_at(&set, 0, &s));
-    assert_int_not_equal(batch_add(&b, o.model, &s, NULL, rng_make(0, 0)), LMM_OK);
+    assert_int_not_equal(batch_add(&b, o.model, &s, rng_make(0, 0)), LMM_OK);
     assert_non_null(strstr(lmm_message(), "no picture"));
     sample_free(&s);
     sample_set_free(&set);

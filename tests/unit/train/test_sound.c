@@ -36,7 +36,7 @@ static lmm_status batch_of(batch *b, const opened *o, const char *json) {
     for (int i = 0; i < set.list.count && !st; i++) {
         sample s;
         OK(sample_at(&set, i, &s));
-        st = batch_add(b, o->model, &s, NULL, rng_make(0, 0));
+        st = batch_add(b, o->model, &s, rng_make(0, 0));
         sample_free(&s);
     }
     sample_set_free(&set);

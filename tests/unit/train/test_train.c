@@ -160,6 +160,31 @@ static void hidden_words_are_read_as_padding(void **state) {
     assert_non_null(strstr(lmm_message(), "'chlorophyll' is "));
 }
 
+/* The recipe of train_with, with the data set's own augment beside the recipe's. */
+static lmm_status train_own(const char *run, const char *own, const char *all) {
+    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
+                               "%s/golden/data/golden/images, turns: independent, augment: %s}\n"
+                               "augment: %s\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
+                               "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
+                               folder, run, LMM_SOURCE, folder, LMM_TESTS, own, all);
+    write_data();
+    return run_recipe(recipe_, NULL, 2, NULL, 0);
+}
+
+static void a_data_set_may_have_an_augment_of_its_own(void **state) {
+    (void)state;
+    const char *still[] = {"augment.mirror=false", "augment.shift=0"};
+    OK(train("all", 2, NULL, 0));
+    OK(train("none", 2, still, 2));
+    OK(train_own("own", "{mirror: true, shift: 3}", "{turn: true, hide: {words: [red]}}"));
+    OK(train_own("bare", "{}", "{mirror: true, shift: 3}"));
+    assert_same_weights("all", "own");
+    assert_same_weights("none", "bare");
+    const char *held[] = {"evaluate={data: [{path: x.json, augment: {mirror: true}}]}"};
+    assert_int_equal(train("odd", 1, held, 1), LMM_E_FORMAT);
+    assert_non_null(strstr(lmm_message(), "held-out samples stay as they are"));
+}
+
 static void an_unknown_key_names_the_nearest(void **state) {
     (void)state;
     const char *typo[] = {"optimizer.weight_dcay=1"};
@@ -349,6 +374,7 @@ int main(void) {
         RUN(products_in_bf16_repeat_themselves_near_those_in_f32),
         RUN(a_precision_is_f32_or_bf16),
         RUN(hidden_words_are_read_as_padding),
+        RUN(a_data_set_may_have_an_augment_of_its_own),
         RUN(an_unknown_key_names_the_nearest),
         RUN(broken_samples_are_skipped_up_to_the_limit),
         RUN(a_plan_counts_what_a_run_needs),
