@@ -48,6 +48,18 @@ lmm_status recipe_keys(const recipe *r, const tree *map, const char *section, co
     return tree_check_keys(map, known, name);
 }
 
+/* A list of strings, none when the key is absent; `must` says what it has to be. */
+static lmm_status read_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count) {
+    const tree *list = tree_get(map, key);
+    if (list && list->type != TREE_LIST) return recipe_bad(r, key, must);
+    *at = mem_new((size_t)(list ? list->count : 0) + 1, sizeof **at);
+    for (int i = 0; list && i < list->count; i++) {
+        if (list->items[i]->type != TREE_STRING) return recipe_bad(r, key, must);
+        (*at)[(*count)++] = mem_strdup(list->items[i]->text);
+    }
+    return LMM_OK;
+}
+
 /* One path or a list of paths. */
 static lmm_status read_from(recipe *r, const tree *m) {
     const tree *from = tree_get(m, "from");
@@ -62,14 +74,21 @@ static lmm_status read_from(recipe *r, const tree *m) {
     return r->model_new ? LMM_OK : recipe_bad(r, "from", "goes with 'new': it gives a new model its first values");
 }
 
+static lmm_status read_set(recipe *r, const tree *m) {
+    lmm_status st =
+        read_strings(r, m, "set", "must list values of config.json: [text_config.num_hidden_layers=2]", &r->model_set, &r->model_set_count);
+    if (!st && r->model_set_count && !r->model_new) st = recipe_bad(r, "set", "goes with 'new': a checkpoint's values fit its own config");
+    return st;
+}
+
 static lmm_status read_model(recipe *r, const tree *t) {
-    static const char *const known[] = {"open", "new", "from", "init", "reference", NULL};
+    static const char *const known[] = {"open", "new", "from", "set", "init", "reference", NULL};
     const tree *m = tree_get(t, "model");
     lmm_status st = recipe_keys(r, m, "model", known);
     if (st) return st;
     r->model_open = resolve(r, tree_str(m, "open", NULL));
     r->model_new = resolve(r, tree_str(m, "new", NULL));
-    if ((st = read_from(r, m))) return st;
+    if ((st = read_from(r, m)) || (st = read_set(r, m))) return st;
     const char *init = tree_str(m, "init", "config");
     if (strcmp(init, "config") && strcmp(init, "fan_in")) return recipe_bad(r, "init", "must be config (initializer_range) or fan_in");
     r->fan_in = !strcmp(init, "fan_in");
@@ -95,18 +114,6 @@ static lmm_status read_parts(recipe *r, const tree *t) {
         while (p < PART_COUNT && (train->items[i]->type != TREE_STRING || strcmp(train->items[i]->text, known[p]))) p++;
         if (p == PART_COUNT) return recipe_bad(r, "train", "may list vision, projector, decoder and newline only");
         r->train[p] = true;
-    }
-    return LMM_OK;
-}
-
-/* A list of strings, none when the key is absent; `must` says what it has to be. */
-static lmm_status read_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count) {
-    const tree *list = tree_get(map, key);
-    if (list && list->type != TREE_LIST) return recipe_bad(r, key, must);
-    *at = mem_new((size_t)(list ? list->count : 0) + 1, sizeof **at);
-    for (int i = 0; list && i < list->count; i++) {
-        if (list->items[i]->type != TREE_STRING) return recipe_bad(r, key, must);
-        (*at)[(*count)++] = mem_strdup(list->items[i]->text);
     }
     return LMM_OK;
 }
@@ -355,6 +362,8 @@ void recipe_free(recipe *r) {
     free(r->model_new);
     for (int i = 0; i < r->model_from_count; i++) free(r->model_from[i]);
     free(r->model_from);
+    for (int i = 0; i < r->model_set_count; i++) free(r->model_set[i]);
+    free(r->model_set);
     free(r->run);
     free(r->folder);
     free(r->path);

@@ -102,6 +102,8 @@ typedef struct {
     char *model_open, *model_new; /* one of them: a checkpoint, or a folder with config and tokenizer to start from nothing */
     char **model_from;            /* model.from: checkpoints that give a new model the tensors they share with it */
     int model_from_count;
+    char **model_set; /* model.set: "text_config.num_hidden_layers=2": values of a new model's config.json */
+    int model_set_count;
     lmm_reference reference; /* model.reference: whose preparation of pictures */
     bool fan_in;             /* model.init: fan_in instead of the config's initializer_range */
     bool train[PART_COUNT];

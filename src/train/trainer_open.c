@@ -17,12 +17,26 @@ static lmm_status make_net(net **out, trainer *t, const tree *config, const prep
     return st;
 }
 
+/* model.set changes what config.json says, and adds nothing to it: a misspelt key would be one that nobody reads. */
+static lmm_status set_config(const trainer *t, tree *config, const char *path) {
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < t->r.model_set_count && !st; i++) {
+        const char *assignment = t->r.model_set[i];
+        char *key = mem_strndup(assignment, strcspn(assignment, "="));
+        if (!tree_at(config, key)) st = LMM_FAIL(LMM_E_ARG, "%s: 'set' names '%s', which '%s' does not have", t->r.path, key, path);
+        if (!st) st = tree_override(config, assignment);
+        free(key);
+    }
+    return st;
+}
+
 static lmm_status open_new(trainer *t) {
     char *path = path_join(t->r.model_new, "config.json");
     tree *config = NULL;
     preprocess_spec pre = {0};
     net *n = NULL;
     lmm_status st = tree_load(&config, path);
+    if (!st) st = set_config(t, config, path);
     bool pictures = tree_get(config, "vision_config") != NULL;
     if (!st && pictures) st = preprocess_open(&pre, t->r.model_new);
     if (!st) st = make_net(&n, t, config, pictures ? &pre : NULL, path);

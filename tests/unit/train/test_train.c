@@ -181,8 +181,25 @@ static void a_data_set_may_have_an_augment_of_its_own(void **state) {
     assert_same_weights("all", "own");
     assert_same_weights("none", "bare");
     const char *held[] = {"evaluate={data: [{path: x.json, augment: {mirror: true}}]}"};
-    assert_int_equal(train("odd", 1, held, 1), LMM_E_FORMAT);
+    assert_int_equal(train("odd", 1, held, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "held-out samples stay as they are"));
+}
+
+/* The exported config.json says what was set, so the folder opens. */
+static void a_new_model_is_what_its_config_and_set_say(void **state) {
+    (void)state;
+    const char *smaller[] = {"model.set=[text_config.num_hidden_layers=2, text_config.intermediate_size=256]"};
+    OK(train("smaller", 1, smaller, 1));
+    tree *config;
+    char *path = mem_printf("%s/smaller/final/config.json", folder);
+    OK(tree_load(&config, path));
+    assert_int_equal(tree_int(tree_get(config, "text_config"), "num_hidden_layers", 0), 2);
+    assert_int_equal(tree_int(tree_get(config, "text_config"), "intermediate_size", 0), 256);
+    tree_free(config);
+    free(path);
+    const char *typo[] = {"model.set=[text_config.num_hiden_layers=2]"};
+    assert_int_equal(train("typo", 1, typo, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "num_hiden_layers"));
 }
 
 static void an_unknown_key_names_the_nearest(void **state) {
@@ -375,6 +392,7 @@ int main(void) {
         RUN(a_precision_is_f32_or_bf16),
         RUN(hidden_words_are_read_as_padding),
         RUN(a_data_set_may_have_an_augment_of_its_own),
+        RUN(a_new_model_is_what_its_config_and_set_say),
         RUN(an_unknown_key_names_the_nearest),
         RUN(broken_samples_are_skipped_up_to_the_limit),
         RUN(a_plan_counts_what_a_run_needs),
