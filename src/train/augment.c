@@ -73,7 +73,7 @@ static lmm_status turn(image *im, int orientation) {
 }
 
 bool augment_any(const recipe_augment *a) {
-    return a->mirror || a->turn || a->roam || a->shift || a->hide.words.count || a->hide.blank.count;
+    return a->mirror || a->turn || a->roam || a->shift || a->hide.words.count || a->hide.blank.count || a->hide.given.count;
 }
 
 bool augment_used(const recipe *r) {
@@ -90,6 +90,7 @@ static bool is_among(int id, const recipe_words *w) {
 
 int augment_word(int id, const recipe_hide *h, int padding, rng *r, bool *learnt) {
     if (is_among(id, &h->blank)) return *learnt = false, padding;
+    if (is_among(id, &h->given)) *learnt = false;
     return is_among(id, &h->words) && rng_unit(r) < h->share ? padding : id;
 }
 

@@ -129,13 +129,15 @@ static void words_free(recipe_words *w) {
 }
 
 static lmm_status read_hide(recipe *r, const tree *h, recipe_hide *hide) {
-    static const char *const known[] = {"share", "words", "blank", NULL};
+    static const char *const known[] = {"share", "words", "blank", "given", NULL};
     if (!h) return LMM_OK;
     lmm_status st = recipe_keys(r, h, "hide", known);
     if (!st) st = recipe_number(r, h, "share", 0.5, 0, 1, &hide->share);
     if (!st) st = read_words(r, h, "words", &hide->words);
     if (!st) st = read_words(r, h, "blank", &hide->blank);
-    if (!st && !hide->words.count && !hide->blank.count) st = recipe_bad(r, "hide", "needs words: [red, blue], or blank: [a, shape]");
+    if (!st) st = read_words(r, h, "given", &hide->given);
+    if (!st && !hide->words.count && !hide->blank.count && !hide->given.count)
+        st = recipe_bad(r, "hide", "needs words: [red, blue], blank: [a, shape] or given: [circle]");
     return st;
 }
 
@@ -337,6 +339,7 @@ static void data_free(recipe_data *d) {
     free(d->take);
     words_free(&d->augment.hide.words);
     words_free(&d->augment.hide.blank);
+    words_free(&d->augment.hide.given);
 }
 
 void recipe_free(recipe *r) {

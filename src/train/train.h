@@ -25,10 +25,11 @@ typedef struct {
 } recipe_words;
 
 /* Word dropout (arXiv 1511.06349): that share of `words` in answers is read as the padding, while it is still learnt, so that what follows has to be
- * seen and cannot be guessed from the word before. Words of `blank` are neither read nor learnt: they stand where an answer has nothing to say. */
+ * seen and cannot be guessed from the word before. Words of `blank` are neither read nor learnt: they stand where an answer has nothing to say. Words of
+ * `given` are read and not learnt: this data set says them, another one teaches them. */
 typedef struct {
     double share;
-    recipe_words words, blank;
+    recipe_words words, blank, given;
 } recipe_hide;
 
 /* Label-preserving moves of a picture: mirrored left to right, quarter turns, shifted by up to `shift` pixels with the border stretched, or the
@@ -200,7 +201,7 @@ bool augment_any(const recipe_augment *a);
 bool augment_used(const recipe *r); /* for some of its data */
 /* Moves im in place as `a` allows, drawing from r. */
 lmm_status augment_picture(image *im, const recipe_augment *a, rng *r);
-/* The input that stands in place of the answer's `id`; *learnt is set to false when that is a blank. */
+/* The input that stands in place of the answer's `id`; *learnt is set to false when that is a blank or given. */
 int augment_word(int id, const recipe_hide *h, int padding, rng *r, bool *learnt);
 
 /* ---- batches (batch.c): samples packed into rows ---- */

@@ -78,6 +78,7 @@ static lmm_status find_hidden_words(trainer *t) {
         recipe_hide *h = &t->r.data.at[i].augment.hide;
         st = find_words(t, &h->words);
         if (!st) st = find_words(t, &h->blank);
+        if (!st) st = find_words(t, &h->given);
         if (!st && (h->words.count || h->blank.count) && tokenizer_pad(t->model->tok) < 0)
             st = recipe_bad(&t->r, "hide", "needs a tokenizer with a padding token");
     }

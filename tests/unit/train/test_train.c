@@ -155,6 +155,10 @@ static void hidden_words_are_read_as_padding(void **state) {
     OK(train("blank", 2, blank, 2));
     double fewer = metric("seen", 0, "labels") + metric("seen", 1, "labels") - metric("blank", 0, "labels") - metric("blank", 1, "labels");
     assert_true(fewer >= 1);
+    const char *given[] = {"augment.hide={given: [circle, yes]}", "log_every=1"};
+    OK(train("given", 2, given, 2));
+    assert_true(metric("given", 0, "labels") == metric("blank", 0, "labels"));
+    assert_true(metric("given", 5, "loss") != metric("blank", 5, "loss"));
     const char *odd[] = {"augment.hide={words: [chlorophyll]}"};
     assert_int_equal(train("odd", 1, odd, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "'chlorophyll' is "));
