@@ -1,6 +1,6 @@
 #!/bin/sh
 # Draws the pictures and clips that mini v1 learns from and is measured on (`lmm synth`, seeded: the same files everywhere) to data/synth. Run from the
-# project's root. About three minutes on 2 cores, 1.2 GB.
+# project's root. About five minutes on 2 cores, 1.3 GB.
 set -eu
 lmm=${LMM:-build/release/lmm}
 # make KIND FOLDER OPTION...: unless it is there already
@@ -10,15 +10,15 @@ make() {
     [ -f "$folder/train.jsonl" ] || [ -f "$folder/words.jsonl" ] || "$lmm" synth "$kind" -o "$folder" --think --cells --side 64 "$@"
 }
 # Shapes without a colour's name and colours without a shape's, large ones in four cells and smaller ones in nine; then both named.
-make shapes shapes4 -n 24000 --things 4 --seed 13
-make shapes shapes9 -n 30000 --things 9 --seed 14
+make shapes shapes4 -n 24000 --things 4 --family describe --seed 13
+make shapes shapes9 -n 60000 --things 9 --seed 14
 make colors colors9 -n 30000 --things 9 --seed 15
 make scenes describe -n 40000 --things 9 --family describe --seed 11
 make scenes scenes -n 20000 --things 9 --questions 6
 make charts charts -n 24000
 make numbers digits1 -n 24000 --digits 1 --split train --seed 21
 make numbers digits2 -n 40000 --digits 2 --split train --seed 22
-make numbers numbers -n 40000
+make numbers numbers -n 80000
 make clips clips -n 10000
 # The same questions in words alone.
 make scenes words-scenes --split words -n 200000 --questions 1 --things 9 --seed 31

@@ -41,19 +41,21 @@ static lmm_status make_direction(synth_item *item, const synth_options *o, synth
     const int way = pick(r, 0, (int)COUNT_OF(ways) - 1);
     const look l = look_draw(split, r);
     const double across = 0.2 + 0.6 * rng_unit(r), radius = 0.07 + 0.05 * rng_unit(r), reach = 0.25 + 0.12 * rng_unit(r);
+    buf why = {0};
+    char first = 0, place[2] = "";
     lmm_status st = frames_new(item, o, r);
     for (int i = 0; i < o->frames && !st; i++) {
         double t = reach * (2.0 * i / (o->frames - 1) - 1);
         double x = ways[way].dx ? 0.5 + ways[way].dx * t : across, y = ways[way].dy ? 0.5 + ways[way].dy * t : across;
         draw_look(&item->frames[i], l, x * o->side, y * o->side, radius * o->side);
+        place[0] = place_name(x, y);
+        if (!i) first = place[0];
+        if (o->cells) put_frame(&why, i, place, 0);
     }
     const char *shape = shape_names[l.shape].one, *name = ways[way].name;
-    const double from = 0.5 - reach, to = 0.5 + reach, dx = ways[way].dx, dy = ways[way].dy;
-    const char first = place_name(dx ? dx > 0 ? from : to : across, dy ? dy > 0 ? from : to : across);
-    const char last = place_name(dx ? dx > 0 ? to : from : across, dy ? dy > 0 ? to : from : across);
-    question_add(item, "direction", mem_printf("Which way does the %s move?", shape), mem_strdup(name),
-                 o->cells ? mem_printf("From %c to %c it goes %s.", first, last, name)
-                          : mem_printf("From the first frame to the last the %s goes %s.", shape, name));
+    if (o->cells) buf_printf(&why, ". From %c to %c it goes %s.", first, *place, name);
+    else buf_printf(&why, "From the first frame to the last the %s goes %s.", shape, name);
+    question_add(item, "direction", mem_printf("Which way does the %s move?", shape), mem_strdup(name), buf_take(&why));
     return st;
 }
 

@@ -139,29 +139,40 @@ static thing thing_of_color(rng *r) {
     return (thing){.look = {SHAPE_UNNAMED, color}, .ink = color_inks[color], .form = rng_below(r, (uint64_t)1 << 32)};
 }
 
-static lmm_status make_alike(synth_item *out, const synth_options *o, synth_split split, rng *r, thing (*draw)(rng *)) {
+enum { ALIKE_DESCRIBE, ALIKE_COUNT, ALIKE_COMPARE };
+static const char *const alike_families[] = {"describe", "count", "compare", NULL};
+
+/* Of all things of one kind of attribute, drawn alone; what is counted may be missing. */
+static lmm_status make_alike(synth_item *out, const synth_options *o, int family, synth_split split, rng *r, class_kind kind,
+                             thing (*draw)(rng *)) {
     scene s = scene_new(o, split);
-    for (int n = pick(r, 1, room(&s, 0, 6)); n > 0; n--) s.things[s.count++] = draw(r);
+    s.topic = (thing_class){kind, draw(r).look};
+    do s.other = (thing_class){kind, draw(r).look};
+    while (class_holds(s.topic, s.other.like));
+    for (int n = pick(r, 1, room(&s, 0, 6)); n > 0; n--) {
+        thing t = draw(r);
+        if (family != ALIKE_DESCRIBE) /* two in three of those that are asked for */
+            while (!class_holds(s.topic, t.look) && !class_holds(s.other, t.look) && pick(r, 0, 2)) t = draw(r);
+        s.things[s.count++] = t;
+    }
     place(&s, r);
-    scene_describe(out, &s);
+    if (family == ALIKE_DESCRIBE) scene_describe(out, &s);
+    else scene_ask(out, &s, family == ALIKE_COUNT ? ASK_COUNT : ASK_COMPARE, true, r);
     return render(out, &s, o->side, r);
 }
 
 static lmm_status make_shapes(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
-    (void)family;
-    return make_alike(out, o, split, r, thing_of_shape);
+    return make_alike(out, o, family, split, r, BY_SHAPE, thing_of_shape);
 }
 
 static lmm_status make_colors(synth_item *out, const synth_options *o, int family, synth_split split, rng *r) {
-    (void)family;
-    return make_alike(out, o, split, r, thing_of_color);
+    return make_alike(out, o, family, split, r, BY_COLOR, thing_of_color);
 }
 
 /* Where every shape comes in every ink and every colour in every form, neither can be guessed from the other. */
-static const char *const describe_only[] = {"describe", NULL};
-const synth_kind synth_shapes = {"shapes", "the same shapes in inks that have no name, for training: describe", describe_only, false,
-                                 make_shapes};
-const synth_kind synth_colors = {"colors", "the same colours in forms that have no name, for training: describe", describe_only, false,
-                                 make_colors};
+const synth_kind synth_shapes = {"shapes", "the same shapes in inks that have no name, for training: describe, count, compare",
+                                 alike_families, false, make_shapes};
+const synth_kind synth_colors = {"colors", "the same colours in forms that have no name, for training: describe, count, compare",
+                                 alike_families, false, make_colors};
 const synth_kind synth_scenes = {"scenes", "coloured shapes: existence, colour, count, position, compare, describe", scene_families, false,
                                  make};

@@ -22,7 +22,7 @@ static void put_list(buf *b, const scene *s, const thing_class *c) {
     for (int i = 0; i < s->count; i++) {
         look l = s->things[i].look;
         if (c && !class_holds(*c, l)) continue;
-        buf_printf(b, "%s%s %s", n++ ? ", " : "", color_names[l.color], shape_names[l.shape].one);
+        buf_printf(b, "%s%s %s", n++ ? ", " : "", color_word(l), shape_word(l));
     }
     if (!n) buf_puts(b, "none");
 }
