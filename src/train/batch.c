@@ -81,6 +81,7 @@ static lmm_status add_media(batch *b, const lmm_model *m, const sample *s, rng *
     int pictures = 0;
     lmm_status st = LMM_OK;
     for (int i = 0; i < s->media.count; i++) pictures += medium_of(&s->media.at[i]) == MEDIUM_PICTURE;
+    if (s->one_tile) pictures = max_int(pictures, 2); /* laid out as one of several */
     for (int i = 0; i < s->media.count && !st; i++) {
         st = add_medium(b, m, s, &s->media.at[i], pictures, r);
         if (!st) VEC_PUSH(&b->media_order, medium_of(&s->media.at[i]));

@@ -162,8 +162,8 @@ static bool take_known(const char *take) {
 }
 
 static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
-    static const char *const known[] = {"path",   "images", "format",        "turns",   "repeat", "take",
-                                        "frames", "fps",    "repeat_frames", "augment", NULL};
+    static const char *const known[] = {"path",   "images", "format",        "turns",    "repeat",  "take",
+                                        "frames", "fps",    "repeat_frames", "one_tile", "augment", NULL};
     lmm_status st = recipe_keys(r, d, "data", known);
     if (st) return st;
     recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)),
@@ -176,6 +176,7 @@ static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
     if (!st) st = recipe_integer(r, d, "frames", 0, 0, VIDEO_FRAMES_MAX, &x.frames);
     if (!st) st = recipe_number(r, d, "fps", 0, 0, 1000, &x.fps);
     x.repeat_frames = tree_bool(d, "repeat_frames", false);
+    x.one_tile = tree_bool(d, "one_tile", false);
     *out = x;
     if (!x.path) return recipe_bad(r, "data", "needs a 'path'");
     if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return recipe_bad(r, "format", "must be chat or plain");

@@ -31,6 +31,7 @@ typedef struct {
     const recipe_augment *augment;
     uint64_t size; /* of what follows */
     int ids, labels, segs, media, prefix, label_count;
+    bool one_tile;
 } sample_head;
 
 /* A medium's name of `size` bytes follows, or it is the data: URI at `offset`. */
@@ -90,8 +91,16 @@ lmm_status sample_put(sample_set *set, sample *s) {
     memset(&h, 0, sizeof h);
     buf_put(&b, &h, sizeof h);
     lmm_status st = put_body(set, &b, s);
-    h = (sample_head){s->video,      s->augment,     b.size - sizeof h, s->ids.count,  s->labels.count,
-                      s->segs.count, s->media.count, s->prefix,         s->label_count};
+    h = (sample_head){.video = s->video,
+                      .augment = s->augment,
+                      .size = b.size - sizeof h,
+                      .ids = s->ids.count,
+                      .labels = s->labels.count,
+                      .segs = s->segs.count,
+                      .media = s->media.count,
+                      .prefix = s->prefix,
+                      .label_count = s->label_count,
+                      .one_tile = s->one_tile};
     memcpy(b.data, &h, sizeof h);
     sample_brief brief = {.length = s->ids.count, .label_count = (unsigned)s->label_count, .has_media = s->media.count > 0};
     if (!st) st = spool_put(&set->rest, b.data, b.size, &brief.offset);
@@ -142,7 +151,7 @@ static lmm_status take_media(body *from, const sample_set *set, media_list *out,
 }
 
 static lmm_status take_body(body *from, const sample_set *set, const sample_head *h, sample *s) {
-    s->video = h->video, s->augment = h->augment, s->prefix = h->prefix, s->label_count = h->label_count;
+    s->video = h->video, s->augment = h->augment, s->one_tile = h->one_tile, s->prefix = h->prefix, s->label_count = h->label_count;
     s->ids.at = take_ints(from, h->ids), s->ids.count = s->ids.capacity = h->ids;
     s->labels.at = take_ints(from, h->labels), s->labels.count = s->labels.capacity = h->labels;
     s->segs.at = mem_new((size_t)h->segs + 1, sizeof *s->segs.at);

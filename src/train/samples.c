@@ -141,7 +141,8 @@ static lmm_status build(sample *s, const record_source *src, const tree *message
 /* ---- loading ---- */
 
 static sample sample_new(const recipe_data *d) {
-    return (sample){.augment = augment_any(&d->augment) ? &d->augment : NULL,
+    return (sample){.one_tile = d->one_tile,
+                    .augment = augment_any(&d->augment) ? &d->augment : NULL,
                     .video = {.frames = d->frames, .fps = d->fps, .repeat = d->repeat_frames}};
 }
 

@@ -49,6 +49,7 @@ typedef struct {
     double fps;
     bool repeat_frames;     /* LLaVA-NeXT's DPO loader: always `frames`, some twice in a short video */
     char *take;             /* part of its records: "all", "first:100", "end:10%", "random:5%" (LLaVA's sampling_strategy) */
+    bool one_tile;          /* pictures are one padded tile each, as several pictures of one sample are (OneVision's first stages) */
     recipe_augment augment; /* its own, or the recipe's; nothing of held-out data */
 } recipe_data;
 
@@ -144,6 +145,7 @@ typedef struct {
 typedef struct {
     media_list media;              /* full paths, in the order of their placeholders */
     lmm_video_opts video;          /* which frames of the videos are taken */
+    bool one_tile;                 /* see recipe_data */
     const recipe_augment *augment; /* the recipe's; NULL: the sample stays as it is */
     id_list ids;                   /* placeholders not expanded: one id a picture or video */
     id_list labels;                /* per id: itself when it is trained, -1 else */

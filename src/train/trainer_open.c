@@ -85,6 +85,22 @@ static lmm_status find_hidden_words(trainer *t) {
     return st;
 }
 
+/* A family that lays out one picture as it does one of several has no other layout to ask for. */
+static lmm_status check_tiles(const trainer *t) {
+    enum { LARGE = 4096 };
+    const net *n = t->model->net;
+    media_plan alone = {0}, among = {0};
+    lmm_status st = LMM_OK;
+    for (int i = 0; i < t->r.data.count && !st; i++) {
+        if (!t->r.data.at[i].one_tile) continue;
+        if (n->arch->media_plan) st = n->arch->media_plan(n, LARGE, LARGE, 1, &alone);
+        if (!st && n->arch->media_plan) st = n->arch->media_plan(n, LARGE, LARGE, 2, &among);
+        if (!st && alone.row_count == among.row_count)
+            st = recipe_bad(&t->r, "one_tile", "is for models that show a picture alone in tiles (OneVision)");
+    }
+    return st;
+}
+
 /* Layers behind the selected one and unused norms take no part; they would only ever receive weight decay. */
 static bool takes_part(const net *n, const param *p) {
     if (p->part != PART_VISION || !strncmp(p->name, "ear.", 4)) return true;
@@ -206,6 +222,7 @@ lmm_status trainer_set_up(trainer *t, const char *path, const char *const *overr
     if (!st) st = check_world(t);
     if (!st) st = open_model(t);
     if (!st) st = find_hidden_words(t);
+    if (!st) st = check_tiles(t);
     if (!st) st = t->way->load(t);
     return st ? st : own_params(t);
 }

@@ -46,14 +46,18 @@ static lmm_status add(batch *b, const opened *o, const sample_set *set, int i) {
     return st;
 }
 
-static lmm_status load(sample_set *out, const opened *o, const char *json, turn_mode turns) {
+static lmm_status load_data(sample_set *out, const opened *o, const char *json, recipe_data d) {
     write_text("data.json", json);
     char *path = in_folder("data.json");
     const recipe r = {.max_length = 1 << 20};
-    const recipe_data d = {.path = path, .images = folder, .format = (char *)"chat", .take = (char *)"all", .turns = turns, .frames = 4};
+    d.path = path, d.images = folder, d.format = (char *)"chat", d.take = (char *)"all";
     lmm_status st = samples_load(out, &r, &d, o->model, NULL);
     free(path);
     return st;
+}
+
+static lmm_status load(sample_set *out, const opened *o, const char *json, turn_mode turns) {
+    return load_data(out, o, json, (recipe_data){.turns = turns, .frames = 4});
 }
 
 /* What a session says of an answer, without its end token. */
@@ -100,6 +104,29 @@ static void training_computes_what_a_session_says(void **state) {
         assert_numbers_are_a_sessions(paths[i], TURNS_SEQUENCE);
         assert_numbers_are_a_sessions(paths[i], TURNS_INDEPENDENT);
     }
+}
+
+/* Alone, one tile of it, and as one of two: the last two have the same rows for it. */
+static void a_picture_may_be_one_tile(void **state) {
+    (void)state;
+    static const char once[] =
+        "[{\"image\": \"p.png\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nWhat?\"}, {\"from\": "
+        "\"gpt\", \"value\": \"a ramp\"}]}]";
+    make_media();
+    opened o = open_tiny(TINY("llava_onevision"), 2);
+    sample_set set = {0};
+    int tiles[2], rows[2];
+    for (int i = 0; i < 2; i++) {
+        batch b = {0};
+        OK(load_data(&set, &o, once, (recipe_data){.one_tile = i == 1}));
+        OK(add(&b, &o, &set, i));
+        tiles[i] = b.media[MEDIUM_PICTURE].tile_count, rows[i] = b.rows;
+        batch_free(&b);
+    }
+    assert_int_equal(tiles[1], 1);
+    assert_true(tiles[0] > 1 && rows[0] > rows[1]);
+    sample_set_free(&set);
+    close_tiny(&o);
 }
 
 static void assert_slope(const char *path, const char *part) {
@@ -159,6 +186,7 @@ static void a_missing_video_leaves_the_batch_as_it_was(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_computes_what_a_session_says),
+        cmocka_unit_test(a_picture_may_be_one_tile),
         cmocka_unit_test(gradients_reach_every_part),
         cmocka_unit_test(marks_and_media_must_agree),
         cmocka_unit_test(a_missing_video_leaves_the_batch_as_it_was),

@@ -206,6 +206,16 @@ static void a_new_model_is_what_its_config_and_set_say(void **state) {
     assert_non_null(strstr(lmm_message(), "num_hiden_layers"));
 }
 
+static void one_tile_is_for_models_that_have_more(void **state) {
+    (void)state;
+    write_data();
+    char *data = mem_printf("data=[{path: %s/data.json, images: %s/golden/data/golden/images, one_tile: true}]", folder, LMM_TESTS);
+    const char *tile[] = {data};
+    assert_int_equal(train("tile", 1, tile, 1), LMM_E_ARG);
+    assert_non_null(strstr(lmm_message(), "one_tile"));
+    free(data);
+}
+
 static void an_unknown_key_names_the_nearest(void **state) {
     (void)state;
     const char *typo[] = {"optimizer.weight_dcay=1"};
@@ -397,6 +407,7 @@ int main(void) {
         RUN(hidden_words_are_read_as_padding),
         RUN(a_data_set_may_have_an_augment_of_its_own),
         RUN(a_new_model_is_what_its_config_and_set_say),
+        RUN(one_tile_is_for_models_that_have_more),
         RUN(an_unknown_key_names_the_nearest),
         RUN(broken_samples_are_skipped_up_to_the_limit),
         RUN(a_plan_counts_what_a_run_needs),
