@@ -32,14 +32,14 @@ static char cell_name(const thing *t) { return (char)('A' + t->cell); }
 /* What is noted behind a thing while the cells are read: the question's part of it. */
 typedef struct scan scan;
 struct scan {
-    void (*note)(buf *b, scan *n, const scene *s, const thing *t); /* NULL: nothing is noted */
+    void (*note)(buf *b, scan *n, const thing *t);
     thing_class of[2];
     int count[2]; /* how many of each class so far */
     const thing *pair[2];
 };
 
 /* "I see A red circle B - C blue star ...": a letter for every cell in reading order, whatever is asked, and behind a thing what it means for the question.
- * Every step of it looks at one place, and what is concluded needs the notes alone. */
+ * Every step of it looks at one place, and what is concluded needs the notes alone. n NULL: no notes. */
 static void put_cells(buf *b, const scene *s, scan *n) {
     if (!s->cells) return;
     buf_puts(b, "I see");
@@ -47,44 +47,38 @@ static void put_cells(buf *b, const scene *s, scan *n) {
     for (int cell = 0; cell < s->grid * s->grid; cell++) {
         bool there = t < s->things + s->count && t->cell == cell;
         buf_printf(b, " %c %s%s%s", 'A' + cell, there ? color_word(t->look) : "-", there ? " " : "", there ? shape_word(t->look) : "");
-        if (there && n && n->note) n->note(b, n, s, t);
+        if (there && n) n->note(b, n, t);
         t += there;
     }
     buf_puts(b, ".");
 }
 
-static void note_yes(buf *b, scan *n, const scene *s, const thing *t) {
-    (void)s;
+static void note_yes(buf *b, scan *n, const thing *t) {
     if (class_holds(n->of[0], t->look)) buf_puts(b, " yes");
 }
 
-static void note_color(buf *b, scan *n, const scene *s, const thing *t) {
-    (void)s;
+static void note_color(buf *b, scan *n, const thing *t) {
     if (class_holds(n->of[0], t->look)) buf_printf(b, " is %s", color_names[t->look.color]);
 }
 
-static void note_number(buf *b, scan *n, const scene *s, const thing *t) {
-    (void)s;
+static void note_number(buf *b, scan *n, const thing *t) {
     if (class_holds(n->of[0], t->look)) buf_printf(b, " %d", ++n->count[0]);
 }
 
-static void note_numbers(buf *b, scan *n, const scene *s, const thing *t) {
-    (void)s;
+static void note_numbers(buf *b, scan *n, const thing *t) {
     for (int i = 0; i < 2; i++)
         if (class_holds(n->of[i], t->look)) buf_printf(b, " %c %d", 'X' + i, ++n->count[i]);
 }
 
 /* Which of the two it is, and where. */
-static void note_place(buf *b, scan *n, const scene *s, const thing *t) {
-    (void)s;
+static void note_place(buf *b, scan *n, const thing *t) {
     for (int i = 0; i < 2; i++)
         if (t == n->pair[i]) buf_printf(b, " %c %c", 'X' + i, cell_name(t));
 }
 
 static const char *size_word(const thing *t) { return t->large ? "large" : "small"; }
 
-static void note_size(buf *b, scan *n, const scene *s, const thing *t) {
-    (void)s;
+static void note_size(buf *b, scan *n, const thing *t) {
     for (int i = 0; i < 2; i++)
         if (t == n->pair[i]) buf_printf(b, " %c %s", 'X' + i, size_word(t));
 }
