@@ -32,6 +32,9 @@ static lmm_status check(const trainer *t) {
                         t->r.batch, g->group);
     if (augment_used(&t->r))
         return LMM_FAIL(LMM_E_ARG, "%s: 'augment' cannot be used with grpo: the answers were given to the pictures as they are", t->r.path);
+    for (int i = 0; i < t->r.data.count; i++)
+        if (t->r.data.at[i].one_tile)
+            return LMM_FAIL(LMM_E_ARG, "%s: 'one_tile' cannot be used with grpo: rollouts see pictures as a chat does", t->r.path);
     if (g->beta > 0 && !t->r.model_open) return LMM_FAIL(LMM_E_ARG, "%s: grpo.beta needs a model to stay near: model.open", t->r.path);
     return LMM_OK;
 }

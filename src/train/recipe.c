@@ -152,6 +152,12 @@ static lmm_status read_augment(recipe *r, const tree *a, recipe_augment *out) {
     return st ? st : read_hide(r, tree_get(a, "hide"), &out->hide);
 }
 
+static void augment_free(recipe_augment *a) {
+    words_free(&a->hide.words);
+    words_free(&a->hide.blank);
+    words_free(&a->hide.given);
+}
+
 /* "all", or first: end: random: with N or N%. */
 static bool take_known(const char *take) {
     const char *colon = strchr(take, ':');
@@ -189,13 +195,16 @@ static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
 static lmm_status read_data(recipe *r, const tree *t) {
     const tree *data = tree_get(t, "data");
     if (!data || data->type != TREE_LIST || !data->count) return recipe_bad(r, "data", "must list at least one data set: - path: FILE");
-    lmm_status st = LMM_OK;
+    const tree *common = tree_get(t, "augment");
+    recipe_augment unused = {0};
+    lmm_status st = read_augment(r, common, &unused); /* it has to be right even where every data set has its own */
+    augment_free(&unused);
     for (int i = 0; i < data->count && !st; i++) {
         VEC_PUSH(&r->data, ((recipe_data){0}));
         recipe_data *d = &r->data.at[i];
         st = read_one_data(r, data->items[i], d);
         const tree *own = tree_get(data->items[i], "augment");
-        if (!st) st = read_augment(r, own ? own : tree_get(t, "augment"), &d->augment);
+        if (!st) st = read_augment(r, own ? own : common, &d->augment);
     }
     return st;
 }
@@ -338,9 +347,7 @@ static void data_free(recipe_data *d) {
     free(d->images);
     free(d->format);
     free(d->take);
-    words_free(&d->augment.hide.words);
-    words_free(&d->augment.hide.blank);
-    words_free(&d->augment.hide.given);
+    augment_free(&d->augment);
 }
 
 void recipe_free(recipe *r) {

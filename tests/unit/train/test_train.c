@@ -184,6 +184,8 @@ static void a_data_set_may_have_an_augment_of_its_own(void **state) {
     OK(train_own("bare", "{}", "{mirror: true, shift: 3}"));
     assert_same_weights("all", "own");
     assert_same_weights("none", "bare");
+    assert_int_equal(train_own("odd", "{}", "{mirorr: true}"), LMM_E_FORMAT);
+    assert_non_null(strstr(lmm_message(), "mirror"));
     const char *held[] = {"evaluate={data: [{path: x.json, augment: {mirror: true}}]}"};
     assert_int_equal(train("odd", 1, held, 1), LMM_E_ARG);
     assert_non_null(strstr(lmm_message(), "held-out samples stay as they are"));
