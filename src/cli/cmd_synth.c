@@ -20,11 +20,7 @@ static lmm_status split_find(int *out, const char *name) {
 static lmm_status write_split(const synth_kind *k, const synth_options *o, const settings *s, synth_split split, int64_t count) {
     lmm_status st = k ? synth_write(s->out, k, o, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES)
                       : lectures_write(s->out, o, s->spoken, split, count, s->mp4 ? SYNTH_MP4 : SYNTH_FRAMES);
-    if (!st && k)
-        printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count,
-               split == SYNTH_WORDS ? "conversations"
-               : k->clip            ? "clips"
-                                    : "pictures");
+    if (!st && k) printf("%s/%s.json: %" PRId64 " %s\n", s->out, synth_split_names[split], count, synth_noun(k, split));
     else if (!st) printf("%s: %" PRId64 " lectures of the %s split\n", s->out, count, synth_split_names[split]);
     return st;
 }

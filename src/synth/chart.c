@@ -57,7 +57,7 @@ static void put_scan(buf *out, const chart *c, const bar *x, const bar *y) {
         buf_printf(out, " %c %d", label_of(b), b->value);
         if (b == x || b == y) buf_printf(out, " %c %d", b == x ? 'X' : 'Y', b->value);
     }
-    buf_puts(out, ".");
+    buf_puts(out, ". ");
 }
 
 /* The same with the highest or lowest one so far behind every bar. */
@@ -69,7 +69,7 @@ static void put_race(buf *out, const chart *c, bool highest) {
         if ((b->value > best->value) == highest && b != best) best = b;
         buf_printf(out, " %c %d = %c %d", label_of(b), b->value, label_of(best), best->value);
     }
-    buf_puts(out, ".");
+    buf_puts(out, ". ");
 }
 
 static void ask_value(synth_item *item, const chart *c, rng *r) {
@@ -78,7 +78,7 @@ static void ask_value(synth_item *item, const chart *c, rng *r) {
     buf why = {0};
     if (c->cells) {
         put_scan(&why, c, b, NULL);
-        buf_printf(&why, " X is %d.", b->value);
+        buf_printf(&why, "X is %d.", b->value);
     } else buf_printf(&why, "Above the bar %c stands %d.", label_of(b), b->value);
     question_add(item, "value", mem_printf("What is the value of %c?", label_of(b)), mem_printf("%d", b->value), buf_take(&why));
 }
@@ -97,7 +97,7 @@ static bool ask_extreme(synth_item *item, const chart *c) {
     buf why = {0};
     if (c->cells) put_race(&why, c, highest);
     else put_bars(&why, c);
-    buf_printf(&why, "%sThe %s is %c.", c->cells ? " " : "", word, label);
+    buf_printf(&why, "The %s is %c.", word, label);
     question_add(item, "extreme", mem_printf("Which bar is the %s?", word), mem_printf("%c", label), buf_take(&why));
     return true;
 }
@@ -109,7 +109,7 @@ static char *both(const chart *c, const bar *a, const bar *b) {
     buf why = {0};
     if (c->cells) {
         put_scan(&why, c, a, b);
-        buf_printf(&why, " X is %d, Y is %d. ", a->value, b->value);
+        buf_printf(&why, "X is %d, Y is %d. ", a->value, b->value);
     } else buf_printf(&why, "%c is %d, %c is %d. ", label_of(a), a->value, label_of(b), b->value);
     return buf_take(&why);
 }

@@ -65,6 +65,7 @@ void synth_item_free(synth_item *item);
 /* ---- writing (write.c) ---- */
 
 typedef enum { SYNTH_FRAMES, SYNTH_MP4 } synth_clip_format;
+const char *synth_noun(const synth_kind *k, synth_split split); /* what `count` counts: "pictures", "clips", "conversations" */
 /* Writes `count` samples of a split:
  *   DIR/<split>/000000.png                   pictures; clips are folders of frames or files 000000.mp4
  *   DIR/<split>.json                         LLaVA's conversations, all questions of a picture in one; "families" and "reasoning" beside them

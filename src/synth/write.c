@@ -97,8 +97,12 @@ static lmm_status write_item(writer *w, const synth_item *item, int64_t index) {
     return st;
 }
 
+const char *synth_noun(const synth_kind *k, synth_split split) {
+    return split == SYNTH_WORDS ? "conversations" : k->clip ? "clips" : "pictures";
+}
+
 static lmm_status write_all(writer *w, const synth_options *o, synth_split split, int64_t count) {
-    progress *bar = progress_new(w->split, count, !w->media ? "conversations" : w->kind->clip ? "clips" : "pictures");
+    progress *bar = progress_new(w->split, count, synth_noun(w->kind, split));
     lmm_status st = LMM_OK;
     for (int64_t i = 0; i < count && !st; i++) {
         synth_item item;

@@ -106,7 +106,7 @@ static void training_computes_what_a_session_says(void **state) {
     }
 }
 
-/* Alone, one tile of it, and as one of two: the last two have the same rows for it. */
+/* In its tiles, and as one tile. */
 static void a_picture_may_be_one_tile(void **state) {
     (void)state;
     static const char once[] =
