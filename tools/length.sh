@@ -2,7 +2,8 @@
 # Length generalization, from nothing to docs/length.md's table and plot: clips, two stages of training at 8 frames, tests at 8, 16 and 32 frames with and
 # without scaling of positions. Run from the project's root; about 20 minutes on 2 cores; what is there already is not made again.
 set -eu
-lmm=${LMM:-build/release/lmm}
+set=length
+. tools/stages.sh
 out=runs/length
 train=8
 lengths="8 16 32"
@@ -24,8 +25,7 @@ done
 # accuracy LENGTH WAY: in percent; a factor of length / trained length, which at the trained length is no scaling at all.
 accuracy() {
     factor=$(($1 / train))
-    "$lmm" eval -m runs/length-answers/final -q --json --tasks "order_$1" --include_path configs/length/tasks --rope-scaling "$2:$factor" |
-        sed -n 's/.*"exact_match,none": *\([0-9.]*\).*/\1/p' | head -n 1 | awk '{ printf "%.1f\n", 100 * $1 }'
+    exact runs/length-answers/final "order_$1" --rope-scaling "$2:$factor"
 }
 printf '| positions |'
 for n in $lengths; do printf ' %d frames |' "$n"; done
