@@ -263,19 +263,24 @@ static void cells_of_charts_numbers_and_clips_lead_to_the_answer(void **state) {
     assert_int_equal(synth_make(&item, clips, &(synth_options){.cells = true, .frames = 27}, SYNTH_TEST, 0), LMM_E_ARG);
 }
 
-/* Sentences without pictures are of all combinations. */
+/* Sentences without pictures show and ask about all combinations, and hold numbers of every split. */
 static void words_hold_every_combination(void **state) {
     (void)state;
-    bool seen[SHAPE_COUNT * COLOR_COUNT] = {0};
-    int count = 0;
-    for (int64_t i = 0; i < 400; i++) {
-        synth_item item = sample("scenes", "describe", SYNTH_WORDS, i);
-        for (int k = 0; k < SHAPE_COUNT * COLOR_COUNT; k++)
-            seen[k] |= names_look(item.questions.at[0].answer, (look){k / COLOR_COUNT, k % COLOR_COUNT});
-        synth_item_free(&item);
+    enum { LOOKS = SHAPE_COUNT * COLOR_COUNT };
+    bool shown[LOOKS] = {0}, asked[LOOKS] = {0}, numbers[SYNTH_WORDS] = {0};
+    for (int64_t i = 0; i < 800; i++) {
+        synth_item all = sample("scenes", "describe", SYNTH_WORDS, i), one = sample("scenes", "existence", SYNTH_WORDS, i);
+        synth_item number = sample("numbers", "read", SYNTH_WORDS, i);
+        for (int k = 0; k < LOOKS; k++) {
+            const look l = {k / COLOR_COUNT, k % COLOR_COUNT};
+            shown[k] |= names_look(all.questions.at[0].answer, l);
+            asked[k] |= names_look(one.questions.at[0].question, l);
+        }
+        numbers[number_split((uint64_t)atoi(number.questions.at[0].answer))] = true;
+        synth_item_free(&all), synth_item_free(&one), synth_item_free(&number);
     }
-    for (int k = 0; k < SHAPE_COUNT * COLOR_COUNT; k++) count += seen[k];
-    assert_int_equal(count, SHAPE_COUNT * COLOR_COUNT);
+    for (int k = 0; k < LOOKS; k++) assert_true(shown[k] && asked[k]);
+    for (int split = 0; split < SYNTH_WORDS; split++) assert_true(numbers[split]);
 }
 
 static int ink_count(const image *im) {
