@@ -42,12 +42,6 @@ typedef struct {
     q8_rows q8; /* nt with a as integers, when it has digits */
 } job;
 
-void gemm_bf16(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
-               kernel_type bt, int m, int n, int kk, bool accumulate) {
-    if (!k->gemm_bf16 || !k->gemm_bf16(form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate))
-        gemm_rounded(k, form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
-}
-
 /* y (m, n) of kk steps from floats. */
 static void multiply(const job *j, float *y, const float *a, const void *b, int64_t ldb, kernel_type bt, int m, int n, int kk,
                      bool accumulate) {

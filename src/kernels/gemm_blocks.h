@@ -6,6 +6,8 @@
 
 #if defined(__AVX512BF16__)
 #include "kernels/gemm_pairs.h"
+#elif defined(PACK_ROUNDS)
+#include "kernels/gemm_rounds.h"
 #else
 #include "kernels/gemm_pack.h"
 #endif
@@ -41,7 +43,7 @@ static void multiply_block(float *y, int64_t ldy, const operands *o, int col0, i
     if (o->b_rows) pack_w(b, o->b, o->bt, col0 * o->ldb + k0, o->ldb, n, k);
     else pack_b(b, o->b, o->bt, k0 * o->ldb + col0, o->ldb, n, k);
     ahead next[STREAMS] = {[1] = ahead_b(o, col0, n, k0 + k, k_next)};
-    int panels = (m + MR - 1) / MR, words = (k + WORD_K - 1) / WORD_K;
+    int panels = (m + MR - 1) / MR, words = (k + K_STEP - 1) / K_STEP * K_STEP / WORD_K;
     for (int p = 0, i = 0; p < panels; p += PANELS) {
         int rows[PANELS], count = min_int(PANELS, panels - p), sum = 0;
         for (int q = 0; q < count; q++) sum += rows[q] = m / panels + (p + q < m % panels);

@@ -4,6 +4,8 @@
 
 #include "kernels/gemm_tile.h"
 
+enum { K_STEP = 1 }; /* k is packed to whole ones */
+
 static void pack_a_rows(float *to, const float *a, int64_t lda, int rows, int k) {
     for (int i = 0; i < rows; i++) {
         int l = 0;

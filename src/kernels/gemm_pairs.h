@@ -6,6 +6,8 @@
 
 #include "kernels/gemm_tile.h"
 
+enum { K_STEP = 2 };
+
 /* The first n of 2 VL values, 0 beyond. */
 INLINE vf words_along(const void *x, kernel_type t, int64_t at, int n) {
     vf low = n >= VL ? load_as(x, t, at) : load_as_head(x, t, at, n), high = v_zero();

@@ -2,7 +2,7 @@
  *
  * A tile of y, MR rows by NR columns, stays in registers while k passes by: one fused multiply-add a step and output, vectors along n. Compiled
  * for AVX512-BF16 a step is two of k: the words of packed A and B are pairs of bf16. B is packed to panels of NR columns, A to panels of MR
- * rows (gemm_pack.h, gemm_pairs.h): both are read in straight lines from the nearest caches, also when the strides are powers of two and rows
+ * rows (gemm_pack.h, gemm_rounds.h, gemm_pairs.h): both are read in straight lines from the nearest caches, also when the strides are powers of two and rows
  * would fight for the same sets. */
 #ifndef LMM_KERNELS_GEMM_TILE_H
 #define LMM_KERNELS_GEMM_TILE_H

@@ -4,7 +4,7 @@
 #if defined(__x86_64__)
 #define KERNELS_TABLE kernels_avx2
 #define KERNELS_NAME "avx2"
-#define KERNELS_GEMM_BF16 NULL
+#define KERNELS_GEMM_BF16 gemm_bf16_avx2
 #define KERNELS_Q8_DOTS q8_dots_avx2
 #include "kernels/body.h"
 #endif

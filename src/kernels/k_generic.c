@@ -89,6 +89,24 @@ static void generic_gemm_tn(float *y, int64_t ldy, const float *a, int64_t lda, 
             for (int l = 0; l < k; l++) y[i * ldy + j] = fmaf(a[l * lda + i], b[l * ldb + j], y[i * ldy + j]);
 }
 
+/* Element (i, l) of a or (l, j) of b, rounded to bf16; 0 past the end. */
+static float rounded(const void *x, kernel_type t, int64_t at, bool there) { return there ? bf16_to_f32(f32_to_bf16(element(x, t, at))) : 0; }
+
+static void generic_gemm_bf16(gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
+                              kernel_type bt, int m, int n, int k, bool accumulate) {
+    const int64_t a_row = form == GEMM_TN ? 1 : lda, a_step = form == GEMM_TN ? lda : 1;
+    const int64_t b_column = form == GEMM_NT ? ldb : 1, b_step = form == GEMM_NT ? 1 : ldb;
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++)
+            for (int first = 0; first < k; first += KERNEL_K_BLOCK) {
+                float s = 0.0f, *out = y + i * ldy + j;
+                for (int l = first; l < min_int(k, first + KERNEL_K_BLOCK); l += 2)
+                    for (int of = l + 1; of >= l; of--)
+                        s = fmaf(rounded(a, KT_F32, i * a_row + of * a_step, of < k), rounded(b, bt, j * b_column + of * b_step, of < k), s);
+                *out = accumulate || first ? *out + s : s;
+            }
+}
+
 /* ---- integer products ---- */
 
 /* A group of weights: their bytes, what is taken off each, scale and minimum. */
@@ -288,6 +306,7 @@ const kernels kernels_generic = {
     .gemm_nt = generic_gemm_nt,
     .gemm_nn = generic_gemm_nn,
     .gemm_tn = generic_gemm_tn,
+    .gemm_bf16 = generic_gemm_bf16,
     .q8_row = quantise_row,
     .q8_dots = generic_q8_dots,
     .dot = generic_dot,

@@ -82,10 +82,9 @@ typedef struct kernels {
     void (*gemm_tn)(float *y, int64_t ldy, const float *a, int64_t lda, const float *b, int64_t ldb, int m, int n, int k);
 
     /* y = a b (+ y when accumulate), both rounded to bf16 (to nearest even), products exact, sums in f32: what torch.autocast computes. Each block of
-     * KERNEL_K_BLOCK steps is a sum from 0 over pairs along k, the second of a pair first; blocks are added to y in order. The same bits as gemm_rounded but where
-     * inputs, products or sums are below the least normal number, which count as 0 here. k >= 1.
-     * False, y untouched: this processor has no such products. NULL: none has. */
-    bool (*gemm_bf16)(gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m,
+     * KERNEL_K_BLOCK steps is a sum from 0 over pairs along k, the second of a pair first; blocks are added to y in order. The same bits on every processor but where
+     * inputs, products or sums are below the least normal number, which AVX512-BF16 takes for 0. k >= 1. */
+    void (*gemm_bf16)(gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb, kernel_type bt, int m,
                       int n, int k, bool accumulate);
 
     /* Row `row` of `to` from x (to->k). */
@@ -140,13 +139,10 @@ q8_rows q8_rows_at(void *memory, kernel_type wt, int digits, int64_t m, int k);
 bool kernel_can_encode(kernel_type t);
 void kernel_encode(void *y, const float *x, kernel_type t, int64_t n);
 
-/* Both factors rounded to bf16 (kernels.gemm_bf16), on this thread: by the processor's own products, or by rounding and f32. b of floats. */
-void gemm_bf16(const kernels *k, gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
-               kernel_type bt, int m, int n, int kk, bool accumulate);
 /* One of the three products in f32 or bf16, on this thread. b of floats. In f32 tn adds to y always. */
 static inline void gemm_here(const kernels *k, gemm_form form, bool in_bf16, float *y, int64_t ldy, const float *a, int64_t lda,
                              const void *b, int64_t ldb, kernel_type bt, int m, int n, int kk, bool accumulate) {
-    if (in_bf16) gemm_bf16(k, form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
+    if (in_bf16) k->gemm_bf16(form, y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
     else if (form == GEMM_NT) k->gemm_nt(y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
     else if (form == GEMM_NN) k->gemm_nn(y, ldy, a, lda, b, ldb, bt, m, n, kk, accumulate);
     else k->gemm_tn(y, ldy, a, lda, b, ldb, m, n, kk);

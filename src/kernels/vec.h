@@ -124,11 +124,16 @@ INLINE vf v_load_bf16(const uint16_t *p) {
 INLINE void v_store_f16(uint16_t *p, vf a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-INLINE void v_store_bf16(uint16_t *p, vf a) {
+INLINE __m256i v_bf16_of(vf a) { /* below in each lane; ties to even; a NaN keeps its top bits and becomes quiet */
     __m256i u = _mm256_castps_si256(a), top = _mm256_srli_epi32(u, 16);
     __m256i up = _mm256_add_epi32(_mm256_set1_epi32(0x7fff), _mm256_and_si256(top, _mm256_set1_epi32(1)));
     __m256i r = _mm256_srli_epi32(_mm256_add_epi32(u, up), 16), nan = _mm256_or_si256(top, _mm256_set1_epi32(0x40));
-    r = _mm256_blendv_epi8(r, nan, _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)));
+    return _mm256_blendv_epi8(r, nan, _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)));
+}
+INLINE vf v_round_bf16(vf a) { return _mm256_castsi256_ps(_mm256_slli_epi32(v_bf16_of(a), 16)); }
+INLINE vf v_swap_pairs(vf a) { return _mm256_permute_ps(a, 0xb1); } /* lanes 2 i and 2 i + 1 */
+INLINE void v_store_bf16(uint16_t *p, vf a) {
+    __m256i r = v_bf16_of(a);
     _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128(r), _mm256_extracti128_si256(r, 1)));
 }
 INLINE __m256 v_fold_to_8(vf a) { return a; }

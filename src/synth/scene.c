@@ -142,22 +142,30 @@ static thing thing_of_color(rng *r) {
 enum { ALIKE_DESCRIBE, ALIKE_COUNT, ALIKE_COMPARE };
 static const char *const alike_families[] = {"describe", "count", "compare", NULL};
 
-/* Of all things of one kind of attribute, drawn alone; what is counted may be missing. */
+/* Of all things of one kind of attribute, drawn alone; what is counted may be missing. `asked`: two in three are those that the numbers are asked of. */
+static void lay_alike(scene *s, class_kind kind, thing (*draw)(rng *), bool asked, rng *r) {
+    s->topic = (thing_class){kind, draw(r).look};
+    do s->other = (thing_class){kind, draw(r).look};
+    while (class_holds(s->topic, s->other.like));
+    for (int n = pick(r, 1, room(s, 0, 6)); n > 0; n--) {
+        thing t = draw(r);
+        if (asked)
+            while (!class_holds(s->topic, t.look) && !class_holds(s->other, t.look) && pick(r, 0, 2)) t = draw(r);
+        s->things[s->count++] = t;
+    }
+    place(s, r);
+}
+
 static lmm_status make_alike(synth_item *out, const synth_options *o, int family, synth_split split, rng *r, class_kind kind,
                              thing (*draw)(rng *)) {
-    scene s = scene_new(o, split);
-    s.topic = (thing_class){kind, draw(r).look};
-    do s.other = (thing_class){kind, draw(r).look};
-    while (class_holds(s.topic, s.other.like));
-    for (int n = pick(r, 1, room(&s, 0, 6)); n > 0; n--) {
-        thing t = draw(r);
-        if (family != ALIKE_DESCRIBE) /* two in three of those that are asked for */
-            while (!class_holds(s.topic, t.look) && !class_holds(s.other, t.look) && pick(r, 0, 2)) t = draw(r);
-        s.things[s.count++] = t;
-    }
-    place(&s, r);
+    const bool sizes = family == ALIKE_COMPARE && coin(r);
+    scene s;
+    do {
+        s = scene_new(o, split);
+        lay_alike(&s, kind, draw, family != ALIKE_DESCRIBE && !sizes, r);
+    } while (sizes && !scene_ask(out, &s, ASK_COMPARE, false, r)); /* until two things that are alone in their class differ in size */
     if (family == ALIKE_DESCRIBE) scene_describe(out, &s);
-    else scene_ask(out, &s, family == ALIKE_COUNT ? ASK_COUNT : ASK_COMPARE, true, r);
+    else if (!sizes) scene_ask(out, &s, family == ALIKE_COUNT ? ASK_COUNT : ASK_COMPARE, true, r);
     return render(out, &s, o->side, r);
 }
 

@@ -8,7 +8,11 @@ const char *const scene_families[ASK_COUNT_OF + 1] = {"existence", "color", "cou
 
 static const char *color_word(look l) { return l.color == COLOR_UNNAMED ? "a" : color_names[l.color]; }
 static const char *shape_word(look l) { return l.shape == SHAPE_UNNAMED ? "shape" : shape_names[l.shape].one; }
-static char *named(look l) { return mem_printf("%s %s", color_names[l.color], shape_names[l.shape].one); }
+/* "red circle"; what has no name is left out: "circle", "red shape". */
+static char *named(look l) {
+    const bool plain = l.color == COLOR_UNNAMED;
+    return mem_printf("%s%s%s", plain ? "" : color_names[l.color], plain ? "" : " ", shape_word(l));
+}
 
 /* "circles", "red shapes", "red circles" */
 static char *class_name(thing_class c) {
@@ -83,13 +87,17 @@ static void note_size(buf *b, scan *n, const thing *t) {
         if (t == n->pair[i]) buf_printf(b, " %c %s", 'X' + i, size_word(t));
 }
 
+/* What has no colour's or no shape's name is no combination: every split may ask about it. */
+static bool may_ask(const scene *s, look l) {
+    return l.color == COLOR_UNNAMED || l.shape == SHAPE_UNNAMED || split_holds(s->split, look_split(l));
+}
+
 /* A thing that this split may ask about and that is alone in its class of that kind; NULL when there is none. */
 static const thing *askable(const scene *s, class_kind alone, rng *r) {
     int at[THING_MAX], n = 0;
     for (int i = 0; i < s->count; i++) {
         look l = s->things[i].look;
-        if (split_holds(s->split, look_split(l)) && (alone == CLASS_KIND_COUNT || scene_count(s, (thing_class){alone, l}) == 1))
-            at[n++] = i;
+        if (may_ask(s, l) && (alone == CLASS_KIND_COUNT || scene_count(s, (thing_class){alone, l}) == 1)) at[n++] = i;
     }
     return n ? &s->things[at[rng_below(r, (uint64_t)n)]] : NULL;
 }

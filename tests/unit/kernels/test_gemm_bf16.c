@@ -129,7 +129,7 @@ static void values_are_rounded_to_even_and_nan_stays(void **unused) {
     for (int i = 0; i < table_count; i++)
         for (size_t v = 0; v < COUNT_OF(a); v++) {
             float y = 7;
-            gemm_bf16(TABLES[i], GEMM_NT, &y, 1, &a[v], 1, &one, 1, KT_F32, 1, 1, 1, false);
+            TABLES[i]->gemm_bf16(GEMM_NT, &y, 1, &a[v], 1, &one, 1, KT_F32, 1, 1, 1, false);
             if (isnan(want[v])) assert_true(isnan(y));
             else assert_true(y == want[v]);
         }

@@ -332,6 +332,29 @@ static void colors_are_of_forms_without_a_name(void **state) {
     for (int k = 0; k < COLOR_COUNT; k++) assert_true(seen[k] > 30);
 }
 
+/* About half of the comparisons are of sizes, and the answer follows from what is said of the two. */
+static void shapes_and_colors_alone_differ_in_size(void **state) {
+    (void)state;
+    static const char *const kinds[] = {"shapes", "colors"};
+    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+        int sizes = 0, yes = 0;
+        for (int i = 0; i < 200; i++) {
+            synth_item item = sample(kinds[k], "compare", SYNTH_TRAIN, i);
+            const synth_question *q = &item.questions.at[0];
+            assert_int_equal(item.questions.count, 1);
+            if (strncmp(q->question, "Is the ", 7) == 0) {
+                const bool first_is_large = strstr(q->reasoning, " is large, ") != NULL, larger = strstr(q->question, " larger than ") != NULL;
+                assert_true(first_is_large == (strstr(q->reasoning, " is small.") != NULL));
+                assert_string_equal(q->answer, first_is_large == larger ? "yes" : "no");
+                sizes++, yes += !strcmp(q->answer, "yes");
+            }
+            synth_item_free(&item);
+        }
+        assert_in_range(sizes, 70, 130);
+        assert_in_range(yes, sizes / 4, 3 * sizes / 4);
+    }
+}
+
 static void chart_arithmetic_holds(void **state) {
     (void)state;
     for (int64_t i = 0; i < 200; i++) {
@@ -427,6 +450,7 @@ int main(void) {
         cmocka_unit_test(cells_of_charts_numbers_and_clips_lead_to_the_answer),
         cmocka_unit_test(words_hold_every_combination),
         cmocka_unit_test(shapes_are_in_inks_without_a_name),
+        cmocka_unit_test(shapes_and_colors_alone_differ_in_size),
         cmocka_unit_test(colors_are_of_forms_without_a_name),
         cmocka_unit_test(chart_arithmetic_holds),
         cmocka_unit_test(events_are_as_many_as_drawn),
