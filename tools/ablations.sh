@@ -1,5 +1,5 @@
 #!/bin/sh
-# The ablations of the LLaVA-NeXT reports at our scale: tools/ablations.sh [decoders|towers|tokens|strategy|order]... (all without a name) trains every arm with three
+# The ablations of the LLaVA-NeXT reports at our scale: tools/ablations.sh [decoders|towers|tokens|resolution|strategy|order]... (all without a name) trains every arm with three
 # seeds and writes docs/ablations.md's tables to stdout and a plot each to docs/. Run from the project's root; a run takes about a minute on 2 cores, and what is
 # there already is not made again.
 set -eu
@@ -55,41 +55,51 @@ plot() { # FILE: the first seed's curves
     "$lmm" plot $drawn -k eval_loss --smooth 0 --log -o "$out/ablation-$1.svg" >&2
     drawn=
 }
-new='new: configs/mini-v1, init: fan_in'
+# A LLaVA-1.5 as models/mini (one tile of 64 rows a picture), with nothing of it but its tower, or with nothing at all.
+tower='new: models/mini, from: models/mini, parts: [vision], init: fan_in'
+new='new: models/mini, init: fan_in'
 
 decoders() {
     heading 'Larger decoders'
-    for size in '64 2 192 2' '128 4 384 4' '192 6 576 6'; do
+    for size in '64 2 192 2' '128 4 384 3' '192 6 576 4'; do
         # shellcheck disable=SC2086 (four numbers)
         set -- $size
-        arm "$4 layers of $1" "decoder-$1" "model={$new, from: models/mini, set: [text_config.hidden_size=$1, text_config.num_attention_heads=$2, text_config.num_key_value_heads=$2, text_config.intermediate_size=$3, text_config.num_hidden_layers=$4]}"
+        arm "$4 layers of $1" "decoder-$1" "model={$tower, set: [text_config.hidden_size=$1, text_config.num_attention_heads=$2, text_config.num_key_value_heads=$2, text_config.intermediate_size=$3, text_config.num_hidden_layers=$4]}"
     done
     plot decoders
 }
 
 towers() {
     heading 'Larger and better towers'
-    tower() { echo "set: [vision_config.hidden_size=$1, vision_config.num_attention_heads=$2, vision_config.intermediate_size=$3, vision_config.num_hidden_layers=$4]"; }
-    arm '2 layers of 64, from nothing' tower-64 "model={$new, $(tower 64 2 256 2)}"
+    size() { echo "set: [vision_config.hidden_size=$1, vision_config.num_attention_heads=$2, vision_config.intermediate_size=$3, vision_config.num_hidden_layers=$4]"; }
+    arm '2 layers of 64, from nothing' tower-64 "model={$new, $(size 64 2 256 2)}"
     arm '4 layers of 128, from nothing' tower-128 "model={$new}"
-    arm '6 layers of 192, from nothing' tower-192 "model={$new, $(tower 192 6 768 6)}"
+    arm '6 layers of 192, from nothing' tower-192 "model={$new, $(size 192 6 768 6)}"
     arm '4 layers of 128, trained (models/mini)' decoder-128
     arm 'the same, frozen' tower-frozen 'train=[projector, decoder, newline]'
     plot towers
 }
 
 tokens() {
-    heading 'Resolution and number of tokens'
+    heading 'Number of tokens: 64 pixels in one tile, towers from nothing'
+    patches() { echo "set: [image_seq_length=$2, vision_config.patch_size=$1]"; }
+    arm 'patches of 16: 16 rows' tokens-16 "model={$new, $(patches 16 16)}"
+    arm 'patches of 8: 64 rows' tower-128
+    arm 'patches of 4: 256 rows' tokens-4 "model={$new, $(patches 4 256)}"
+    plot tokens
+}
+
+resolution() {
+    heading 'Resolution and number of tokens: overview and tiles as OneVision, 200 steps'
+    onevision='new: configs/mini-v1, from: models/mini, parts: [vision], init: fan_in'
     wide='data=[{path: data/ablations/train128/train.json, images: data/ablations/train128}]'
     held='evaluate.data=[{path: data/ablations/held128/train.json, images: data/ablations/held128}]'
-    arm '64 pixels, patches of 16: 16 rows a tile' tokens-16 "model={$new, set: [vision_config.patch_size=16]}"
-    arm '64 pixels, patches of 8: 64 rows a tile' tower-128
-    arm '64 pixels, patches of 4: 256 rows a tile' tokens-4 "model={$new, set: [vision_config.patch_size=4]}"
+    arm '64 pixels, one tile: 136 rows' resolution-64 steps=200 "model={$onevision}"
     measured=ablation_128
-    arm '128 pixels in 2 x 2 tiles, patches of 16: 16 rows a tile' tokens-128-16 "model={$new, set: [vision_config.patch_size=16]}" "$wide" "$held"
-    arm '128 pixels in 2 x 2 tiles, patches of 8: 64 rows a tile' tokens-128-8 "model={$new}" "$wide" "$held"
+    arm '128 pixels, 2 x 2 tiles shrunk to the rows of one (anyres_max_1): 136 rows' resolution-pooled steps=200 "model={$onevision, set: [vision_aspect_ratio=anyres_max_1]}" "$wide" "$held"
+    arm '128 pixels, 2 x 2 tiles: 336 rows' resolution-128 steps=200 "model={$onevision}" "$wide" "$held"
     measured=ablation
-    plot tokens
+    plot resolution
 }
 
 strategy() {
@@ -121,10 +131,10 @@ order() {
     plot order
 }
 
-[ $# -gt 0 ] || set -- decoders towers tokens strategy order
+[ $# -gt 0 ] || set -- strategy decoders order resolution towers tokens
 for name in "$@"; do
     case $name in
-    decoders | towers | tokens | strategy | order) "$name" ;;
-    *) echo "ablations.sh: no ablation '$name' (decoders, towers, tokens, strategy, order)" >&2 && exit 2 ;;
+    decoders | towers | tokens | resolution | strategy | order) "$name" ;;
+    *) echo "ablations.sh: no ablation '$name' (decoders, towers, tokens, resolution, strategy, order)" >&2 && exit 2 ;;
     esac
 done

@@ -180,12 +180,13 @@ lmm_status net_open_projected(net **out, const char *path, const char *mmproj);
 /* No network at all, only the config when the folder has one: for the text side of a checkpoint. */
 lmm_status net_open_text(net **out, const char *path);
 /* What a new network starts from. `from` names checkpoints, of any family and in either format: a tensor of the same canonical name and shape is taken
- * from the first that has it, the rest is initialised. `taken` tells how many each gave; one that gives none is refused. */
+ * from the first that has it, the rest is initialised. Of `parts` alone when that is given. `taken` tells how many each gave; one that gives none is refused. */
 typedef struct {
     uint64_t seed;
     bool fan_in; /* see binder */
     const char *const *from;
     int from_count, *taken;
+    const bool *parts; /* PART_COUNT, or NULL */
 } net_start;
 /* A new network from a config. config is copied. pre: picture processing, may be NULL. */
 lmm_status net_new(net **out, const tree *config, const preprocess_spec *pre, const net_start *s, const char *name);

@@ -185,7 +185,7 @@ static lmm_status bind_new(net *n, const net_start *s, const char *name) {
     const param_set **sets = mem_new((size_t)s->from_count + 1, sizeof *sets);
     for (int i = 0; i < n->donor_count; i++) sets[i] = &n->donors[i]->params, s->taken[i] = 0;
     lmm_status st =
-        bind_with(n, (binder){.seed = s->seed, .fan_in = s->fan_in, .donors = sets, .donor_count = n->donor_count, .taken = s->taken});
+        bind_with(n, (binder){.seed = s->seed, .fan_in = s->fan_in, .donors = sets, .donor_count = n->donor_count, .taken = s->taken, .lent_parts = s->parts});
     for (int i = 0; i < n->donor_count && !st; i++)
         if (!s->taken[i]) st = LMM_FAIL(LMM_E_SHAPE, "'%s' has no tensor whose name and shape are those of '%s'", s->from[i], name);
     free(sets);

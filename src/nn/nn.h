@@ -57,6 +57,7 @@ typedef struct {
     const param_set *const
         *donors;             /* without a source: the first that has a tensor of that name and shape lends it, the rest is initialised */
     int donor_count, *taken; /* how many tensors each lent */
+    const bool *lent_parts;  /* whether each part is lent at all; NULL: all are */
     bool fan_in;             /* linears start with standard deviation 1/sqrt(inputs) whatever their rule says */
     model_part part;         /* of what is bound next */
     lmm_status status;       /* the first failure sticks */

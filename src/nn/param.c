@@ -116,6 +116,7 @@ static const named_tensor *source_find(const binder *b, const char *name) {
 
 /* The values of a donor, where they lie; false: none has them. */
 static bool borrow(const binder *b, param *p) {
+    if (b->lent_parts && !b->lent_parts[b->part]) return false;
     for (int i = 0; i < b->donor_count; i++) {
         const param *lent = param_find(b->donors[i], p->name);
         if (!lent || !tensor_same_shape(&lent->t, &p->t)) continue;

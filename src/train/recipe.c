@@ -60,10 +60,26 @@ static lmm_status read_strings(const recipe *r, const tree *map, const char *key
     return LMM_OK;
 }
 
+/* A list of the model's parts; all when the key is absent. */
+static lmm_status read_parts(const recipe *r, const tree *map, const char *key, bool parts[PART_COUNT]) {
+    const tree *list = tree_get(map, key);
+    for (int p = 0; p < PART_COUNT; p++) parts[p] = !list;
+    if (list && list->type != TREE_LIST) return recipe_bad(r, key, "must list parts: vision, projector, decoder, newline");
+    for (int i = 0; list && i < list->count; i++) {
+        int p = 0;
+        while (p < PART_COUNT && (list->items[i]->type != TREE_STRING || strcmp(list->items[i]->text, part_name((model_part)p)))) p++;
+        if (p == PART_COUNT) return recipe_bad(r, key, "may list vision, projector, decoder and newline only");
+        parts[p] = true;
+    }
+    return LMM_OK;
+}
+
 /* One path or a list of paths. */
 static lmm_status read_from(recipe *r, const tree *m) {
     const tree *from = tree_get(m, "from");
-    if (!from) return LMM_OK;
+    lmm_status st = read_parts(r, m, "parts", r->model_parts);
+    if (!st && !from && tree_get(m, "parts")) st = recipe_bad(r, "parts", "goes with 'from': the parts it gives");
+    if (st || !from) return st;
     int count = from->type == TREE_LIST ? from->count : 1;
     r->model_from = mem_new((size_t)count, sizeof *r->model_from);
     for (int i = 0; i < count; i++) {
@@ -82,7 +98,7 @@ static lmm_status read_set(recipe *r, const tree *m) {
 }
 
 static lmm_status read_model(recipe *r, const tree *t) {
-    static const char *const known[] = {"open", "new", "from", "set", "init", "reference", NULL};
+    static const char *const known[] = {"open", "new", "from", "parts", "set", "init", "reference", NULL};
     const tree *m = tree_get(t, "model");
     lmm_status st = recipe_keys(r, m, "model", known);
     if (st) return st;
@@ -99,23 +115,6 @@ static lmm_status read_model(recipe *r, const tree *t) {
     return !r->model_open == !r->model_new
                ? recipe_bad(r, "model", "needs either 'open' (a checkpoint folder) or 'new' (a folder with config.json and tokenizer)")
                : LMM_OK;
-}
-
-static lmm_status read_parts(recipe *r, const tree *t) {
-    const tree *train = tree_get(t, "train");
-    static const char *const known[] = {"vision", "projector", "decoder", "newline", NULL};
-    if (!train) {
-        for (int p = 0; p < PART_COUNT; p++) r->train[p] = true;
-        return LMM_OK;
-    }
-    if (train->type != TREE_LIST) return recipe_bad(r, "train", "must list parts: vision, projector, decoder, newline");
-    for (int i = 0; i < train->count; i++) {
-        int p = 0;
-        while (p < PART_COUNT && (train->items[i]->type != TREE_STRING || strcmp(train->items[i]->text, known[p]))) p++;
-        if (p == PART_COUNT) return recipe_bad(r, "train", "may list vision, projector, decoder and newline only");
-        r->train[p] = true;
-    }
-    return LMM_OK;
 }
 
 static lmm_status read_words(const recipe *r, const tree *h, const char *key, recipe_words *out) {
@@ -322,7 +321,7 @@ static lmm_status read_all(recipe *r) {
     r->run = resolve(r, tree_str(t, "run", NULL));
     if (!r->run) return recipe_bad(r, "run", "must name the output folder");
     if (!st) st = read_model(r, t);
-    if (!st) st = read_parts(r, t);
+    if (!st) st = read_parts(r, t, "train", r->train);
     if (!st) st = read_data(r, t);
     if (!st) st = read_held(r, t);
     if (!st) st = read_lora(r, t);

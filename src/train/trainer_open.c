@@ -9,7 +9,7 @@
 
 static lmm_status make_net(net **out, trainer *t, const tree *config, const preprocess_spec *pre, const char *path) {
     int *taken = mem_new((size_t)t->r.model_from_count + 1, sizeof *taken);
-    net_start s = {t->r.seed, t->r.fan_in, (const char *const *)t->r.model_from, t->r.model_from_count, taken};
+    net_start s = {t->r.seed, t->r.fan_in, (const char *const *)t->r.model_from, t->r.model_from_count, taken, t->r.model_parts};
     lmm_status st = net_new(out, config, pre, &s, path);
     for (int i = 0; i < s.from_count && !st && !t->quiet; i++)
         fprintf(stderr, "lmm: %d of %d tensors start as those of '%s'\n", taken[i], (*out)->params.list.count, s.from[i]);
