@@ -26,6 +26,7 @@ bool coin(rng *r) { return rng_below(r, 2) == 1; }
 int pick(rng *r, int low, int high) { return low + (int)rng_below(r, (uint64_t)(high - low) + 1); }
 
 synth_split number_split(uint64_t number) {
+    if (number < 10) return SYNTH_TRAIN;
     uint64_t k = hash_u64(&number, sizeof number, 0x5eed) % 8;
     return k == 0 ? SYNTH_TEST : k == 1 ? SYNTH_VALIDATION : SYNTH_TRAIN;
 }

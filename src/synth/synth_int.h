@@ -44,7 +44,8 @@ lmm_status ground_new(image *out, int side, rng *r);
 void question_add(synth_item *item, const char *family, char *question, char *answer, char *reasoning);
 bool coin(rng *r);
 int pick(rng *r, int low, int high); /* both included */
-/* A number belongs to one split by a hash of it alone: an eighth each to validation and test. */
+/* A number belongs to one split by a hash of it alone: an eighth each to validation and test. One digit is no combination: all ten are training's, as all shapes
+ * and colours are. */
 synth_split number_split(uint64_t number);
 
 /* ---- files (write.c) ---- */
