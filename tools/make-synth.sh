@@ -15,6 +15,7 @@ make shapes shapes9 -n 60000 --things 9 --seed 14
 make colors colors9 -n 30000 --things 9 --seed 15
 make scenes describe -n 40000 --things 9 --family describe --seed 11
 make scenes scenes -n 20000 --things 9 --questions 6
+make scenes compare -n 20000 --things 9 --family compare --seed 16
 make charts charts -n 24000
 make numbers digits1 -n 24000 --digits 1 --split train --seed 21
 make numbers digits2 -n 40000 --digits 2 --split train --seed 22
