@@ -12,6 +12,19 @@
 #include "kernels/gemm_pack.h"
 #endif
 
+/* pack_b_as and pack_w_as for the storage type. */
+static void pack_b(float *to, const void *b, kernel_type t, int64_t at, int64_t ldb, int columns, int k) {
+    if (t == KT_F32) pack_b_as(KT_F32, to, b, at, ldb, columns, k);
+    else if (t == KT_F16) pack_b_as(KT_F16, to, b, at, ldb, columns, k);
+    else pack_b_as(KT_BF16, to, b, at, ldb, columns, k);
+}
+
+static void pack_w(float *to, const void *w, kernel_type t, int64_t at, int64_t ldw, int columns, int k) {
+    if (t == KT_F32) pack_w_as(KT_F32, to, w, at, ldw, columns, k);
+    else if (t == KT_F16) pack_w_as(KT_F16, to, w, at, ldw, columns, k);
+    else pack_w_as(KT_BF16, to, w, at, ldw, columns, k);
+}
+
 enum {
     NC = 256 * WORD_K, /* columns of B packed at a time: NC * KC words, a quarter of a megabyte, stay in the second cache */
     PANELS = 4,        /* panels of A packed at a time: a panel of B is used that often while it is in the first cache */

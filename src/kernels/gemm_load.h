@@ -18,6 +18,11 @@ INLINE vf load_as_head(const void *x, kernel_type t, int64_t at, int n) {
     return t == KT_F16 ? v_load_f16(rest) : v_load_bf16(rest);
 }
 
+/* As many of n as fit, 0 beyond; n may be 0 or less. */
+INLINE vf load_some(const void *x, kernel_type t, int64_t at, int n) {
+    return n >= VL ? load_as(x, t, at) : n > 0 ? load_as_head(x, t, at, n) : v_zero();
+}
+
 enum { WORDS = VL * 4 }; /* bytes of VL words */
 
 /* The first `size` bytes of `rows` rows, 0 beyond. */

@@ -29,17 +29,8 @@ INLINE void pack_b_as(kernel_type t, float *to, const void *b, int64_t at, int64
     for (int l = 0; l < k; l++, to += NR, at += ldb)
         for (int c = 0; c < columns; c += NR) {
             float *panel = to + c * KC;
-            for (int v = c; v < c + NR; v += VL, panel += VL) {
-                if (v + VL <= columns) v_store(panel, load_as(b, t, at + v));
-                else v_store(panel, v < columns ? load_as_head(b, t, at + v, columns - v) : v_zero());
-            }
+            for (int v = c; v < c + NR; v += VL, panel += VL) v_store(panel, load_some(b, t, at + v, columns - v));
         }
-}
-
-static void pack_b(float *to, const void *b, kernel_type t, int64_t at, int64_t ldb, int columns, int k) {
-    if (t == KT_F32) pack_b_as(KT_F32, to, b, at, ldb, columns, k);
-    else if (t == KT_F16) pack_b_as(KT_F16, to, b, at, ldb, columns, k);
-    else pack_b_as(KT_BF16, to, b, at, ldb, columns, k);
 }
 
 /* to: panels (k, NR) of w (columns, k). */
@@ -57,12 +48,6 @@ INLINE void pack_w_as(kernel_type t, float *to, const void *w, int64_t at, int64
                 if (t != KT_F32 && l + 2 * q + 1 < k) v_store(panel + NR, high);
             }
         }
-}
-
-static void pack_w(float *to, const void *w, kernel_type t, int64_t at, int64_t ldw, int columns, int k) {
-    if (t == KT_F32) pack_w_as(KT_F32, to, w, at, ldw, columns, k);
-    else if (t == KT_F16) pack_w_as(KT_F16, to, w, at, ldw, columns, k);
-    else pack_w_as(KT_BF16, to, w, at, ldw, columns, k);
 }
 
 #endif

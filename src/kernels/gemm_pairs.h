@@ -10,10 +10,7 @@ enum { K_STEP = 2 };
 
 /* The first n of 2 VL values, 0 beyond. */
 INLINE vf words_along(const void *x, kernel_type t, int64_t at, int n) {
-    vf low = n >= VL ? load_as(x, t, at) : load_as_head(x, t, at, n), high = v_zero();
-    if (n >= 2 * VL) high = load_as(x, t, at + VL);
-    else if (n > VL) high = load_as_head(x, t, at + VL, n - VL);
-    return (vf)_mm512_cvtne2ps_pbh(high, low);
+    return (vf)_mm512_cvtne2ps_pbh(load_some(x, t, at + VL, n - VL), load_some(x, t, at, n));
 }
 
 /* Lane by lane. */
@@ -39,10 +36,6 @@ static void pack_a_columns(float *to, const float *a, int64_t lda, const int *ro
     }
 }
 
-INLINE vf load_some(const void *x, kernel_type t, int64_t at, int n) {
-    return n >= VL ? load_as(x, t, at) : n > 0 ? load_as_head(x, t, at, n) : v_zero();
-}
-
 /* to: panels (words of k, NR) of b (k, columns) at element `at`; 0 beyond. */
 INLINE void pack_b_as(kernel_type t, float *to, const void *b, int64_t at, int64_t ldb, int columns, int k) {
     for (int l = 0; l < k; l += 2, to += NR, at += 2 * ldb)
@@ -51,12 +44,6 @@ INLINE void pack_b_as(kernel_type t, float *to, const void *b, int64_t at, int64
                 vf second = l + 1 < k ? load_some(b, t, at + ldb + v, columns - v) : v_zero();
                 v_store(to + c * KC + v - c, words_across(load_some(b, t, at + v, columns - v), second));
             }
-}
-
-static void pack_b(float *to, const void *b, kernel_type t, int64_t at, int64_t ldb, int columns, int k) {
-    if (t == KT_F32) pack_b_as(KT_F32, to, b, at, ldb, columns, k);
-    else if (t == KT_F16) pack_b_as(KT_F16, to, b, at, ldb, columns, k);
-    else pack_b_as(KT_BF16, to, b, at, ldb, columns, k);
 }
 
 /* to: panels (words of k, NR) of w (columns, k). */
@@ -69,12 +56,6 @@ INLINE void pack_w_as(kernel_type t, float *to, const void *w, int64_t at, int64
             float *panel = to + c / NR * NR * KC + c % NR + l / 2 * NR;
             for (int q = 0; q < VL && l + 2 * q < k; q++, panel += NR) v_store(panel, word[q]);
         }
-}
-
-static void pack_w(float *to, const void *w, kernel_type t, int64_t at, int64_t ldw, int columns, int k) {
-    if (t == KT_F32) pack_w_as(KT_F32, to, w, at, ldw, columns, k);
-    else if (t == KT_F16) pack_w_as(KT_F16, to, w, at, ldw, columns, k);
-    else pack_w_as(KT_BF16, to, w, at, ldw, columns, k);
 }
 
 #endif

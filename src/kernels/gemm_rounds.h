@@ -11,10 +11,8 @@ enum { K_STEP = 2 };
 
 static void pack_a_rows(float *to, const float *a, int64_t lda, int rows, int k) {
     for (int i = 0; i < rows; i++)
-        for (int l = 0; l < k; l += VL) {
-            const float *from = a + i * lda + l;
-            v_store(to + i * A_ROW + l, v_swap_pairs(v_round_bf16(l + VL <= k ? v_load(from) : v_load_head(from, v_head(k - l), v_zero()))));
-        }
+        for (int l = 0; l < k; l += VL)
+            v_store(to + i * A_ROW + l, v_swap_pairs(v_round_bf16(load_some(a, KT_F32, i * lda + l, k - l))));
 }
 
 static void pack_a_columns(float *to, const float *a, int64_t lda, const int *rows, int panels, int k) {
@@ -26,8 +24,7 @@ static void pack_a_columns(float *to, const float *a, int64_t lda, const int *ro
 }
 
 INLINE vf load_rounded(kernel_type t, const void *x, int64_t at, int n) {
-    if (n <= 0) return v_zero();
-    vf v = n >= VL ? load_as(x, t, at) : load_as_head(x, t, at, n);
+    vf v = load_some(x, t, at, n);
     return t == KT_BF16 ? v : v_round_bf16(v);
 }
 
@@ -37,12 +34,6 @@ INLINE void pack_b_as(kernel_type t, float *to, const void *b, int64_t at, int64
         for (int c = 0; c < columns; c += NR)
             for (int v = c; v < c + NR; v += VL)
                 v_store(to + c * KC + (l ^ 1) * NR + v - c, load_rounded(t, b, at + v, l < k ? columns - v : 0));
-}
-
-static void pack_b(float *to, const void *b, kernel_type t, int64_t at, int64_t ldb, int columns, int k) {
-    if (t == KT_F32) pack_b_as(KT_F32, to, b, at, ldb, columns, k);
-    else if (t == KT_F16) pack_b_as(KT_F16, to, b, at, ldb, columns, k);
-    else pack_b_as(KT_BF16, to, b, at, ldb, columns, k);
 }
 
 /* to: panels (k, NR) of w (columns, k). */
@@ -55,12 +46,6 @@ INLINE void pack_w_as(kernel_type t, float *to, const void *w, int64_t at, int64
             float *panel = to + c / NR * NR * KC + c % NR + l * NR;
             for (int q = 0; q < VL && l + q < (k + 1) / 2 * 2; q++) v_store(panel + (q ^ 1) * NR, word[q]);
         }
-}
-
-static void pack_w(float *to, const void *w, kernel_type t, int64_t at, int64_t ldw, int columns, int k) {
-    if (t == KT_F32) pack_w_as(KT_F32, to, w, at, ldw, columns, k);
-    else if (t == KT_F16) pack_w_as(KT_F16, to, w, at, ldw, columns, k);
-    else pack_w_as(KT_BF16, to, w, at, ldw, columns, k);
 }
 
 #endif
