@@ -99,6 +99,10 @@ refuses long_prompt "context" "$LMM" chat -m "$tiny/llama" -c 64 "$long"
 
 printf 'run: x\nmodel: {open: y}\noptimiser: {lr: 1}\ndata: [{path: z}]\n' >"$tmp/recipe.yaml"
 refuses unknown_yaml_key "did you mean 'optimizer'" "$LMM" train sft -c "$tmp/recipe.yaml"
+printf 'run: x\nmodel: {open: y, parts: [vision]}\ndata: [{path: z}]\n' >"$tmp/recipe.yaml"
+refuses parts_of_nothing "goes with 'from'" "$LMM" train sft -c "$tmp/recipe.yaml"
+printf 'run: x\nmodel: {new: y, from: w, parts: [tower]}\ndata: [{path: z}]\n' >"$tmp/recipe.yaml"
+refuses unknown_part "vision, projector, decoder and newline only" "$LMM" train sft -c "$tmp/recipe.yaml"
 refuses missing_recipe "nowhere.yaml" "$LMM" train sft -c "$tmp/nowhere.yaml"
 refuses unknown_task "no task" "$LMM" eval -m "$tiny/llava" --tasks easyvqaa
 refuses bad_json_line "line 1" sh -c "echo '{\"text\": ' | '$LMM' tokenize -m '$tiny/llama'"
