@@ -37,10 +37,18 @@ spread() {
         awk '{ s += $1; if (NR == 1 || $1 < low) low = $1; if (NR == 1 || $1 > high) high = $1 } END { printf "%.3g ± %.2g", s / NR, (high - low) / 2 }'
 }
 
-heading() { printf '\n### %s\n\n| | held-out loss | exact, %% | seconds a run |\n|---|---:|---:|---:|\n' "$1"; }
-row() { # TITLE ARM: what its runs came to
-    printf '| %s | %s | %s | %s |\n' "$1" "$(spread "$2" loss)" "$(spread "$2" right)" "$(spread "$2" took)"
-    drawn="$drawn runs/$(run_of "$2" "${seeds%% *}")"
+fastest() { # ARM...: the stages of one run
+    for seed in $seeds; do
+        for stage in "$@"; do took "runs/$(run_of "$stage" "$seed")"; done | awk '{ s += $1 } END { print s }'
+    done | sort -n | awk 'NR == 1 { printf "%.0f", $1 }'
+}
+
+heading() { printf '\n### %s\n\n| | held-out loss | exact, %% | seconds, fastest run |\n|---|---:|---:|---:|\n' "$1"; }
+row() { # TITLE ARM [EARLIER]: what its runs came to, after those of an earlier stage
+    title=$1
+    shift
+    printf '| %s | %s | %s | %s |\n' "$title" "$(spread "$1" loss)" "$(spread "$1" right)" "$(fastest "$@")"
+    drawn="$drawn runs/$(run_of "$1" "${seeds%% *}")"
 }
 arm() { # TITLE ARM KEY=VALUE...: trained, and a row
     title=$1
@@ -111,7 +119,7 @@ strategy() {
         one align "$each" steps=100 'train=[projector]'
         one aligned "$each" steps=300 "model={open: runs/$(run_of align "$each")/final}"
     done
-    row 'projector for 100 steps, then all for 300' aligned
+    row 'projector for 100 steps, then all for 300' aligned align
     plot strategy
 }
 
@@ -126,8 +134,8 @@ order() {
         one many "$each" steps=200 schedule.kind=constant
         one hard-first "$each" steps=200 "$few" "model={open: runs/$(run_of many "$each")/final}"
     done
-    row 'up to two things, then up to four' easy-first
-    row 'up to four things, then up to two' hard-first
+    row 'up to two things, then up to four' easy-first few
+    row 'up to four things, then up to two' hard-first many
     plot order
 }
 

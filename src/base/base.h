@@ -184,6 +184,8 @@ void tree_add(tree *list, tree *item);
 void tree_put(tree *map, const char *key, tree *item); /* replaces an existing key in place */
 void tree_write_json(buf *b, const tree *t,
                      int indent); /* indent 0: one line; "NaN"/"Infinity" as strings; reals shortest round trip, as Python's repr */
+char *tree_take_json(tree *t);    /* indent 2; frees t */
+lmm_status tree_save_json(const tree *t, const char *dir, const char *name, int indent); /* a file, with a newline at its end */
 void json_quote(buf *b, const char *s, size_t n); /* one JSON string with its quotes; UTF-8 kept as it is */
 void json_user_message(buf *b, const char *text); /* [{"role": "user", "content": TEXT}], as chat templates and servers take it */
 /* Reading; NULL trees and missing keys are fine and give the default. Dotted paths: tree_at(t, "text_config.hidden_size"). */

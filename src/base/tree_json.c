@@ -256,3 +256,21 @@ static void put_value(buf *b, const tree *t, int indent, int depth) {
 }
 
 void tree_write_json(buf *b, const tree *t, int indent) { put_value(b, t, indent, 0); }
+
+char *tree_take_json(tree *t) {
+    buf b = {0};
+    tree_write_json(&b, t, 2);
+    tree_free(t);
+    return buf_take(&b);
+}
+
+lmm_status tree_save_json(const tree *t, const char *dir, const char *name, int indent) {
+    buf b = {0};
+    char *path = path_join(dir, name);
+    tree_write_json(&b, t, indent);
+    buf_putc(&b, '\n');
+    lmm_status st = file_write(path, b.data, b.size);
+    free(path);
+    buf_free(&b);
+    return st;
+}

@@ -23,15 +23,12 @@ static void put_sizes(tree *t, const tensor_plan *plan) {
 
 char *report_text(const char *in, const char *out, const char *type, const tensor_plan *plan, const tree *list) {
     tree *t = tree_new(TREE_MAP);
-    buf b = {0};
     tree_put(t, "input", tree_new_string(in));
     tree_put(t, "output", tree_new_string(out));
     tree_put(t, "type", tree_new_string(type));
     if (plan) put_sizes(t, plan);
     if (list) tree_put(t, "tensors", tree_copy(list));
-    tree_write_json(&b, t, 2);
-    tree_free(t);
-    return buf_take(&b);
+    return tree_take_json(t);
 }
 
 /* The plain type most values of the matrices have. */

@@ -83,17 +83,6 @@ static lmm_status save_weights(const net *n, dtype type, const char *dir, bool q
 
 /* ---- the files beside them ---- */
 
-static lmm_status save_json(const char *dir, const char *name, const tree *t) {
-    buf b = {0};
-    char *path = path_join(dir, name);
-    tree_write_json(&b, t, 2);
-    buf_putc(&b, '\n');
-    lmm_status st = file_write(path, b.data, b.size);
-    free(path);
-    buf_free(&b);
-    return st;
-}
-
 /* Whether llama3 scaling as `s` describes it divides the frequencies by the file's factors. */
 static bool makes_factors(rope_spec s, int head_dim, const float *factors) {
     float scaled[ROPE_PAIRS_MAX], plain[ROPE_PAIRS_MAX], unused;
@@ -131,7 +120,7 @@ static lmm_status save_config(const net *n, dtype type, const char *dir) {
     lmm_status st = gguf_int(checkpoint_gguf(n->file), "llama.rope.scaling.original_context_length", context, &context);
     if (!st) st = put_rope_scaling(config, n, context < 1 || context > INT32_MAX ? 8192 : context);
     tree_put(config, "torch_dtype", tree_new_string(type == DT_F16 ? "float16" : type == DT_BF16 ? "bfloat16" : "float32"));
-    if (!st) st = save_json(dir, "config.json", config);
+    if (!st) st = tree_save_json(config, dir, "config.json", 2);
     tree_free(config);
     return st;
 }
@@ -142,8 +131,8 @@ static lmm_status save_text(const gguf *g, const char *dir) {
     lmm_status st = gguf_text_json(&json, &config, g);
     if (!st && gguf_has(g, "tokenizer.chat_template")) st = gguf_string(g, "tokenizer.chat_template", NULL, &chat);
     if (!st && chat.size) tree_put(config, "chat_template", tree_new_text(chat.at, chat.size));
-    if (!st) st = save_json(dir, "tokenizer.json", json);
-    if (!st) st = save_json(dir, "tokenizer_config.json", config);
+    if (!st) st = tree_save_json(json, dir, "tokenizer.json", 2);
+    if (!st) st = tree_save_json(config, dir, "tokenizer_config.json", 2);
     tree_free(json);
     tree_free(config);
     return st;

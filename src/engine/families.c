@@ -15,8 +15,5 @@ lmm_status lmm_model_families(char **json) {
         tree_put(t, "sounds", tree_new_bool(a->sound_features != NULL));
         tree_add(list, t);
     }
-    buf b = {0};
-    tree_write_json(&b, list, 2);
-    tree_free(list);
-    return *json = buf_take(&b), LMM_OK;
+    return *json = tree_take_json(list), LMM_OK;
 }

@@ -66,8 +66,5 @@ lmm_status lmm_eval_delta(const char *before, const char *after, bool compat, ch
     tree *t;
     lmm_status st = knowledge_gain(&t, before, after, compat);
     if (st) return st;
-    buf text = {0};
-    tree_write_json(&text, t, 2);
-    tree_free(t);
-    return *json = buf_take(&text), LMM_OK;
+    return *json = tree_take_json(t), LMM_OK;
 }

@@ -5,13 +5,6 @@
 
 #include "eval/eval_int.h"
 
-static lmm_status give(char **out, tree *t) {
-    buf b = {0};
-    tree_write_json(&b, t, 2);
-    tree_free(t);
-    return *out = buf_take(&b), LMM_OK;
-}
-
 /* ---- tasks ---- */
 
 static tree *task_line(const eval_task *t) {
@@ -39,7 +32,7 @@ lmm_status lmm_eval_tasks(const char *const *dirs, int count, char **json) {
     tree *list = tree_new(TREE_LIST);
     for (int i = 0; i < s.all.count; i++) tree_add(list, task_line(&s.all.at[i]));
     task_set_close(&s);
-    return give(json, list);
+    return *json = tree_take_json(list), LMM_OK;
 }
 
 /* ---- power ---- */
@@ -72,5 +65,5 @@ lmm_status lmm_eval_power(const lmm_power_opts *o, char **json) {
         tree_put(t, "current_power", tree_new_real(r.power));
         tree_put(t, "min_detectable_effect", tree_new_real(r.effect));
     }
-    return give(json, t);
+    return *json = tree_take_json(t), LMM_OK;
 }

@@ -184,8 +184,12 @@ static lmm_status open_donors(net *n, const net_start *s) {
 static lmm_status bind_new(net *n, const net_start *s, const char *name) {
     const param_set **sets = mem_new((size_t)s->from_count + 1, sizeof *sets);
     for (int i = 0; i < n->donor_count; i++) sets[i] = &n->donors[i]->params, s->taken[i] = 0;
-    lmm_status st =
-        bind_with(n, (binder){.seed = s->seed, .fan_in = s->fan_in, .donors = sets, .donor_count = n->donor_count, .taken = s->taken, .lent_parts = s->parts});
+    lmm_status st = bind_with(n, (binder){.seed = s->seed,
+                                          .fan_in = s->fan_in,
+                                          .donors = sets,
+                                          .donor_count = n->donor_count,
+                                          .taken = s->taken,
+                                          .lent_parts = s->parts});
     for (int i = 0; i < n->donor_count && !st; i++)
         if (!s->taken[i]) st = LMM_FAIL(LMM_E_SHAPE, "'%s' has no tensor whose name and shape are those of '%s'", s->from[i], name);
     free(sets);
@@ -250,13 +254,7 @@ lmm_status net_save(const net *n, const char *dir) {
     tree *metadata = tree_new(TREE_MAP);
     tree_put(metadata, "format", tree_new_string("pt"));
     if (!st) st = safetensors_save_dir(dir, at, count, metadata, (size_t)4 << 30);
-    buf json = {0};
-    tree_write_json(&json, n->config, 2);
-    buf_putc(&json, '\n');
-    char *path = path_join(dir, "config.json");
-    if (!st) st = file_write(path, json.data, json.size);
-    free(path);
-    buf_free(&json);
+    if (!st) st = tree_save_json(n->config, dir, "config.json", 2);
     tree_free(metadata);
     for (int i = 0; i < count; i++) free(copies[i]);
     free(copies);

@@ -179,13 +179,7 @@ static lmm_status write_config(const param_set *base, const lora_config *l, cons
     tree_put(t, "fan_in_fan_out", tree_new_bool(false));
     tree_put(t, "inference_mode", tree_new_bool(true));
     tree_put(t, "target_modules", module_names(base));
-    buf b = {0};
-    tree_write_json(&b, t, 2);
-    buf_putc(&b, '\n');
-    char *path = path_join(dir, "adapter_config.json");
-    lmm_status st = file_write(path, b.data, b.size);
-    free(path);
-    buf_free(&b);
+    lmm_status st = tree_save_json(t, dir, "adapter_config.json", 2);
     tree_free(t);
     return st;
 }

@@ -6,17 +6,6 @@
 
 /* ---- small files ---- */
 
-static lmm_status write_tree(const char *dir, const char *name, const tree *t) {
-    buf json = {0};
-    tree_write_json(&json, t, 1);
-    buf_putc(&json, '\n');
-    char *path = path_join(dir, name);
-    lmm_status st = file_write(path, json.data, json.size);
-    free(path);
-    buf_free(&json);
-    return st;
-}
-
 static lmm_status copy_file(const char *from_dir, const char *to_dir, const char *name) {
     char *from = path_join(from_dir, name), *to = path_join(to_dir, name), *data = NULL;
     size_t size;
@@ -29,12 +18,27 @@ static lmm_status copy_file(const char *from_dir, const char *to_dir, const char
     return st;
 }
 
+/* transformers' processors count a picture's rows by their own "patch_size": a recipe's `set` may have given the tower another. */
+static lmm_status copy_processor(const tree *config, const char *from, const char *to) {
+    static const char name[] = "processor_config.json";
+    int64_t patch = tree_int(tree_get(config, "vision_config"), "patch_size", 0);
+    char *path = path_join(from, name);
+    tree *t = NULL;
+    lmm_status st = file_exists(path) ? tree_load(&t, path) : LMM_OK;
+    if (!st && patch && tree_get(t, "patch_size") && tree_int(t, "patch_size", 0) != patch) {
+        tree_put(t, "patch_size", tree_new_int(patch));
+        st = tree_save_json(t, to, name, 2);
+    } else if (!st) st = copy_file(from, to, name);
+    tree_free(t);
+    free(path);
+    return st;
+}
+
 /* Everything of a model folder that is not weights or config. */
-static lmm_status copy_text_files(const char *from, const char *to) {
-    static const char *const names[] = {"tokenizer.json",        "tokenizer_config.json", "special_tokens_map.json",
-                                        "chat_template.jinja",   "chat_template.json",    "preprocessor_config.json",
-                                        "processor_config.json", "generation_config.json"};
-    lmm_status st = LMM_OK;
+static lmm_status copy_text_files(const tree *config, const char *from, const char *to) {
+    static const char *const names[] = {"tokenizer.json",     "tokenizer_config.json",    "special_tokens_map.json", "chat_template.jinja",
+                                        "chat_template.json", "preprocessor_config.json", "generation_config.json"};
+    lmm_status st = copy_processor(config, from, to);
     for (size_t i = 0; i < COUNT_OF(names) && !st; i++) st = copy_file(from, to, names[i]);
     return st;
 }
@@ -49,7 +53,7 @@ lmm_status train_export(const lmm_model *m, const char *text_dir, const char *di
     char *tmp;
     lmm_status st = dir_replace_begin(&tmp, dir);
     if (st) return st;
-    st = copy_text_files(text_dir, tmp);
+    st = copy_text_files(m->net->config, text_dir, tmp);
     if (!st) st = save_weights(m, text_dir, tmp);
     if (!st) st = dir_replace_commit(tmp, dir);
     if (st) dir_remove(tmp);
@@ -188,7 +192,7 @@ static lmm_status write_manifest(const char *dir, int64_t step) {
     tree_put(manifest, "program", tree_new_string(lmm_version()));
     tree_put(manifest, "step", tree_new_int(step));
     tree_put(manifest, "files", files);
-    if (!st) st = write_tree(dir, "MANIFEST.json", manifest);
+    if (!st) st = tree_save_json(manifest, dir, "MANIFEST.json", 1);
     tree_free(manifest);
     return st;
 }
@@ -250,7 +254,7 @@ static lmm_status write_state(const recipe *r, const lmm_model *m, const optim *
     tree_put(state, "optimizer_step", tree_new_int(o->step));
     tree_put(state, "recipe", tree_copy(r->source));
     tree_put(state, "kernels", tree_new_string(m->runtime->k->name));
-    lmm_status st = write_tree(dir, "state.json", state);
+    lmm_status st = tree_save_json(state, dir, "state.json", 1);
     tree_free(state);
     return st;
 }
@@ -261,7 +265,7 @@ static lmm_status write_step(const recipe *r, const lmm_model *m, const optim *o
     bool leader = dist_rank(o->world) == 0;
     lmm_status st = save_optim(o, dir);
     if (!st && more) st = more(arg, dir);
-    if (!st && leader) st = copy_text_files(text_dir, dir);
+    if (!st && leader) st = copy_text_files(m->net->config, text_dir, dir);
     if (!st && leader) st = save_weights(m, text_dir, dir);
     if (!st && leader) st = write_state(r, m, o, step, dir);
     st = dist_agree(o->world, st);

@@ -208,6 +208,20 @@ static void a_new_model_is_what_its_config_and_set_say(void **state) {
     assert_non_null(strstr(lmm_message(), "num_hiden_layers"));
 }
 
+/* transformers counts a picture's rows by the processor's patch size, lmm by the tower's. */
+static void the_processor_follows_a_patch_size_that_was_set(void **state) {
+    (void)state;
+    const char *coarse[] = {"model.set=[vision_config.patch_size=16, image_seq_length=16]", "steps=1"};
+    OK(train("coarse", 1, coarse, 2));
+    tree *processor;
+    char *path = mem_printf("%s/coarse/final/processor_config.json", folder);
+    OK(tree_load(&processor, path));
+    assert_int_equal(tree_int(processor, "patch_size", 0), 16);
+    assert_non_null(tree_get(processor, "image_token"));
+    tree_free(processor);
+    free(path);
+}
+
 static void one_tile_is_for_models_that_have_more(void **state) {
     (void)state;
     write_data();
@@ -409,6 +423,7 @@ int main(void) {
         RUN(hidden_words_are_read_as_padding),
         RUN(a_data_set_may_have_an_augment_of_its_own),
         RUN(a_new_model_is_what_its_config_and_set_say),
+        RUN(the_processor_follows_a_patch_size_that_was_set),
         RUN(one_tile_is_for_models_that_have_more),
         RUN(an_unknown_key_names_the_nearest),
         RUN(broken_samples_are_skipped_up_to_the_limit),
