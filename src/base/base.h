@@ -273,11 +273,18 @@ void progress_free(progress *p);                                            /* e
 
 /* ---- command options (opts.c): one table gives parsing, --help, bounds ---- */
 
-typedef enum { OPT_FLAG, OPT_INT, OPT_REAL, OPT_STRING, OPT_LIST } opt_type; /* LIST: may be repeated */
+typedef enum {
+    OPT_FLAG,
+    OPT_INT,
+    OPT_REAL,
+    OPT_STRING,
+    OPT_LIST,
+    OPT_TABLE
+} opt_type; /* LIST: may be repeated; TABLE: its rows stand here */
 typedef struct {
     const char *name; /* "--max-tokens"; "-m|--model" for a short form too */
     opt_type type;
-    void *out;         /* bool*, int*, double*, const char**, opt_list* */
+    void *out;         /* bool*, int*, double*, const char**, opt_list*, const opt* */
     double low, high;  /* INT, REAL bounds when low < high */
     const char *value; /* its name in --help: "N", "FILE" */
     const char *help;

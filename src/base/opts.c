@@ -28,8 +28,12 @@ static bool is_named(const opt *o, const char *word, size_t n) {
 }
 
 static const opt *find_option(const opt *table, const char *word, size_t n) {
-    while (table->name && !is_named(table, word, n)) table++;
-    return table->name ? table : NULL;
+    const opt *found = NULL;
+    for (const opt *o = table; o->name && !found; o++) {
+        if (o->type == OPT_TABLE) found = find_option(o->out, word, n);
+        else if (is_named(o, word, n)) found = o;
+    }
+    return found;
 }
 
 static bool is_help(const opt *table, const char *word) {
@@ -40,11 +44,23 @@ static bool is_help(const opt *table, const char *word) {
 /* "-" is a file name, "-5" and "-.5" are numbers. */
 static bool is_option(const char *word) { return word[0] == '-' && word[1] && !isdigit((unsigned char)word[1]) && word[1] != '.'; }
 
+static void list_add(opt_list *list, const char *word) {
+    list->at = mem_resize(list->at, (size_t)list->count + 1, sizeof *list->at);
+    list->at[list->count++] = word;
+}
+
+static void list_names(opt_list *names, const opt *table) {
+    for (const opt *o = table; o->name; o++) {
+        if (o->type == OPT_TABLE) list_names(names, o->out);
+        else list_add(names, long_name(o));
+    }
+}
+
 static lmm_status fail_unknown(const opt *table, const char *word, size_t n) {
-    VEC(const char *) names = {0};
-    for (const opt *o = table; o->name; o++) VEC_PUSH(&names, long_name(o));
-    VEC_PUSH(&names, "--help");
-    VEC_PUSH(&names, NULL);
+    opt_list names = {0};
+    list_names(&names, table);
+    list_add(&names, "--help");
+    list_add(&names, NULL);
     char *name = mem_strndup(word, n);
     const char *near = nearest_word(name, names.at);
     lmm_status st = near ? LMM_FAIL(LMM_E_ARG, "unknown option '%s' (did you mean '%s'?)", name, near)
@@ -83,11 +99,6 @@ static lmm_status set_real(const opt *o, const char *value) {
     return LMM_OK;
 }
 
-static void list_add(opt_list *list, const char *word) {
-    list->at = mem_resize(list->at, (size_t)list->count + 1, sizeof *list->at);
-    list->at[list->count++] = word;
-}
-
 static lmm_status set_value(const opt *o, const char *value) {
     switch (o->type) {
     case OPT_FLAG: *(bool *)o->out = true; return LMM_OK;
@@ -95,6 +106,7 @@ static lmm_status set_value(const opt *o, const char *value) {
     case OPT_REAL: return set_real(o, value);
     case OPT_STRING: *(const char **)o->out = value; return LMM_OK;
     case OPT_LIST: list_add(o->out, value); return LMM_OK;
+    case OPT_TABLE: break;
     }
     return LMM_OK;
 }
@@ -137,6 +149,7 @@ lmm_status opts_parse(const opt *table, int argc, char **argv, opt_list *rest, b
 
 void opts_free(const opt *table) {
     for (; table->name; table++) {
+        if (table->type == OPT_TABLE) opts_free(table->out);
         if (table->type != OPT_LIST) continue;
         opt_list *list = table->out;
         free(list->at);
@@ -198,9 +211,16 @@ static void put_option(buf *b, const opt *o) {
     buf_free(&help);
 }
 
+static void put_options(buf *b, const opt *table) {
+    for (const opt *o = table; o->name; o++) {
+        if (o->type == OPT_TABLE) put_options(b, o->out);
+        else put_option(b, o);
+    }
+}
+
 void opts_help(buf *out, const char *usage, const char *summary, const opt *table, const char *examples) {
     buf_printf(out, "usage: %s\n\n%s\n\noptions:\n", usage, summary);
-    for (const opt *o = table; o->name; o++) put_option(out, o);
+    put_options(out, table);
     put_option(out, &(opt){.name = find_option(table, "-h", 2) ? "--help" : "-h|--help", .help = "show this page"});
     if (examples && *examples) {
         buf_printf(out, "\nexamples:\n%s", examples);

@@ -14,29 +14,14 @@ typedef struct {
     lmm_status (*run)(int argc, char **argv); /* argv[0] is the first word after the command's name */
 } command;
 
-/* Options every command that opens a model has. */
 typedef struct {
     const char *model, *adapter, *kernels, *products, *rope_scaling, *reference, *projector;
     int threads;
+    opt rows[8]; /* what model_opts gives */
 } model_args;
-/* clang-format off */
-#define MODEL_OPTS(a) \
-    {"-m|--model", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
-    MORE_MODEL_OPTS(a)
-/* Without the long name: `lmm eval --model` means what lmms-eval's does. */
-#define EVAL_MODEL_OPTS(a) \
-    {"-m", OPT_STRING, &(a)->model, 0, 0, "MODEL", "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"}, \
-    MORE_MODEL_OPTS(a)
-#define MORE_MODEL_OPTS(a) \
-    {"--mmproj", OPT_STRING, &(a)->projector, 0, 0, "FILE", "tower and projector of a LLaVA whose -m is a GGUF file, in another one (default: the mmproj*.gguf beside it; none: text only)"}, \
-    {"--adapter", OPT_STRING, &(a)->adapter, 0, 0, "DIR", "a LoRA or DoRA adapter over the model (PEFT's layout)"}, \
-    {"-t|--threads", OPT_INT, &(a)->threads, 0, 1024, "N", "threads (default: all cores)"}, \
-    {"--kernels", OPT_STRING, &(a)->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"}, \
-    {"--reference", OPT_STRING, &(a)->reference, 0, 0, "NAME", "whose preparation of pictures: hf or original (default: as the checkpoint was published)"}, \
-    {"--products", OPT_STRING, &(a)->products, 0, 0, "NAME", "of quantised weights: fine (default), fast (8-bit activations) or exact (as f32)"}
-#define SCALING_OPT(a) \
-    {"--rope-scaling", OPT_STRING, &(a)->rope_scaling, 0, 0, "KIND", "beyond the trained length: linear:F, dynamic:F, yarn:F or none:F; without :F from --frames"}
-/* clang-format on */
+/* The options of every command that opens a model, as one row of its table. name: "-m|--model", or "-m" where `--model` means something else. */
+opt model_opts(model_args *a, const char *name);
+opt scaling_opt(model_args *a);
 /* Takes `frames` for a rope scaling without a factor. */
 lmm_status model_args_scale(lmm_model *model, const model_args *a, int frames);
 lmm_status model_args_open(lmm_runtime **runtime, lmm_model **model, const model_args *a);

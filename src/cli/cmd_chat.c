@@ -229,7 +229,7 @@ lmm_status cmd_chat(int argc, char **argv) {
     chat_args a = {0};
     opt_list words = {0};
     const opt table[] = {
-        MODEL_OPTS(&a.model),
+        model_opts(&a.model, "-m|--model"),
         {"-i|--image", OPT_LIST, &a.media[PICTURES], 0, 0, "FILE", "a picture for the first question (may be repeated)"},
         {"-v|--video", OPT_LIST, &a.media[VIDEOS], 0, 0, "FILE",
          "a video for the first question: a file, or a folder of frames (may be repeated)"},
@@ -237,7 +237,7 @@ lmm_status cmd_chat(int argc, char **argv) {
         {"--frames", OPT_INT, &a.video.frames, 1, 4096, "N", "take N frames of a video, evenly (default 8)"},
         {"--fps", OPT_REAL, &a.video.fps, 0, 1000, "X", "take X frames a second, at most --frames when given"},
         {"--show-frames", OPT_STRING, &a.show_frames, 0, 0, "PNG", "write the taken frames of the first video as one picture"},
-        SCALING_OPT(&a.model),
+        scaling_opt(&a.model),
         {"--system", OPT_STRING, &a.system, 0, 0, "TEXT", "a system message"},
         {"-n|--max-tokens", OPT_INT, &a.gen.max_tokens, 1, 1 << 20, "N", "longest answer (default 256)"},
         {"--temperature", OPT_REAL, &a.gen.temperature, 0, 100, "X", "0 is greedy (default)"},

@@ -63,7 +63,7 @@ lmm_status cmd_embed(int argc, char **argv) {
     bool similarity = false, done;
     opt_list words = {0}, lines = {0};
     const opt table[] = {
-        MODEL_OPTS(&a),
+        model_opts(&a, "-m|--model"),
         {"--similarity", OPT_FLAG, &similarity, 0, 0, NULL, "print the cosine of every pair instead of the vectors"},
         {0},
     };

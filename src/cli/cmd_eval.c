@@ -243,8 +243,8 @@ lmm_status cmd_eval(int argc, char **argv) {
     if (config) return run_config(config, argc, argv);
     eval_args a = {.compat = "fixed", .verbosity = "INFO"};
     const opt table[] = {
-        EVAL_MODEL_OPTS(&a.model),
-        SCALING_OPT(&a.model),
+        model_opts(&a.model, "-m"),
+        scaling_opt(&a.model),
         {"--config", OPT_STRING, &unused, 0, 0, "FILE",
          "these options from a YAML file (a list of mappings: one run each); the command line wins"},
         {"--tasks", OPT_STRING, &a.tasks, 0, 0, "A,B", "names of tasks (files in tasks/)"},

@@ -64,7 +64,7 @@ lmm_status cmd_info(int argc, char **argv) {
     bool json = false, done;
     opt_list words = {0};
     const opt table[] = {
-        MODEL_OPTS(&a),
+        model_opts(&a, "-m|--model"),
         {"-c|--context", OPT_INT, &context, 1, 1 << 24, "N", "show the memory of a context of N tokens"},
         {"--json", OPT_FLAG, &json, 0, 0, NULL, "print one JSON object"},
         {0},

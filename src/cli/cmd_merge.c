@@ -19,7 +19,7 @@ static lmm_status run(const model_args *a, const char *out) {
 lmm_status cmd_merge(int argc, char **argv) {
     model_args a = {0};
     const char *out = NULL;
-    const opt table[] = {MODEL_OPTS(&a), {"-o|--out", OPT_STRING, &out, 0, 0, "DIR", "the merged model's folder"}, {0}};
+    const opt table[] = {model_opts(&a, "-m|--model"), {"-o|--out", OPT_STRING, &out, 0, 0, "DIR", "the merged model's folder"}, {0}};
     bool done;
     lmm_status st = cli_parse(table, argc, argv, NULL, "lmm merge -m MODEL --adapter DIR -o OUT",
                               "Adds a LoRA or DoRA adapter into the weights of its model (f32).",

@@ -85,7 +85,7 @@ lmm_status cmd_pairs(int argc, char **argv) {
                   .top_p = 0.9,
                   .margin = 1};
     const opt table[] = {
-        MODEL_OPTS(&a),
+        model_opts(&a, "-m|--model"),
         {"--prompts", OPT_STRING, &s.prompts, 0, 0, "FILE", "records with a prompt (problem, question, conversations) and image(s)"},
         {"--images", OPT_STRING, &s.images, 0, 0, "DIR", "where the names of pictures start"},
         {"-o|--out", OPT_STRING, &s.out, 0, 0, "FILE", "the pairs (JSONL); FILE.journal keeps what was answered: the same command goes on"},

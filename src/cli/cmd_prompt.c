@@ -33,7 +33,7 @@ static lmm_status run(const prompt_args *a) {
 lmm_status cmd_prompt(int argc, char **argv) {
     prompt_args a = {0};
     const opt table[] = {
-        MODEL_OPTS(&a.model),
+        model_opts(&a.model, "-m|--model"),
         {"--messages", OPT_STRING, &a.messages, 0, 0, "FILE",
          "JSON list of {role, content}, or {messages, tools, chat_template_kwargs, add_generation_prompt}"},
         {"--template", OPT_STRING, &a.template_file, 0, 0, "FILE", "another Jinja template than the model's"},

@@ -97,7 +97,7 @@ static lmm_status run(const model_args *a, const opt_list *texts) {
 
 lmm_status cmd_tokenize(int argc, char **argv) {
     model_args a = {0};
-    const opt table[] = {MODEL_OPTS(&a), {0}};
+    const opt table[] = {model_opts(&a, "-m|--model"), {0}};
     bool done;
     opt_list texts = {0};
     lmm_status st =

@@ -52,7 +52,7 @@ static lmm_status run(const trace_args *a) {
 lmm_status cmd_trace(int argc, char **argv) {
     trace_args a = {0};
     const opt table[] = {
-        MODEL_OPTS(&a.model),
+        model_opts(&a.model, "-m|--model"),
         {"--messages", OPT_STRING, &a.messages, 0, 0, "FILE", "a conversation: JSON list of {role, content}"},
         {"--raw", OPT_STRING, &a.raw, 0, 0, "TEXT", "a prompt as it is, placeholders spelled out"},
         {"-i|--image", OPT_LIST, &a.images, 0, 0, "FILE", "a picture (may be repeated)"},

@@ -99,7 +99,7 @@ lmm_status cmd_transcribe(int argc, char **argv) {
     bool done;
     opt_list files = {0};
     const opt table[] = {
-        MODEL_OPTS(&s.model),
+        model_opts(&s.model, "-m|--model"),
         {"--srt", OPT_FLAG, &s.srt, 0, 0, NULL, "subtitles in SubRip form"},
         {"--vtt", OPT_FLAG, &s.vtt, 0, 0, NULL, "subtitles in WebVTT form"},
         {"--json", OPT_FLAG, &s.json, 0, 0, NULL, "one JSON line a file: text, language, segments with their ids"},

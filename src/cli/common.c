@@ -1,8 +1,36 @@
-/* common.c - what commands share: opening a model, help. */
+/* common.c - what commands share: the options of a model, opening it, help. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+
+opt model_opts(model_args *a, const char *name) {
+    const opt rows[COUNT_OF(a->rows)] = {
+        {name, OPT_STRING, &a->model, 0, 0, "MODEL",
+         "a checkpoint folder, or the name of an imported or pulled model (default: the embedded mini)"},
+        {"--mmproj", OPT_STRING, &a->projector, 0, 0, "FILE",
+         "tower and projector of a LLaVA whose -m is a GGUF file, in another one (default: the mmproj*.gguf beside it; none: text only)"},
+        {"--adapter", OPT_STRING, &a->adapter, 0, 0, "DIR", "a LoRA or DoRA adapter over the model (PEFT's layout)"},
+        {"-t|--threads", OPT_INT, &a->threads, 0, 1024, "N", "threads (default: all cores)"},
+        {"--kernels", OPT_STRING, &a->kernels, 0, 0, "NAME", "generic, avx2 or avx512 (default: the best here; LMM_KERNELS too)"},
+        {"--reference", OPT_STRING, &a->reference, 0, 0, "NAME",
+         "whose preparation of pictures: hf or original (default: as the checkpoint was published)"},
+        {"--products", OPT_STRING, &a->products, 0, 0, "NAME",
+         "of quantised weights: fine (default), fast (8-bit activations) or exact (as f32)"},
+    };
+    memcpy(a->rows, rows, sizeof rows);
+    return (opt){.name = "", .type = OPT_TABLE, .out = a->rows};
+}
+
+opt scaling_opt(model_args *a) {
+    return (opt){"--rope-scaling",
+                 OPT_STRING,
+                 &a->rope_scaling,
+                 0,
+                 0,
+                 "KIND",
+                 "beyond the trained length: linear:F, dynamic:F, yarn:F or none:F; without :F from --frames"};
+}
 
 lmm_status runtime_open(lmm_runtime **runtime, const model_args *a) {
     const char *kernels = a->kernels ? a->kernels : getenv("LMM_KERNELS");

@@ -16,17 +16,23 @@ typedef struct {
     double top_p;
     const char *model;
     opt_list images, rest;
+    opt shared[3]; /* a table in the table, as the options of a model are in many commands */
 } values;
 
-enum { ROWS = 6 };
+enum { ROWS = 5 };
 
 static void make_table(opt table[ROWS], values *v) {
     *v = (values){.tokens = 64, .top_p = 0.9};
+    const opt shared[] = {
+        {"--top-p", OPT_REAL, &v->top_p, 0, 1, NULL, "keep this share"},
+        {"--image", OPT_LIST, &v->images, 0, 0, "FILE", "a picture"},
+        {0},
+    };
+    memcpy(v->shared, shared, sizeof shared);
     const opt rows[ROWS] = {
         {"-m|--model", OPT_STRING, &v->model, 0, 0, "DIR", "the model"},
         {"--max-tokens", OPT_INT, &v->tokens, 1, 4096, "N", "how many tokens at most"},
-        {"--top-p", OPT_REAL, &v->top_p, 0, 1, NULL, "keep this share"},
-        {"--image", OPT_LIST, &v->images, 0, 0, "FILE", "a picture"},
+        {"", OPT_TABLE, v->shared, 0, 0, NULL, NULL},
         {"--json", OPT_FLAG, &v->json, 0, 0, NULL, "for programs"},
         {0},
     };
