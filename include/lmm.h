@@ -60,6 +60,9 @@ void lmm_model_reference(lmm_model *m, lmm_reference r);
 lmm_status lmm_model_adapt(lmm_model *m, const char *dir);
 /* Writes the model with its adapters added into the weights (f32) as a folder of its own; the model becomes that one. */
 lmm_status lmm_model_save_merged(lmm_model *m, const char *dir);
+/* Makes every weight the mean (f32) of the model's, adapters added, and of those of `count` > 0 folders or files of the same architecture: models that
+ * were trained from the same start (arXiv 2203.05482). When it fails the model is spoilt. lmm_model_save_merged writes it. */
+lmm_status lmm_model_mean(lmm_model *m, const char *const *others, int count);
 
 typedef struct {
     const char *architecture; /* family: "llava", "llm" */

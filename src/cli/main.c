@@ -10,7 +10,7 @@ static const command commands[] = {
     {"chat", "talk with a model about pictures", cmd_chat},
     {"transcribe", "speech to text, subtitles", cmd_transcribe},
     {"train", "train a model from a recipe (sft, dpo, grpo)", cmd_train},
-    {"merge", "add a LoRA adapter into its model", cmd_merge},
+    {"merge", "add an adapter into its model, or take the mean of models", cmd_merge},
     {"plot", "draw the curves of training runs", cmd_plot},
     {"pairs", "pairs of answers for dpo, scored by a judge", cmd_pairs},
     {"eval", "measure a model on benchmark tasks", cmd_eval},

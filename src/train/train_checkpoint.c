@@ -378,25 +378,3 @@ lmm_status train_restore(const char *dir, lmm_model *m, optim *o) {
     if (!st) st = load_optim(o, dir);
     return LMM_CONTEXT(st, "resuming from '%s'", dir);
 }
-
-/* The targeted weights get values of their own, and the adapters are spent. */
-static lmm_status merge(net *n) {
-    for (int i = 0; i < n->params.list.count; i++) {
-        lmm_status st = n->params.list.at[i]->adapter ? param_own(n->params.list.at[i], false) : LMM_OK;
-        if (st) return st;
-    }
-    lora_merge(&n->params);
-    for (int i = 0; i < n->params.list.count; i++) {
-        adapter_free(n->params.list.at[i]->adapter);
-        n->params.list.at[i]->adapter = NULL;
-    }
-    param_set_free(&n->adapters);
-    n->lora = (lora_config){0};
-    return LMM_OK;
-}
-
-lmm_status lmm_model_save_merged(lmm_model *m, const char *dir) {
-    lmm_status st = merge(m->net);
-    m->version++;
-    return st ? st : train_export(m, m->path, dir);
-}
