@@ -63,10 +63,11 @@ void reply_free(solved_reply *r);
 bool reply_leaks(const solved_reply *r); /* the problem speaks of an answer */
 bool tags_empty(const char *text);       /* a tag is closed right behind its opening */
 
-/* ---- pictures as bytes (picture_bytes.c) ---- */
+/* ---- pictures and sounds as bytes (media_bytes.c) ---- */
 
 const char *picture_type(const char *bytes, size_t n); /* "png", ... by the first bytes; NULL: none that is known */
 char *picture_uri(const char *bytes, size_t n);        /* data:image/png;base64,... free() */
+char *sound_uri(const char *bytes, size_t n);          /* data:audio/unknown;base64,... free() */
 int picture_side(const char *path);                    /* pixels of the shorter side; -1 when it cannot be read */
 
 /* ---- zip archives (zip.c): stored and deflated entries, no zip64, no encryption ---- */

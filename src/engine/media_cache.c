@@ -36,7 +36,7 @@ void lmm_media_cache_free(lmm_media_cache *c) {
 /* Two hashes together: 128 bits, so that two pictures are not taken for one. */
 void media_key(uint64_t key[2], const lmm_model *m, const char *path, const int about[], int count) {
     struct stat s = {0};
-    bool uri = image_is_data_uri(path);
+    bool uri = is_data_uri(path);
     if (!uri && stat(path, &s)) s = (struct stat){0};
     int64_t file[] = {(int64_t)s.st_size, (int64_t)s.st_mtim.tv_sec, (int64_t)s.st_mtim.tv_nsec, (int64_t)s.st_ino, (int64_t)(intptr_t)m};
     for (int i = 0; i < 2; i++) {

@@ -20,7 +20,7 @@ uint64_t row_key_media(uint64_t hash, int offset) { return (hash + (uint64_t)off
 lmm_status picture_load(image *out, const lmm_model *m, const char *path) {
     /* transformers applies EXIF's orientation, the original code does not; both drop alpha */
     int flags = m->net->reference == REFERENCE_HF ? IMAGE_EXIF : 0;
-    return image_is_data_uri(path) ? image_load_data_uri(out, path, flags, NULL) : image_load(out, path, flags, NULL);
+    return is_data_uri(path) ? image_load_data_uri(out, path, flags, NULL) : image_load(out, path, flags, NULL);
 }
 
 /* The same picture can be laid out in several ways; only rows of equal layout are equal. */
@@ -62,7 +62,7 @@ static lmm_status add_sound(prompt_media *media, const lmm_model *m, const char 
     const net *n = m->net;
     sound s = {0};
     if (!n->arch->sound_features)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) hears nothing, but '%s' was given", m->path, n->arch->name, path);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' (%s) hears nothing, but '%.200s' was given", m->path, n->arch->name, path);
     lmm_status st = sound_load(&s, path, MEL_RATE, NULL);
     if (!st) st = n->arch->sound_features(n, &s, &media->plan, &media->pixels);
     media->sound = true;
@@ -283,11 +283,13 @@ static const media_kind *kind_of(const tree *part) {
 
 /* A part's path as the user meant it; what is remote is not fetched. */
 static lmm_status add_media(media_list *media, const char *path, const media_kind *k, const char *root) {
-    if (!k->video && !k->sound && image_is_data_uri(path)) return VEC_PUSH(media, ((media_ref){.path = mem_strdup(path)})), LMM_OK;
+    if (!k->video && is_data_uri(path)) return VEC_PUSH(media, ((media_ref){.path = mem_strdup(path), .sound = k->sound})), LMM_OK;
     bool is_file = !strncmp(path, "file://", 7);
     if (strstr(path, "://") && !is_file)
         return LMM_FAIL(LMM_E_UNSUPPORTED, "'%.200s' is remote; give a file%s", path,
-                        k->video || k->sound ? "" : ", or its bytes as data:image/png;base64,...");
+                        k->video   ? ""
+                        : k->sound ? ", or its bytes as data:audio/wav;base64,..."
+                                   : ", or its bytes as data:image/png;base64,...");
     if (is_file) path += 7;
     VEC_PUSH(media, ((media_ref){.path = root ? path_join(root, path) : mem_strdup(path), .video = k->video, .sound = k->sound}));
     return LMM_OK;

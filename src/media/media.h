@@ -35,8 +35,8 @@ typedef enum { IMAGE_EXIF = 1, IMAGE_ALPHA_WHITE = 2 } image_flags;
  * Size is checked against the limits before anything is allocated. A cut file is refused, as PIL does. `name` is for messages. */
 lmm_status image_decode(image *out, const void *bytes, size_t n, int flags, const image_limits *limits, const char *name);
 lmm_status image_load(image *out, const char *path, int flags, const image_limits *limits);
-/* data_uri.c: a picture written into a text, "data:image/png;base64,..." */
-bool image_is_data_uri(const char *text);
+/* data_uri.c: a picture or a sound written into a text, "data:image/png;base64,..." */
+bool is_data_uri(const char *text);
 lmm_status image_load_data_uri(image *out, const char *uri, int flags, const image_limits *limits);
 void image_free(image *im);
 lmm_status image_new(image *out, int width, int height, int channels); /* zeroed */
@@ -83,7 +83,7 @@ typedef struct {
  * limits before anything is allocated; a size of 0xffffffff (written to a pipe) means the rest of the file. `name` is for messages. */
 lmm_status wav_decode(sound *out, const void *bytes, size_t n, const sound_limits *limits, const char *name);
 bool wav_is(const void *bytes, size_t n);
-/* A sound file at the rate asked for (0: its own); what is no WAV file goes through lmm-media. */
+/* A sound file, or one in a data: URI, at the rate asked for (0: its own); what is no WAV file goes through lmm-media. */
 lmm_status sound_load(sound *out, const char *path, int rate, const sound_limits *limits);
 void sound_free(sound *s);
 /* Windowed sinc: 32 zero crossings a side, Kaiser window of beta 9, cut at the lower rate's half. Output i lies at time i / rate; there are ceil(count * rate / in->rate). */
@@ -114,6 +114,8 @@ typedef struct {
 } media_info;
 typedef struct media_reader media_reader;
 lmm_status media_open(media_reader **out, const char *path, const media_limits *limits);
+lmm_status media_open_bytes(media_reader **out, const void *bytes, size_t n, const char *name,
+                            const media_limits *limits); /* a file in memory */
 /* The answers of a worker on a pipe that is already there (taken over): what the client's tests read. */
 lmm_status media_open_pipe(media_reader **out, int answers, const char *name);
 void media_close(media_reader *r);

@@ -21,6 +21,10 @@ lmm_status webp_decode(image *out, image_source *in);
 lmm_status bmp_decode(image *out, image_source *in);
 lmm_status gif_decode(image *out, image_source *in);
 
+/* The bytes of a data: URI whose type starts with `kind` ("image/"); free(*bytes). *name: its head, for messages; `what`: a word for them. */
+enum { DATA_URI_NAME = 64 };
+lmm_status data_uri_decode(void **bytes, size_t *size, char name[DATA_URI_NAME], const char *uri, const char *kind, const char *what);
+
 /* Refuses a size over the limits; to be called before anything is allocated from it. */
 lmm_status image_check_size(const image_source *in, int64_t width, int64_t height);
 lmm_status image_truncated(const image_source *in);

@@ -141,27 +141,44 @@ lmm_status wav_decode(sound *out, const void *bytes, size_t n, const sound_limit
     return *out = (sound){samples, count, w.rate}, LMM_OK;
 }
 
-static lmm_status load_compressed(sound *out, const char *path, const sound_limits *l) {
+/* A sound file in memory; `path` NULL: it is nowhere else. */
+static lmm_status load_bytes(sound *out, const void *bytes, size_t n, const sound_limits *l, const char *path, const char *name) {
+    const media_limits limits = {.seconds_max = l->seconds_max, .rate_max = l->rate_max, .channel_count_max = l->channel_count_max};
+    if (wav_is(bytes, n) && n > l->file_size_max)
+        return LMM_FAIL(LMM_E_LIMIT, "'%s' has %zu bytes, the limit is %zu", name, n, l->file_size_max);
+    if (wav_is(bytes, n)) return wav_decode(out, bytes, n, l, name);
     media_reader *r;
-    lmm_status st =
-        media_open(&r, path,
-                   &(media_limits){.seconds_max = l->seconds_max, .rate_max = l->rate_max, .channel_count_max = l->channel_count_max});
+    lmm_status st = path ? media_open(&r, path, &limits) : media_open_bytes(&r, bytes, n, name, &limits);
     if (st) return st;
     st = media_sound(r, out);
     media_close(r);
     return st;
 }
 
-lmm_status sound_load(sound *out, const char *path, int rate, const sound_limits *limits) {
-    sound_limits l = with_defaults(limits);
+static lmm_status load_uri(sound *out, const char *uri, const sound_limits *l) {
+    char name[DATA_URI_NAME];
+    size_t size;
+    void *bytes;
+    lmm_status st = data_uri_decode(&bytes, &size, name, uri, "audio/", "sound");
+    if (st) return st;
+    st = load_bytes(out, bytes, size, l, NULL, name);
+    free(bytes);
+    return st;
+}
+
+static lmm_status load_file(sound *out, const char *path, const sound_limits *l) {
     file_map m;
     lmm_status st = file_map_open(&m, path);
     if (st) return st;
-    sound s = {0};
-    if (!wav_is(m.data, m.size)) st = load_compressed(&s, path, &l);
-    else if (m.size > l.file_size_max) st = LMM_FAIL(LMM_E_LIMIT, "'%s' has %zu bytes, the limit is %zu", path, m.size, l.file_size_max);
-    else st = wav_decode(&s, m.data, m.size, &l, path);
+    st = load_bytes(out, m.data, m.size, l, path, path);
     file_map_close(&m);
+    return st;
+}
+
+lmm_status sound_load(sound *out, const char *path, int rate, const sound_limits *limits) {
+    sound_limits l = with_defaults(limits);
+    sound s = {0};
+    lmm_status st = is_data_uri(path) ? load_uri(&s, path, &l) : load_file(&s, path, &l);
     if (st || !rate || s.rate == rate) return st ? st : (*out = s, LMM_OK);
     st = sound_resample(out, &s, rate);
     sound_free(&s);

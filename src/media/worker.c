@@ -193,11 +193,25 @@ static bool send_all(media_reader *r, const void *bytes, size_t n) {
     return true;
 }
 
-static lmm_status start(media_reader *r) {
+/* Bytes as a file without a name. */
+static lmm_status open_bytes(int *out, const media_reader *r, const void *bytes, size_t n) {
+    FILE *f = tmpfile();
+    if (!f || fwrite(bytes, 1, n, f) != n || fseek(f, 0, SEEK_SET)) {
+        lmm_status st = LMM_FAIL(LMM_E_IO, "cannot put '%s' into a temporary file: %s", r->name, strerror(errno));
+        if (f) fclose(f);
+        return st;
+    }
+    *out = fcntl(fileno(f), F_DUPFD_CLOEXEC, 10);
+    fclose(f);
+    return LMM_OK;
+}
+
+/* bytes NULL: the file of that name. */
+static lmm_status start(media_reader *r, const void *bytes, size_t n) {
     int file = -1, answers[2] = {-1, -1}, requests[2] = {-1, -1};
     char *program = find_worker();
     lmm_status st =
-        program ? open_file(&file, r)
+        program ? bytes ? open_bytes(&file, r, bytes, n) : open_file(&file, r)
                 : LMM_FAIL(LMM_E_UNSUPPORTED,
                            "cannot read '%s': this needs lmm-media, which was not built (libavformat-dev and its sisters were missing)",
                            r->name);
@@ -212,20 +226,30 @@ static lmm_status start(media_reader *r) {
     return st ? st : take_info(r);
 }
 
-lmm_status media_open(media_reader **out, const char *path, const media_limits *limits) {
+static media_reader *reader_new(const char *name, int answers, const media_limits *limits) {
     media_reader *r = mem_new(1, sizeof *r);
-    *r = (media_reader){.name = mem_strdup(path), .answers = -1, .requests = -1, .limits = with_defaults(limits)};
-    lmm_status st = start(r);
+    *r = (media_reader){.name = mem_strdup(name), .answers = answers, .requests = -1, .limits = with_defaults(limits)};
+    return r;
+}
+
+static lmm_status give(media_reader **out, media_reader *r, lmm_status st) {
     if (st) return media_close(r), st;
     return *out = r, LMM_OK;
 }
 
+lmm_status media_open(media_reader **out, const char *path, const media_limits *limits) {
+    media_reader *r = reader_new(path, -1, limits);
+    return give(out, r, start(r, NULL, 0));
+}
+
+lmm_status media_open_bytes(media_reader **out, const void *bytes, size_t n, const char *name, const media_limits *limits) {
+    media_reader *r = reader_new(name, -1, limits);
+    return give(out, r, start(r, bytes, n));
+}
+
 lmm_status media_open_pipe(media_reader **out, int answers, const char *name) {
-    media_reader *r = mem_new(1, sizeof *r);
-    *r = (media_reader){.name = mem_strdup(name), .answers = answers, .requests = -1, .limits = with_defaults(NULL)};
-    lmm_status st = take_info(r);
-    if (st) return media_close(r), st;
-    return *out = r, LMM_OK;
+    media_reader *r = reader_new(name, answers, NULL);
+    return give(out, r, take_info(r));
 }
 
 void media_close(media_reader *r) {

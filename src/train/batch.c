@@ -57,13 +57,13 @@ static lmm_status add_sound(batch_media *to, const lmm_model *m, const char *pat
     media_plan plan;
     float *features;
     if (!m->net->arch->sound_features)
-        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' hears nothing, but '%s' is to be learnt from", m->path, path);
+        return LMM_FAIL(LMM_E_UNSUPPORTED, "'%s' hears nothing, but '%.200s' is to be learnt from", m->path, path);
     lmm_status st = sound_load(&heard, path, MEL_RATE, NULL);
     if (st) return st;
     st = m->net->arch->sound_features(m->net, &heard, &plan, &features);
     sound_free(&heard);
     if (!st) append_tiles(to, m->net, &plan, features);
-    return LMM_CONTEXT(st, "'%s'", path);
+    return LMM_CONTEXT(st, "'%.200s'", path);
 }
 
 medium medium_of(const media_ref *r) { return r->sound ? MEDIUM_SOUND : r->video ? MEDIUM_VIDEO : MEDIUM_PICTURE; }

@@ -1,6 +1,6 @@
 /* records.c - a record of LLaVA's data as messages; the pictures, videos and sounds it names are taken mark by mark.
  *
- * A record: {id, image: "a.png" | {bytes, path} | a list of these, video: "a.mp4" | a list, conversations: [{from: human | gpt, value}, ...]}; role / content are read too. The texts
+ * A record: {id, image: "a.png" | {bytes, path} | a list of these, video: "a.mp4" | a list, audio: as image, conversations: [{from: human | gpt, value}, ...]}; role / content are read too. The texts
  * hold a mark <image>, <video> or <audio> for each; where a record has only videos, <image> means one too, as in LLaVA-Video's data. Sounds are named by audio, sound or speech,
  * and <speech> and <sound> mark them too; in a record that names none these are words like others. */
 #include <stdlib.h>
@@ -52,13 +52,14 @@ int record_media_count(const tree *record, int kind) {
     return t->type == TREE_LIST ? t->count : t->type == TREE_STRING;
 }
 
-/* The file a name in the record means, or the picture itself as a data: URI; NULL: it is neither. A picture's bytes always hold a NUL, which a name never does. */
+/* The file a name in the record means, or the picture or sound itself as a data: URI; NULL: it is neither. A medium's bytes always hold a NUL, which a name never does. */
 static char *medium_path(const media_source *src, int kind, const tree *t) {
     const tree *bytes = t->type == TREE_MAP ? tree_get(t, "bytes") : t, *name = t->type == TREE_MAP ? tree_get(t, "path") : t;
     const bool holds = is_text(bytes) && (bytes != t || strlen(t->text) != t->text_size);
-    if (holds && bytes->text_size) return kind == MEDIUM_PICTURE ? picture_uri(bytes->text, bytes->text_size) : NULL;
+    if (holds && bytes->text_size && kind == MEDIUM_VIDEO) return NULL;
+    if (holds && bytes->text_size) return (kind == MEDIUM_PICTURE ? picture_uri : sound_uri)(bytes->text, bytes->text_size);
     if (!is_text(name)) return NULL;
-    return kind == MEDIUM_PICTURE && image_is_data_uri(name->text) ? mem_strdup(name->text) : path_join(src->root, name->text);
+    return kind != MEDIUM_VIDEO && is_data_uri(name->text) ? mem_strdup(name->text) : path_join(src->root, name->text);
 }
 
 /* What a mark of `kind` stands for in this record's texts. */
@@ -86,7 +87,7 @@ lmm_status record_media_check(const media_source *src) {
             return LMM_FAIL(LMM_E_FORMAT, "it names %d %s and has %d %s marks", named, kind->many, src->found[k], kind->marks[0]);
         if (taken[k] != named)
             return LMM_FAIL(LMM_E_FORMAT, "'%s' holds what is no name of a file%s", kind->keys[0],
-                            k == MEDIUM_PICTURE ? ", nor a picture's bytes" : "");
+                            k == MEDIUM_VIDEO ? "" : ", nor its bytes");
     }
     return LMM_OK;
 }

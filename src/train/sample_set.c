@@ -62,7 +62,7 @@ static lmm_status put_media(sample_set *set, buf *b, const media_list *media) {
         medium_head h;
         memset(&h, 0, sizeof h);
         h.video = m->video, h.sound = m->sound, h.size = strlen(m->path);
-        if (image_is_data_uri(m->path)) st = put_uri(set, m->path, &h);
+        if (is_data_uri(m->path)) st = put_uri(set, m->path, &h);
         buf_put(b, &h, sizeof h);
         if (!h.apart) buf_put(b, m->path, h.size);
     }

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     image im = {0};
     lmm_status st = image_load_data_uri(&im, text, 0, &limits);
     if (st) LMM_ASSERT(!im.data && lmm_message()[0] && !strchr(lmm_message(), '\n'), "status %d, '%s'", (int)st, lmm_message());
-    else LMM_ASSERT(image_is_data_uri(text) && im.width > 0 && im.height > 0, "%d x %d", im.width, im.height);
+    else LMM_ASSERT(is_data_uri(text) && im.width > 0 && im.height > 0, "%d x %d", im.width, im.height);
     image_free(&im);
     free(text);
     return 0;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "data/data.h"
 #include "ffmpeg_util.h"
 
 enum { WIDTH = 64, HEIGHT = 48, FRAMES = 40, FRAME_SIZE = WIDTH * HEIGHT * 3 };
@@ -184,6 +185,21 @@ static void sound_without_video_has_no_frames(void **state) {
 
 /* ---- sound ---- */
 
+/* The same file written into a text. */
+static void check_uri(const char *path, const sound *want) {
+    sound s;
+    char *bytes, *uri;
+    size_t size;
+    assert_int_equal(file_read(&bytes, &size, path, 1 << 20), LMM_OK);
+    uri = sound_uri(bytes, size);
+    if (sound_load(&s, uri, 16000, NULL)) fail_msg("%s", lmm_message());
+    assert_int_equal(s.count, want->count);
+    assert_memory_equal(s.samples, want->samples, (size_t)s.count * sizeof *s.samples);
+    sound_free(&s);
+    free(uri);
+    free(bytes);
+}
+
 /* ffmpeg's sine is 1/8 of full scale, its two channels 1/sqrt(2) of it each; the mean of two equal channels is as strong as one. */
 static void check_sound(const char *codec, const char *name) {
     place p;
@@ -195,6 +211,7 @@ static void check_sound(const char *codec, const char *name) {
     else {
         if (sound_load(&s, p.path, 16000, NULL)) fail_msg("%s", lmm_message());
         assert_int_equal(s.rate, 16000);
+        check_uri(p.path, &s);
         if (s.count < 15500 || s.count > 17000) fail_msg("%s: %" PRId64 " samples", name, s.count);
         double sum = 0;
         for (int i = 4000; i < 12000; i++) sum += (double)s.samples[i] * s.samples[i];

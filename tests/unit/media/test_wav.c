@@ -1,6 +1,7 @@
 /* test_wav.c - WAV files of every encoding give the same sound; broken ones give a sentence. */
 #include <math.h>
 
+#include "data/data.h"
 #include "golden_util.h"
 
 enum { PCM = 1, FLOATS = 3 };
@@ -128,6 +129,27 @@ static void a_sound_over_the_limit_is_refused(void **state) {
     buf_free(&b);
 }
 
+static void a_sound_may_be_written_into_a_text(void **state) {
+    (void)state;
+    layout l = {PCM, 16, 1, 8000, false, false};
+    buf b = wav_file(&l, 100);
+    char *uri = sound_uri(b.data, b.size);
+    sound s, file;
+    assert_int_equal(sound_load(&s, uri, 0, NULL), LMM_OK);
+    assert_int_equal(wav_decode(&file, b.data, b.size, NULL, "file"), LMM_OK);
+    assert_int_equal(s.count, 100);
+    assert_memory_equal(s.samples, file.samples, 100 * sizeof *s.samples);
+    sound_free(&file);
+    sound_free(&s);
+    uri[strlen(uri) - 8] = '?';
+    assert_int_equal(sound_load(&s, uri, 0, NULL), LMM_E_FORMAT);
+    assert_non_null(strstr(lmm_message(), "none of base64"));
+    assert_int_equal(sound_load(&s, "data:image/png;base64,AAAA", 0, NULL), LMM_E_UNSUPPORTED);
+    assert_non_null(strstr(lmm_message(), "is no sound"));
+    free(uri);
+    buf_free(&b);
+}
+
 static void a_float_that_is_no_number_is_refused(void **state) {
     (void)state;
     layout l = {FLOATS, 32, 1, 16000, false, false};
@@ -142,6 +164,7 @@ int main(void) {
         cmocka_unit_test(every_encoding_gives_the_same_sound), cmocka_unit_test(a_stream_of_unknown_size_is_read_to_its_end),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),      cmocka_unit_test(odd_headers_are_refused_with_a_reason),
         cmocka_unit_test(a_sound_over_the_limit_is_refused),   cmocka_unit_test(a_float_that_is_no_number_is_refused),
+        cmocka_unit_test(a_sound_may_be_written_into_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

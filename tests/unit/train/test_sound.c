@@ -20,19 +20,11 @@ static const char record[] =
     "[{\"image\": \"gray.png\", \"audio\": [\"long.wav\", \"short.wav\"], \"conversations\": ["
     "{\"from\": \"human\", \"value\": \"<speech>\\n<image>\\n<audio>\\nWho speaks?\"}, {\"from\": \"gpt\", \"value\": \"the second\"}]}]";
 
-static lmm_status load(sample_set *out, const opened *o, const char *json) {
-    write_text("data.json", json);
-    char *path = in_folder("data.json");
+static lmm_status batch_of_file(batch *b, const opened *o, const char *path) {
     const recipe r = {.max_length = 1 << 20};
-    const recipe_data d = {.path = path, .images = folder, .format = (char *)"chat", .take = (char *)"all"};
-    lmm_status st = samples_load(out, &r, &d, o->model, NULL);
-    free(path);
-    return st;
-}
-
-static lmm_status batch_of(batch *b, const opened *o, const char *json) {
+    const recipe_data d = {.path = (char *)path, .images = folder, .format = (char *)"chat", .take = (char *)"all"};
     sample_set set = {0};
-    lmm_status st = load(&set, o, json);
+    lmm_status st = samples_load(&set, &r, &d, o->model, NULL);
     for (int i = 0; i < set.list.count && !st; i++) {
         sample s;
         OK(sample_at(&set, i, &s));
@@ -40,6 +32,14 @@ static lmm_status batch_of(batch *b, const opened *o, const char *json) {
         sample_free(&s);
     }
     sample_set_free(&set);
+    return st;
+}
+
+static lmm_status batch_of(batch *b, const opened *o, const char *json) {
+    write_text("data.json", json);
+    char *path = in_folder("data.json");
+    lmm_status st = batch_of_file(b, o, path);
+    free(path);
     return st;
 }
 
@@ -106,6 +106,30 @@ static void a_record_without_sounds_may_speak_of_them(void **state) {
     close_tiny(&o);
 }
 
+/* Audio columns of Hugging Face: a file's bytes in the row, or a name. */
+static void sounds_inside_parquet_are_learnt_from(void **state) {
+    (void)state;
+    opened o = open_tiny(folder, 1);
+    batch inside = {0}, named = {0};
+    OK(batch_of_file(&inside, &o, LMM_TESTS "/golden/data/parquet/sounds.parquet"));
+    OK(batch_of(
+        &named, &o,
+        "[{\"audio\": \"short.wav\", \"conversations\": [{\"from\": \"human\", \"value\": \"<audio>\\nWho?\"}, {\"from\": \"gpt\", "
+        "\"value\": "
+        "\"That.\"}]}, {\"audio\": \"short.wav\", \"conversations\": [{\"from\": \"human\", \"value\": \"<audio>\\nWho?\"}, {\"from\": "
+        "\"gpt\", \"value\": \"That.\"}]}, {\"conversations\": [{\"from\": \"human\", \"value\": \"Who?\"}, {\"from\": \"gpt\", \"value\": "
+        "\"That.\"}]}]"));
+    const batch_media *a = &inside.media[MEDIUM_SOUND], *b = &named.media[MEDIUM_SOUND];
+    assert_int_equal(inside.rows, named.rows);
+    assert_memory_equal(inside.ids.at, named.ids.at, (size_t)inside.rows * sizeof *inside.ids.at);
+    assert_true(a->tile_count == 2 && b->tile_count == 2);
+    double said = pass(&o, &inside, false, NULL), want = pass(&o, &named, false, NULL);
+    assert_true(said == want);
+    batch_free(&named);
+    batch_free(&inside);
+    close_tiny(&o);
+}
+
 static void a_model_without_ears_refuses(void **state) {
     (void)state;
     opened o = open_tiny(TINY("llava_onevision"), 1);
@@ -157,6 +181,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(training_hears_what_a_session_hears, set_up_ear, tear_down),
         cmocka_unit_test_setup_teardown(gradients_reach_through_the_ear, set_up_ear, tear_down),
         cmocka_unit_test_setup_teardown(a_record_without_sounds_may_speak_of_them, set_up_ear, tear_down),
+        cmocka_unit_test_setup_teardown(sounds_inside_parquet_are_learnt_from, set_up_ear, tear_down),
         cmocka_unit_test_setup_teardown(a_model_without_ears_refuses, set_up_ear, tear_down),
         cmocka_unit_test_setup_teardown(a_template_that_leaves_sounds_out_is_said, set_up_ear, tear_down),
         cmocka_unit_test_setup_teardown(a_run_saves_a_model_that_hears, set_up_ear, tear_down),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the small Parquet files of tests/unit/data/test_parquet.c and what they hold (NAME.json), and conversations about pictures inside the file (test_reading.c); pyarrow is
-the oracle. usage: make.py [DIR]"""
-import base64, datetime, json, os, sys
+"""Writes the small Parquet files of tests/unit/data/test_parquet.c and what they hold (NAME.json), and conversations about pictures (test_reading.c) and sounds (test_sound.c) inside the
+file; pyarrow is the oracle. usage: make.py [DIR]"""
+import base64, io, json, math, os, struct, sys, wave
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -59,3 +59,16 @@ pq.write_table(pa.Table.from_pylist(inside, schema=pa.schema([("image", image), 
                os.path.join(out, "pictures.parquet"), row_group_size=2)
 bare = [{"image": data["one_1x1.png"], "conversations": talk(1)}, {"image": None, "conversations": talk(0)}, {"image": b"no\0 picture", "conversations": talk(1)}]
 pq.write_table(pa.Table.from_pylist(bare, schema=pa.schema([("image", pa.binary()), ("conversations", turns)])), os.path.join(out, "binary.parquet"))
+
+def tone(count):  # as make_sound of egogpt_util.h
+    to = io.BytesIO()
+    with wave.open(to, "wb") as w:
+        w.setparams((1, 2, 16000, count, "NONE", ""))
+        w.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(1e-5 * i * i))) for i in range(count)))
+    return to.getvalue()
+
+
+asked = lambda marks: [{"from": "human", "value": "<audio>\n" * marks + "Who?"}, {"from": "gpt", "value": "That."}]
+heard = [{"audio": {"bytes": tone(700), "path": "nowhere.wav"}, "conversations": asked(1)}, {"audio": {"bytes": None, "path": "short.wav"}, "conversations": asked(1)},
+         {"audio": None, "conversations": asked(0)}]
+pq.write_table(pa.Table.from_pylist(heard, schema=pa.schema([("audio", image), ("conversations", turns)])), os.path.join(out, "sounds.parquet"))

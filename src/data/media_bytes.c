@@ -1,4 +1,4 @@
-/* picture_bytes.c - pictures that lie in a row as bytes, as the Image columns of hubs' Parquet files hold them. */
+/* media_bytes.c - pictures and sounds that lie in a row as bytes, as the Image and Audio columns of hubs' Parquet files hold them. */
 #include <string.h>
 
 #include "data/data.h"
@@ -15,10 +15,13 @@ const char *picture_type(const char *bytes, size_t n) {
     return NULL;
 }
 
-char *picture_uri(const char *bytes, size_t n) {
-    const char *type = picture_type(bytes, n);
+static char *uri(const char *kind, const char *type, const char *bytes, size_t n) {
     buf b = {0};
-    buf_printf(&b, "data:image/%s;base64,", type ? type : "unknown");
+    buf_printf(&b, "data:%s/%s;base64,", kind, type ? type : "unknown");
     base64_put(&b, bytes, n);
     return buf_take(&b);
 }
+
+char *picture_uri(const char *bytes, size_t n) { return uri("image", picture_type(bytes, n), bytes, n); }
+
+char *sound_uri(const char *bytes, size_t n) { return uri("audio", NULL, bytes, n); }
