@@ -81,7 +81,7 @@ double axis_at(const axis *a, double value) {
 
 int axis_ticks(const axis *a, double ticks[16]) {
     int n = 0;
-    if (!a->log) {
+    if (!a->log || a->high < 10 * a->low) { /* less than a decade holds one or two of 1, 2 and 5 */
         double step = round_step(a->high - a->low, 6);
         for (double k = ceil(a->low / step - 1e-9); k * step <= a->high + step * 1e-6 && n < 16; k++) ticks[n++] = k * step;
         return n;
