@@ -1,6 +1,6 @@
 #!/bin/sh
 # The ablations of the LLaVA-NeXT reports at our scale: tools/ablations.sh [decoders|towers|tokens|resolution|strategy|order]... (all without a name) trains every arm
-# with three seeds and writes docs/ablations.md's tables to stdout and a plot each to docs/. Run from the project's root; a run takes one to seven minutes on 2 cores
+# with three seeds and writes docs/ablations.md's tables to stdout and a plot each to docs/. Run from the project's root; a run takes one to six minutes on 2 cores
 # with AVX2, and what is there already is not made again.
 set -eu
 set=ablations
