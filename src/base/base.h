@@ -273,14 +273,8 @@ void progress_free(progress *p);                                            /* e
 
 /* ---- command options (opts.c): one table gives parsing, --help, bounds ---- */
 
-typedef enum {
-    OPT_FLAG,
-    OPT_INT,
-    OPT_REAL,
-    OPT_STRING,
-    OPT_LIST,
-    OPT_TABLE
-} opt_type; /* LIST: may be repeated; TABLE: its rows stand here */
+/* LIST: may be repeated; TABLE: its rows stand here */
+typedef enum { OPT_FLAG, OPT_INT, OPT_REAL, OPT_STRING, OPT_LIST, OPT_TABLE } opt_type;
 typedef struct {
     const char *name; /* "--max-tokens"; "-m|--model" for a short form too */
     opt_type type;

@@ -36,11 +36,9 @@ static void print_json(const lmm_model_info *i, const char *path, size_t memory,
         {"memory_bytes", (int64_t)memory},
     };
     for (size_t k = 0; k < COUNT_OF(row); k++) tree_put(t, row[k].key, tree_new_int(row[k].value));
-    buf b = {0};
-    tree_write_json(&b, t, 2);
-    puts(b.data);
-    buf_free(&b);
-    tree_free(t);
+    char *json = tree_take_json(t);
+    puts(json);
+    free(json);
 }
 
 static lmm_status run(const model_args *a, int context, bool json) {

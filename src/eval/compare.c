@@ -159,12 +159,8 @@ lmm_status run_compare(tree **out, const char *a_path, const char *b_path) {
 
 lmm_status lmm_eval_diff(const char *results, const char *other, char **json) {
     tree *t;
-    buf b = {0};
     lmm_status st = run_compare(&t, results, other);
-    if (st) return st;
-    tree_write_json(&b, t, 2);
-    tree_free(t);
-    return *json = buf_take(&b), LMM_OK;
+    return st ? st : (*json = tree_take_json(t), LMM_OK);
 }
 
 /* ---- a run against one that was, as lmms-eval's --baseline ---- */

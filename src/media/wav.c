@@ -141,14 +141,14 @@ lmm_status wav_decode(sound *out, const void *bytes, size_t n, const sound_limit
     return *out = (sound){samples, count, w.rate}, LMM_OK;
 }
 
-/* A sound file in memory; `path` NULL: it is nowhere else. */
-static lmm_status load_bytes(sound *out, const void *bytes, size_t n, const sound_limits *l, const char *path, const char *name) {
+/* A sound file in memory; is_file: it lies on disk under that name too. */
+static lmm_status load_bytes(sound *out, const void *bytes, size_t n, const sound_limits *l, const char *name, bool is_file) {
     const media_limits limits = {.seconds_max = l->seconds_max, .rate_max = l->rate_max, .channel_count_max = l->channel_count_max};
     if (wav_is(bytes, n) && n > l->file_size_max)
         return LMM_FAIL(LMM_E_LIMIT, "'%s' has %zu bytes, the limit is %zu", name, n, l->file_size_max);
     if (wav_is(bytes, n)) return wav_decode(out, bytes, n, l, name);
     media_reader *r;
-    lmm_status st = path ? media_open(&r, path, &limits) : media_open_bytes(&r, bytes, n, name, &limits);
+    lmm_status st = is_file ? media_open(&r, name, &limits) : media_open_bytes(&r, bytes, n, name, &limits);
     if (st) return st;
     st = media_sound(r, out);
     media_close(r);
@@ -161,7 +161,7 @@ static lmm_status load_uri(sound *out, const char *uri, const sound_limits *l) {
     void *bytes;
     lmm_status st = data_uri_decode(&bytes, &size, name, uri, "audio/", "sound");
     if (st) return st;
-    st = load_bytes(out, bytes, size, l, NULL, name);
+    st = load_bytes(out, bytes, size, l, name, false);
     free(bytes);
     return st;
 }
@@ -170,7 +170,7 @@ static lmm_status load_file(sound *out, const char *path, const sound_limits *l)
     file_map m;
     lmm_status st = file_map_open(&m, path);
     if (st) return st;
-    st = load_bytes(out, m.data, m.size, l, path, path);
+    st = load_bytes(out, m.data, m.size, l, path, true);
     file_map_close(&m);
     return st;
 }

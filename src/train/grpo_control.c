@@ -64,12 +64,7 @@ lmm_status grpo_control_save(const grpo_control *c, const trainer *t, const char
     tree_put(all, "beta", tree_new_real(c->beta));
     tree_put(all, "entropy_bonus", tree_new_real(c->entropy.value));
     tree_put(all, "entropy", isnan(c->entropy.last) ? tree_new(TREE_NULL) : tree_new_real(c->entropy.last));
-    buf json = {0};
-    tree_write_json(&json, all, 0);
-    char *path = path_join(dir, "control.json");
-    lmm_status st = file_write(path, json.data, json.size);
-    free(path);
-    buf_free(&json);
+    lmm_status st = tree_save_json(all, dir, "control.json", 0);
     tree_free(all);
     return st || !t->r.grpo.reference_sync ? st : save_reference(c, dir);
 }

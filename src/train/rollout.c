@@ -376,12 +376,9 @@ lmm_status rollout_save(const rollout *o, const trainer *t, const char *dir) {
     tree_put(all, "rollout", tree_new_int(o->number));
     tree_put(all, "size", tree_new_int(rollout_size(t)));
     tree_put(all, "groups", groups);
-    buf json = {0};
-    tree_write_json(&json, all, 0);
-    char *path = mem_printf("%s/rollout-%05d-of-%05d.json", dir, dist_rank(t->world) + 1, dist_count(t->world));
-    lmm_status st = file_write(path, json.data, json.size);
-    free(path);
-    buf_free(&json);
+    char *name = mem_printf("rollout-%05d-of-%05d.json", dist_rank(t->world) + 1, dist_count(t->world));
+    lmm_status st = tree_save_json(all, dir, name, 0);
+    free(name);
     tree_free(all);
     return st;
 }

@@ -24,8 +24,8 @@ static lmm_status copy_processor(const tree *config, const char *from, const cha
     int64_t patch = tree_int(tree_get(config, "vision_config"), "patch_size", 0);
     char *path = path_join(from, name);
     tree *t = NULL;
-    lmm_status st = file_exists(path) ? tree_load(&t, path) : LMM_OK;
-    if (!st && patch && tree_get(t, "patch_size") && tree_int(t, "patch_size", 0) != patch) {
+    lmm_status st = patch && file_exists(path) ? tree_load(&t, path) : LMM_OK;
+    if (!st && tree_get(t, "patch_size") && tree_int(t, "patch_size", 0) != patch) {
         tree_put(t, "patch_size", tree_new_int(patch));
         st = tree_save_json(t, to, name, 2);
     } else if (!st) st = copy_file(from, to, name);

@@ -1,6 +1,7 @@
 /* test_lora.c - adapters learn while the base stays, are saved in PEFT's layout, resume, and merge into the same answers; DoRA's numbers are PEFT's. */
 #include <math.h>
 
+#include "../engine/model_util.h"
 #include "run_util.h"
 
 /* `kind`: what the recipe's lora says besides rank, alpha and targets. */
@@ -84,16 +85,13 @@ static void a_resumed_dora_run_ends_in_the_same_adapter(void **state) {
 
 static void a_fresh_dora_adapter_changes_no_bit(void **state) {
     (void)state;
-    lmm_runtime *r;
-    lmm_model *m;
-    OK(lmm_runtime_open(&r, 1, NULL));
-    OK(lmm_model_open(&m, r, LMM_SOURCE "/models/mini"));
-    double before = likelihood(m);
-    net *n = m->net;
-    OK(lora_attach(&n->params, &n->adapters, &(lora_config){.rank = 4, .alpha = 8, .dora = true}, 1, r->k, r->pool));
-    assert_true(likelihood(m) == before);
-    lmm_model_close(m);
-    lmm_runtime_close(r);
+    opened o = open_tiny(LMM_SOURCE "/models/mini", 1);
+    double before = likelihood(o.model);
+    net *n = o.model->net;
+    const lora_config dora = {.rank = 4, .alpha = 8, .dora = true};
+    OK(lora_attach(&n->params, &n->adapters, &dora, 1, o.runtime->k, o.runtime->pool));
+    assert_true(likelihood(o.model) == before);
+    close_tiny(&o);
 }
 
 /* ---- PEFT's numbers ---- */

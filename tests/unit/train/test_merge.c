@@ -1,4 +1,5 @@
 /* test_merge.c - the mean of models, value by value, and models that have none. */
+#include "../engine/model_util.h"
 #include "run_util.h"
 
 /* A copy of mini whose weights have moved a little. */
@@ -18,13 +19,10 @@ static void the_mean_is_of_every_value(void **state) {
     train("b", 2);
     train("c", 3);
     char *a = in_folder("a/final"), *b = in_folder("b/final"), *c = in_folder("c/final"), *out = in_folder("mean");
-    lmm_runtime *r;
-    lmm_model *m;
     net *nets[4];
-    OK(lmm_runtime_open(&r, 2, NULL));
-    OK(lmm_model_open(&m, r, a));
-    OK(lmm_model_mean(m, (const char *const[]){b, c}, 2));
-    OK(lmm_model_save_merged(m, out));
+    opened o = open_tiny(a, 2);
+    OK(lmm_model_mean(o.model, (const char *const[]){b, c}, 2));
+    OK(lmm_model_save_merged(o.model, out));
     OK(net_open(&nets[0], a));
     OK(net_open(&nets[1], b));
     OK(net_open(&nets[2], c));
@@ -41,23 +39,18 @@ static void the_mean_is_of_every_value(void **state) {
     }
     assert_true(moved > param_total(&nets[0]->params) / 2);
     for (int k = 0; k < 4; k++) net_free(nets[k]);
-    lmm_model_close(m);
-    lmm_runtime_close(r);
+    close_tiny(&o);
     free(a), free(b), free(c), free(out);
 }
 
 static void other_architectures_have_no_mean(void **state) {
     (void)state;
-    lmm_runtime *r;
-    lmm_model *m;
-    OK(lmm_runtime_open(&r, 1, NULL));
-    OK(lmm_model_open(&m, r, LMM_SOURCE "/models/mini"));
-    assert_int_equal(lmm_model_mean(m, (const char *const[]){LMM_SOURCE "/models/mini-v1"}, 1), LMM_E_SHAPE);
+    opened o = open_tiny(LMM_SOURCE "/models/mini", 1);
+    assert_int_equal(lmm_model_mean(o.model, (const char *const[]){LMM_SOURCE "/models/mini-v1"}, 1), LMM_E_SHAPE);
     assert_non_null(strstr(lmm_message(), "mini-v1"));
     assert_non_null(strstr(lmm_message(), "of one architecture"));
-    assert_int_equal(lmm_model_mean(m, (const char *const[]){"/nowhere"}, 1), LMM_E_IO);
-    lmm_model_close(m);
-    lmm_runtime_close(r);
+    assert_int_equal(lmm_model_mean(o.model, (const char *const[]){"/nowhere"}, 1), LMM_E_IO);
+    close_tiny(&o);
 }
 
 int main(void) {
