@@ -55,6 +55,7 @@ static lmm_status parse(values *v, opt table[ROWS], const char *line, bool takes
 
 static void drop(values *v, const opt *table) {
     opts_free(table);
+    assert_true(!v->images.at && !v->images.count);
     free(v->rest.at);
 }
 
