@@ -173,19 +173,23 @@ static lmm_status make_sample(sample *s, bool *fits, const recipe *r, const reco
     return st;
 }
 
-static lmm_status add_record(sample_set *set, const recipe *r, const record_source *src, const tree *record) {
+/* Keeps what fits and counts what does not. */
+static void keep(record_made *out, sample *s, bool fits) {
+    if (fits) VEC_PUSH(&out->samples, *s);
+    else sample_free(s);
+    out->skipped += !fits;
+}
+
+static lmm_status make_record(record_made *out, const recipe *r, const record_source *src, const tree *record) {
     sample s;
     bool fits;
     lmm_status st = make_sample(&s, &fits, r, src, record);
-    if (st) return st;
-    if (fits) return sample_put(set, &s);
-    set->skipped++;
-    sample_free(&s);
-    return LMM_OK;
+    if (!st) keep(out, &s, fits);
+    return st;
 }
 
 lmm_status samples_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
-    return records_load(out, r, d, m, bar, add_record);
+    return records_load(out, r, d, m, bar, make_record);
 }
 
 /* ---- pairs ---- */
@@ -272,25 +276,26 @@ static lmm_status make_answer(sample *s, bool *fits, const recipe *r, const reco
 }
 
 /* Both answers or none. */
-static lmm_status add_pair(sample_set *set, const recipe *r, const record_source *src, const tree *record) {
+static lmm_status make_pair(record_made *out, const recipe *r, const record_source *src, const tree *record) {
     if (!tree_get(record, "prompt") || !tree_get(record, "chosen") || !tree_get(record, "rejected"))
         return LMM_FAIL(LMM_E_FORMAT, "it has no 'prompt', 'chosen' and 'rejected'");
     sample chosen = {0}, rejected = {0};
     bool fits[2] = {0};
     lmm_status st = make_answer(&chosen, &fits[0], r, src, record, "chosen");
     if (!st) st = make_answer(&rejected, &fits[1], r, src, record, "rejected");
-    if (!st) set->skipped += !fits[0] + !fits[1];
     if (!st && fits[0] && fits[1]) {
-        st = sample_put(set, &chosen);
-        if (!st) st = sample_put(set, &rejected);
+        VEC_PUSH(&out->samples, chosen);
+        VEC_PUSH(&out->samples, rejected);
+        return LMM_OK;
     }
+    if (!st) out->skipped += !fits[0] + !fits[1];
     sample_free(&chosen);
     sample_free(&rejected);
     return st;
 }
 
 lmm_status pairs_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
-    return records_load(out, r, d, m, bar, add_pair);
+    return records_load(out, r, d, m, bar, make_pair);
 }
 
 /* ---- prompts ---- */
@@ -301,24 +306,23 @@ static char *worded(const char *pattern, const char *question) {
     return mem_printf("%.*s%s%s", (int)(at - pattern), pattern, question, at + strlen("{question}"));
 }
 
-/* A reference that is empty can reward nothing; one that was meant as mathematics and cannot be read is compared as text, which is said of the first ones. */
-static lmm_status check_gold(sample_set *set, const char *gold) {
-    enum { NAMED = 3 };
+/* A reference that is empty can reward nothing; one that was meant as mathematics and cannot be read is compared as text, which is noted. */
+static lmm_status check_gold(record_made *out, const char *gold) {
     size_t n = strlen(gold);
     const char *at = answer_find(gold, true, false, &n);
     char *answer = mem_strndup(at ? at : gold, n), *raw = NULL;
     const bool blank = is_blank(answer), formula = strpbrk(answer, "\\$") != NULL;
-    if (!blank && formula && !math_extracted(gold, &raw) && set->unread++ < NAMED)
-        fprintf(stderr, "lmm: the reference '%s' is not understood as mathematics: it is compared as text\n", answer);
+    const bool unread = !blank && formula && !math_extracted(gold, &raw);
     free(raw);
-    free(answer);
+    if (unread) VEC_PUSH(&out->unread, answer);
+    else free(answer);
     return blank ? LMM_FAIL(LMM_E_FORMAT, "the reference answer is empty") : LMM_OK;
 }
 
 /* One question as a sample to be answered. Pictures and videos stand before it. */
-static lmm_status add_prompt(sample_set *set, const recipe *r, const record_source *src, const tree *record, const char *question,
-                             const char *gold) {
-    lmm_status st = check_gold(set, gold);
+static lmm_status make_prompt(record_made *out, const recipe *r, const record_source *src, const tree *record, const char *question,
+                              const char *gold) {
+    lmm_status st = check_gold(out, gold);
     if (st) return st;
     sample s = sample_new(src->d);
     s.gold = mem_strdup(gold);
@@ -339,9 +343,8 @@ static lmm_status add_prompt(sample_set *set, const recipe *r, const record_sour
     free(asked);
     buf_free(&marked);
     s.text = buf_take(&text);
-    if (!st && s.ids.count > 1 && s.ids.count <= r->max_length) return sample_put(set, &s);
-    sample_free(&s);
-    if (!st) set->skipped++;
+    if (!st) keep(out, &s, s.ids.count > 1 && s.ids.count <= r->max_length);
+    else sample_free(&s);
     return st;
 }
 
@@ -359,9 +362,9 @@ static char *without_marks(const tree *record, const char *text) {
     return buf_take(&b);
 }
 
-static lmm_status add_prompts(sample_set *set, const recipe *r, const record_source *src, const tree *record) {
+static lmm_status make_prompts(record_made *out, const recipe *r, const record_source *src, const tree *record) {
     const char *problem = tree_str(record, "problem", NULL), *solution = tree_str(record, "solution", NULL);
-    if (problem && solution) return add_prompt(set, r, src, record, problem, solution);
+    if (problem && solution) return make_prompt(out, r, src, record, problem, solution);
     const tree *turns = tree_get(record, "conversations");
     if (!turns || turns->type != TREE_LIST || turns->count < 2)
         return LMM_FAIL(LMM_E_FORMAT, "it has neither 'problem' and 'solution' nor 'conversations'");
@@ -371,14 +374,14 @@ static lmm_status add_prompts(sample_set *set, const recipe *r, const record_sou
         const char *question = turn_text(turns->items[i]), *answer = turn_text(turns->items[i + 1]);
         if (!role || !next || !question || !answer || strcmp(role, "user") || strcmp(next, "assistant")) continue;
         char *plain = without_marks(record, question);
-        st = add_prompt(set, r, src, record, plain, answer);
+        st = make_prompt(out, r, src, record, plain, answer);
         free(plain);
     }
     return st;
 }
 
 lmm_status prompts_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar) {
-    return records_load(out, r, d, m, bar, add_prompts);
+    return records_load(out, r, d, m, bar, make_prompts);
 }
 
 lmm_status prompt_session(lmm_session **out, const lmm_model *m, const sample *s, int answer) {

@@ -138,13 +138,18 @@ void token_grid_weigh(const token_grid *g, batch *b, double divisor);
 void token_grid_spread(const token_grid *g, const double *values, float *out);
 void token_grid_close(token_grid *g);
 
-/* reading.c: the records of a data set that the recipe takes, each given to `add`, which puts what it makes of it into the set. */
+/* reading.c: the records of a data set that the recipe takes, each given to `make`, on any thread; what it makes of it is put into the set in their order. */
 typedef struct {
     const lmm_model *m;
     const recipe_data *d;
 } record_source;
-typedef lmm_status (*add_fn)(sample_set *set, const recipe *r, const record_source *src, const tree *record);
-lmm_status records_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar, add_fn add);
+typedef struct {
+    VEC(sample) samples;
+    int skipped;        /* longer than max_length, or with nothing to learn */
+    VEC(char *) unread; /* references that were meant as mathematics and cannot be read */
+} record_made;
+typedef lmm_status (*make_fn)(record_made *out, const recipe *r, const record_source *src, const tree *record);
+lmm_status records_load(sample_set *out, const recipe *r, const recipe_data *d, const lmm_model *m, progress *bar, make_fn make);
 
 /* records.c: LLaVA's records as messages. */
 typedef struct {

@@ -93,6 +93,60 @@ static void broken_rows_are_counted_up_to_the_limit(void **state) {
     close_tiny(&o);
 }
 
+/* What a set of prompts is: every id and question, what was broken, and the sentence of a failure. */
+static void describe_prompts(buf *out, const char *path, int threads, int enough, int broken_max) {
+    opened o = open_tiny(TINY("llava_onevision"), threads);
+    const recipe r = {.max_length = 1 << 20, .seed = 5, .broken_max = broken_max, .grpo = {.prompt = (char *)"{question}"}};
+    recipe_data d = data_of(path, "random:90%");
+    sample_set set = {.enough = enough};
+    const lmm_status st = prompts_load(&set, &r, &d, o.model, NULL);
+    buf_printf(out, "%d %d %d %s\n", st, set.broken, set.skipped, st ? lmm_message() : "");
+    for (int i = 0; i < set.list.count; i++) {
+        sample s;
+        OK(sample_at(&set, i, &s));
+        buf_printf(out, "%s:", s.question);
+        for (int k = 0; k < s.ids.count; k++) buf_printf(out, " %d", s.ids.at[k]);
+        buf_puts(out, "\n");
+        sample_free(&s);
+    }
+    sample_set_free(&set);
+    close_tiny(&o);
+}
+
+static void threads_change_nothing(void **state) {
+    (void)state;
+    static const struct {
+        int enough, broken_max;
+    } cases[] = {{0, COUNT}, {0, 2}, {7, COUNT}, {7, 0}};
+    write_records("t.jsonl");
+    char *path = in_folder("t.jsonl");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        buf one = {0}, three = {0};
+        describe_prompts(&one, path, 1, cases[i].enough, cases[i].broken_max);
+        describe_prompts(&three, path, 3, cases[i].enough, cases[i].broken_max);
+        assert_string_equal(one.data, three.data);
+        buf_free(&one);
+        buf_free(&three);
+    }
+    free(path);
+}
+
+static void reading_can_be_stopped(void **state) {
+    (void)state;
+    opened o = open_tiny(TINY("llava_onevision"), 2);
+    write_records("s.jsonl");
+    char *path = in_folder("s.jsonl");
+    const recipe r = {.max_length = 1 << 20, .broken_max = COUNT};
+    recipe_data d = data_of(path, "all");
+    sample_set set = {0};
+    lmm_cancel();
+    assert_int_equal(samples_load(&set, &r, &d, o.model, NULL), LMM_E_CANCELLED);
+    lmm_cancel_reset();
+    sample_set_free(&set);
+    free(path);
+    close_tiny(&o);
+}
+
 /* ---- pictures inside the file ---- */
 
 #define PARQUET(name) LMM_TESTS "/golden/data/parquet/" name
@@ -183,6 +237,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_random_choice_keeps_its_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(broken_rows_are_counted_up_to_the_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(threads_change_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reading_can_be_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pictures_inside_parquet_are_learnt_from, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_that_are_no_picture_are_said, set_up, tear_down),
     };
