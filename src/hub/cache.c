@@ -86,14 +86,15 @@ static bool is_link_to(const char *path, const char *target) {
     return n > 0 && (size_t)n == strlen(target) && !memcmp(have, target, (size_t)n);
 }
 
-/* Made beside and renamed over: a reader sees the old or the new one. */
+/* Made among the blobs and renamed over: a reader sees the old or the new one, and a killed process leaves nothing in the snapshot. The caller holds the
+ * blob's lock, so that the name is this process's. */
 lmm_status cache_link(const hub_repo *r, const hub_file *f) {
     char *path = path_join(r->snapshot, f->path), *target = link_target(f), *dir = path_dir(path);
-    char *tmp = mem_printf("%s.tmp-%d", path, (int)getpid());
+    char *tmp = mem_printf("%s/%s.lmm-link", r->blobs, f->oid);
     lmm_status st = LMM_OK;
+    (void)unlink(tmp);
     if (!is_link_to(path, target)) {
         st = dir_make(dir);
-        if (!st) (void)unlink(tmp);
         if (!st && (symlink(target, tmp) != 0 || rename(tmp, path) != 0)) {
             st = LMM_FAIL(LMM_E_IO, "cannot link '%s': %s", path, strerror(errno));
             (void)unlink(tmp);

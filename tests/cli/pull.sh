@@ -67,7 +67,7 @@ arrives ok
 check links_are_relative test "$(readlink "$cache/snapshots"/*/sub/deep/big.bin)" = "../../../../blobs/$(sha256sum "$repo/main/sub/deep/big.bin" | cut -d ' ' -f 1)"
 check ref test "$(cat "$cache/refs/main")" = "$(basename "$cache"/snapshots/*)"
 check tag grep -q '^Signature: 8a477f597d28d172789f06886806bc55' "$tmp/home/hub/CACHEDIR.TAG"
-check no_part_left test -z "$(find "$tmp/home" -name '*.lmm-part' -o -name '*.tmp-*')"
+check no_part_left test -z "$(find "$tmp/home" -name '*.lmm-part' -o -name '*.lmm-link' -o -name '*.tmp-*')"
 hub_log >"$tmp/log"
 check token_to_the_hub grep -q '"server": "hub".*"token": true' "$tmp/log"
 check token_not_elsewhere sh -c "grep -q '\"server\": \"cdn\"' '$tmp/log' && ! grep '\"server\": \"cdn\"' '$tmp/log' | grep -q '\"token\": true'"

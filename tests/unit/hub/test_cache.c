@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -107,7 +108,12 @@ static void what_was_put_in_the_cache_is_found(void **state) {
     assert_int_equal(hub_find(&found, cache, "org/name"), LMM_E_IO);
     OK(cache_repo_open(&r, cache, &n, HASH40));
     hub_file f = {.path = (char *)(uintptr_t) "a/b/c.txt", .size = 6, .oid = "ce013625030ba8dba906f756967f9e9ca394464a"};
+    char *left = mem_printf("%s/%s.lmm-link", r.blobs, f.oid); /* by a process that was killed */
+    struct stat info;
+    assert_int_equal(symlink("elsewhere", left), 0);
     OK(cache_link(&r, &f));
+    assert_int_not_equal(lstat(left, &info), 0);
+    free(left);
     OK(cache_link(&r, &f)); /* again is fine */
     OK(cache_ref_write(&r, "main", HASH40));
     OK(hub_find(&found, cache, "org/name"));
