@@ -63,9 +63,9 @@ plot() { # FILE: the first seed's curves
     "$lmm" plot $drawn -k eval_loss --smooth 0 --log -o "$out/ablation-$1.svg" >&2
     drawn=
 }
-# A LLaVA-1.5 as models/mini (one tile of 64 rows a picture), with nothing of it but its tower, or with nothing at all.
-tower='new: models/mini, from: models/mini, parts: [vision], init: fan_in'
-new='new: models/mini, init: fan_in'
+# A LLaVA-1.5 as models/mini-v0 (one tile of 64 rows a picture), with nothing of it but its tower, or with nothing at all.
+tower='new: models/mini-v0, from: models/mini-v0, parts: [vision], init: fan_in'
+new='new: models/mini-v0, init: fan_in'
 
 decoders() {
     heading 'Larger decoders'
@@ -83,7 +83,7 @@ towers() {
     arm '2 layers of 64, from nothing' tower-64 "model={$new, $(size 64 2 256 2)}"
     arm '4 layers of 128, from nothing' tower-128 "model={$new}"
     arm '6 layers of 192, from nothing' tower-192 "model={$new, $(size 192 6 768 6)}"
-    arm '4 layers of 128, trained (models/mini)' decoder-128
+    arm '4 layers of 128, trained (models/mini-v0)' decoder-128
     arm 'the same, frozen' tower-frozen 'train=[projector, decoder, newline]'
     plot towers
 }
@@ -99,7 +99,7 @@ tokens() {
 
 resolution() {
     heading 'Resolution and number of tokens: overview and tiles as OneVision, 200 steps'
-    onevision='new: configs/mini-v1, from: models/mini, parts: [vision], init: fan_in'
+    onevision='new: configs/mini-v1, from: models/mini-v0, parts: [vision], init: fan_in'
     wide='data=[{path: data/ablations/train128/train.json, images: data/ablations/train128}]'
     held='evaluate.data=[{path: data/ablations/held128/train.json, images: data/ablations/held128}]'
     arm '64 pixels, one tile: 136 rows' resolution-64 steps=200 "model={$onevision}"

@@ -71,7 +71,7 @@ lmm_status cmd_train(int argc, char **argv) {
         cli_parse(table, argc, argv, &words, "lmm train sft|dpo|grpo -c RECIPE.yaml [KEY=VALUE]...",
                   "Trains a model; the same command resumes a stopped run. Data: LLaVA's JSON, JSONL or Parquet, of any size "
                   "(docs/training.md).",
-                  "  lmm train sft -c configs/mini/1-captions.yaml\n  lmm train sft -c my.yaml optimizer.lr=2e-5 epochs=3\n", &done);
+                  "  lmm train sft -c configs/mini-v0/1-captions.yaml\n  lmm train sft -c my.yaml optimizer.lr=2e-5 epochs=3\n", &done);
     if (!st && !done) {
         if (!words.count || strchr(words.at[0], '='))
             st = LMM_FAIL(LMM_E_ARG, "name the algorithm first: lmm train sft|dpo|grpo -c RECIPE.yaml");

@@ -1,6 +1,6 @@
 """Questions a second of `lmm eval` and of transformers on the same checkpoint, questions and machine.
 
-usage: eval_throughput.py [--count 2000] [--model models/mini] [--data data] [--lmm build/release/lmm] [--threads 2] [--batches 1,8,32,64]
+usage: eval_throughput.py [--count 2000] [--model models/mini-v0] [--data data] [--lmm build/release/lmm] [--threads 2] [--batches 1,8,32,64]
                           [--lmms-batches 1] [--skip-transformers] [--lectures DIR --films 100]
 
 With --lectures, the questions are those of the three stages about each of so many films of `lmm synth lectures -o DIR`, 5 frames each; a film's questions follow
@@ -24,7 +24,7 @@ import time
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 parser = argparse.ArgumentParser()
 parser.add_argument("--count", type=int, default=2000)
-parser.add_argument("--model", default=os.path.join(root, "models/mini"))
+parser.add_argument("--model", default=os.path.join(root, "models/mini-v0"))
 parser.add_argument("--data", default=os.path.join(root, "data"))
 parser.add_argument("--lmm", default=os.path.join(root, "build/release/lmm"))
 parser.add_argument("--threads", type=int, default=os.cpu_count())

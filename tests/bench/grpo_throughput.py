@@ -1,6 +1,6 @@
 """GRPO of `lmm train grpo` and of TRL's GRPOTrainer: tokens a second of the rollout and seconds of a whole step, on the same small LLaVA.
 
-usage: grpo_throughput.py [--model models/mini] [--data data] [--lmm build/release/lmm] [--prompts 8] [--group 8] [--tokens 64] [--steps 6] [--rounds 3] [--threads 2]
+usage: grpo_throughput.py [--model models/mini-v0] [--data data] [--lmm build/release/lmm] [--prompts 8] [--group 8] [--tokens 64] [--steps 6] [--rounds 3] [--threads 2]
 
 Both answer the same questions about the same pictures: PROMPTS questions a step, GROUP answers each, of exactly TOKENS tokens. For that the copy of the model they open ends an
 answer at <pad>, which it never says. Loss dapo, temperature 1, one update a rollout, no KL term, AdamW, f32. TRL generates with transformers (vLLM needs a GPU), all answers in
@@ -18,7 +18,7 @@ import time
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 parser = argparse.ArgumentParser()
-parser.add_argument("--model", default=os.path.join(root, "models/mini"))
+parser.add_argument("--model", default=os.path.join(root, "models/mini-v0"))
 parser.add_argument("--data", default=os.path.join(root, "data"))
 parser.add_argument("--lmm", default=os.path.join(root, "build/release/lmm"))
 parser.add_argument("--prompts", type=int, default=8)

@@ -17,7 +17,7 @@ for _ in 1 2 3; do pair "$picture" "Is there a cross?" yes "no idea"; done >"$tm
 
 cat >"$tmp/grpo.yaml" <<YAML
 run: $tmp/run
-model: {open: $LMM_SOURCE/models/mini}
+model: {open: $LMM_SOURCE/models/mini-v0}
 data: [{path: $tmp/rows.jsonl, images: $tmp/data}]
 batch: 2
 accumulate: 2
@@ -56,7 +56,7 @@ grep -q '"rewards/unscored": 0.5' "$tmp/run/metrics.jsonl" && echo "ok its_compl
 { cat "$tmp/prompts"; prompt "$picture" "Is there a cross?" " "; } >"$tmp/rows.jsonl"
 stops_and_survives empty_reference grpo "record 4: the reference answer is empty"
 cp "$tmp/prompts" "$tmp/rows.jsonl"
-if train grpo model.open="$LMM_SOURCE/models/mini-v1" "data=[{path: $tmp/rows.jsonl, images: $tmp/data, one_tile: true}]"; then echo "not ok one_tile_of_a_rollout"
+if train grpo model.open="$LMM_SOURCE/models/mini" "data=[{path: $tmp/rows.jsonl, images: $tmp/data, one_tile: true}]"; then echo "not ok one_tile_of_a_rollout"
 else says one_tile_of_a_rollout "'one_tile' cannot be used with grpo"; fi
 { cat "$tmp/prompts"; prompt "$picture" "$long" yes; } >"$tmp/rows.jsonl"
 stops_and_survives prompt_over_the_context grpo "the model was trained for"
@@ -88,7 +88,7 @@ says long_pairs_are_left_out "samples are left out: longer than max_length"
 # ---- judges ----
 judged() { # NAME ARGS: pairs of three prompts, two answers each
     rm -f "$tmp/judged.jsonl" "$tmp/judged.jsonl.journal"
-    timeout 60 "$LMM" pairs -m "$LMM_SOURCE/models/mini" --prompts "$tmp/rows.jsonl" --images "$tmp/data" -o "$tmp/judged.jsonl" --samples 2 --max_tokens 3 \
+    timeout 60 "$LMM" pairs -m "$LMM_SOURCE/models/mini-v0" --prompts "$tmp/rows.jsonl" --images "$tmp/data" -o "$tmp/judged.jsonl" --samples 2 --max_tokens 3 \
         --retries 1 -q "$@" >"$tmp/out" 2>&1
 }
 { cat "$tmp/prompts"; prompt none.png "Is there a cross?" yes; } >"$tmp/rows.jsonl"

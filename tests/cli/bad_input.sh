@@ -3,7 +3,7 @@
 set -u
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-mini=$LMM_SOURCE/models/mini
+mini=$LMM_SOURCE/models/mini-v0
 tiny=$LMM_TESTS/golden/data/golden/checkpoints
 
 # refuses NAME WANTED-TEXT COMMAND...: exit code 1..127, exactly one line on stderr that holds the text, no sanitizer report.

@@ -54,9 +54,9 @@ printf '/image %s\nwhat is it?\n/quit\n' "$pictures/rgb.png" | "$LMM" chat -m "$
 
 printf '[{"role": "user", "content": [{"type": "image", "image": "a.png"}, {"type": "text", "text": "what?"}]}]' >"$tmp/conv.json"
 same prompt_template "USER: <image>
-what? ASSISTANT:" "$("$LMM" prompt -m "$LMM_SOURCE/models/mini" --messages "$tmp/conv.json")"
+what? ASSISTANT:" "$("$LMM" prompt -m "$LMM_SOURCE/models/mini-v0" --messages "$tmp/conv.json")"
 printf '{"messages": [{"role": "user", "content": "hi"}], "tools": [{"name": "f"}]}' >"$tmp/conv.json"
 printf "{%% for t in tools %%}{{ t['name'] }}{%% endfor %%}:{{ messages[0].content }}" >"$tmp/other.jinja"
-same prompt_other_template "f:hi" "$("$LMM" prompt -m "$LMM_SOURCE/models/mini" --messages "$tmp/conv.json" --template "$tmp/other.jinja")"
-"$LMM" plot "$LMM_SOURCE/models/mini/training/2-questions.metrics.jsonl" -o "$tmp/plot.svg" >/dev/null && grep -q "<polyline" "$tmp/plot.svg" && echo "ok plot" || echo "not ok plot"
-"$LMM" plot "$LMM_SOURCE/models/mini/training/2-questions.metrics.jsonl" -k los 2>"$tmp/err" || grep -q "did you mean 'loss'" "$tmp/err" && echo "ok plot_teaches" || echo "not ok plot_teaches: $(cat "$tmp/err")"
+same prompt_other_template "f:hi" "$("$LMM" prompt -m "$LMM_SOURCE/models/mini-v0" --messages "$tmp/conv.json" --template "$tmp/other.jinja")"
+"$LMM" plot "$LMM_SOURCE/models/mini-v0/training/2-questions.metrics.jsonl" -o "$tmp/plot.svg" >/dev/null && grep -q "<polyline" "$tmp/plot.svg" && echo "ok plot" || echo "not ok plot"
+"$LMM" plot "$LMM_SOURCE/models/mini-v0/training/2-questions.metrics.jsonl" -k los 2>"$tmp/err" || grep -q "did you mean 'loss'" "$tmp/err" && echo "ok plot_teaches" || echo "not ok plot_teaches: $(cat "$tmp/err")"

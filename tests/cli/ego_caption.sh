@@ -20,11 +20,11 @@ if [ -f "$tmp/clips/train/000000.mp4" ]; then
     head -c 100 "$tmp/day/DAY1_A1_JAKE_09000000.mp4" >"$tmp/day/DAY1_A1_JAKE_09020000.mp4"
     "$LMM" ego init "$tmp/memory" >/dev/null && "$LMM" ego import "$tmp/memory" -q "$tmp/day" >/dev/null
     says needs_a_model "nothing to caption with" "$LMM" ego caption "$tmp/memory"
-    says names_are_pairs "write WORD=NAME" "$LMM" ego caption "$tmp/memory" -m "$LMM_SOURCE/models/mini" --name P3
-    "$LMM" ego caption "$tmp/memory" -m "$LMM_SOURCE/models/mini" -f 1 -q --name a=one >"$tmp/out" 2>"$tmp/err"
+    says names_are_pairs "write WORD=NAME" "$LMM" ego caption "$tmp/memory" -m "$LMM_SOURCE/models/mini-v0" --name P3
+    "$LMM" ego caption "$tmp/memory" -m "$LMM_SOURCE/models/mini-v0" -f 1 -q --name a=one >"$tmp/out" 2>"$tmp/err"
     grep -q "^3 clips: 2 captions, 0 utterances; .* 1 failed" "$tmp/out" && grep -q "09020000.mp4: " "$tmp/err" && echo "ok broken_clip_is_named" ||
         echo "not ok broken_clip_is_named: $(cat "$tmp/out" "$tmp/err")"
-    "$LMM" ego caption "$tmp/memory" -m "$LMM_SOURCE/models/mini" -f 1 -q >"$tmp/out" 2>/dev/null
+    "$LMM" ego caption "$tmp/memory" -m "$LMM_SOURCE/models/mini-v0" -f 1 -q >"$tmp/out" 2>/dev/null
     grep -q "^1 clips: 0 captions" "$tmp/out" && echo "ok captioned_once" || echo "not ok captioned_once: $(cat "$tmp/out")"
     "$LMM" ego build "$tmp/memory" -q >/dev/null
     [ "$("$LMM" ego timeline "$tmp/memory" -w JAKE --json | grep -c '"kind": "caption"')" = 2 ] && echo "ok rows_are_there" || echo "not ok rows_are_there"

@@ -85,7 +85,7 @@ echo '{}' >"$tmp/empty.json"
 refuses no_results "no file of results" "$LMM" eval report "$tmp/empty.json"
 
 # Rows that cannot be asked are counted by kind, kept out of the scores, and a failure only with --strict.
-model=$LMM_SOURCE/models/mini
+model=$LMM_SOURCE/models/mini-v0
 if [ -f "$model/model.safetensors" ]; then
     "$LMM" synth scenes -o "$tmp/pictures" -n 4 --side 64 >/dev/null 2>&1
     picture=$(find "$tmp/pictures" -name '*.png' | head -1)

@@ -42,8 +42,8 @@ check transcript_in_the_prompt grep -q 'Transcript for the Video:\\nThe .* is wo
 check own_answer grep -q '"<think>.*</think>' "$tmp/train.json"
 check film_is_named grep -q "\"video\": \"$home/videos/test_Music_1.mp4\"" "$tmp/train.json"
 
-model=$LMM_SOURCE/models/mini
-[ -f "$model/model.safetensors" ] || { echo "skip ranks: no models/mini"; exit 0; }
+model=$LMM_SOURCE/models/mini-v0
+[ -f "$model/model.safetensors" ] || { echo "skip ranks: no models/mini-v0"; exit 0; }
 ask() { # OUT COMMAND...: both tasks with the films, from the store's answers on
     out=$1
     shift

@@ -4,7 +4,7 @@
 set -u
 . "$LMM_SOURCE/tests/util/kill.sh"
 kills=${KILLS:-6}
-model=$LMM_SOURCE/models/mini
+model=$LMM_SOURCE/models/mini-v0
 [ -f "$model/model.safetensors" ] || { echo "skipped: $model is not here"; exit 0; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

@@ -11,7 +11,7 @@ trap 'rm -rf "$tmp"' EXIT
 cat >"$tmp/recipe.yaml" <<YAML
 run: $tmp/whole
 seed: 3
-model: {open: $LMM_SOURCE/models/mini}
+model: {open: $LMM_SOURCE/models/mini-v0}
 data: [{path: $tmp/data/train.json, images: $tmp/data}]
 batch: 8
 accumulate: 2

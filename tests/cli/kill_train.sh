@@ -11,7 +11,7 @@ trap 'rm -rf "$tmp"' EXIT
 cat >"$tmp/recipe.yaml" <<YAML
 run: $tmp/whole
 seed: 3
-model: {new: $LMM_SOURCE/configs/mini, init: fan_in}
+model: {new: $LMM_SOURCE/configs/mini-v0, init: fan_in}
 data: [{path: $tmp/data/train.json, images: $tmp/data, turns: independent}]
 batch: 2
 accumulate: 2

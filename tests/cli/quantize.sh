@@ -3,7 +3,7 @@
 set -u
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-mini=$LMM_HOME/models/mini
+mini=$LMM_HOME/models/mini-v0
 
 check() { # NAME CONDITION...
     name=$1

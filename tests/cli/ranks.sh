@@ -19,7 +19,7 @@ same() { # NAME WANT HAVE
 cat >"$tmp/recipe.yaml" <<YAML
 run: $tmp/one
 seed: 3
-model: {new: $LMM_SOURCE/configs/mini, init: fan_in}
+model: {new: $LMM_SOURCE/configs/mini-v0, init: fan_in}
 data: [{path: $tmp/data/train.json, images: $tmp/data, turns: independent}]
 batch: 2
 accumulate: 4

@@ -48,7 +48,7 @@ two_ranks() {
 cat >"$tmp/recipe.yaml" <<YAML
 run: $tmp/one
 seed: 3
-model: {new: $here/configs/mini, init: fan_in}
+model: {new: $here/configs/mini-v0, init: fan_in}
 data: [{path: $tmp/data/train.json, images: $tmp/data, turns: independent}]
 batch: ${BATCH:-16}
 accumulate: 2

@@ -7,7 +7,7 @@ import argparse, json, os, subprocess, sys, tempfile
 import torch
 import transformers
 from PIL import Image
-from transformers import AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor, SiglipImageProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 parser = argparse.ArgumentParser()
@@ -17,12 +17,9 @@ parser.add_argument("--lmm", default=os.path.join(root, "build/release/lmm"))
 parser.add_argument("--data", default=os.path.join(root, "data/easyvqa/easy_vqa/data/test"))
 args = parser.parse_args()
 
-model = LlavaForConditionalGeneration.from_pretrained(args.model, dtype=torch.float32, attn_implementation="eager").eval()
-tokenizer = AutoTokenizer.from_pretrained(args.model)
-images = getattr(transformers, "SiglipImageProcessorPil", SiglipImageProcessor).from_pretrained(args.model)  # the slow, PIL-backed one
-template = open(os.path.join(args.model, "chat_template.jinja")).read()
-processor = LlavaProcessor(image_processor=images, tokenizer=tokenizer, patch_size=8, vision_feature_select_strategy="full",
-                           chat_template=template, image_token="<image>", num_additional_image_tokens=0)
+TOKENS = 32
+model = AutoModelForImageTextToText.from_pretrained(args.model, dtype=torch.float32, attn_implementation="eager").eval()
+processor = AutoProcessor.from_pretrained(args.model)
 
 questions = json.load(open(os.path.join(args.data, "questions.json")))
 step = max(1, len(questions) // args.count)
@@ -34,7 +31,7 @@ def reference(question, picture):
     text = processor.apply_chat_template(messages, add_generation_prompt=True)
     inputs = processor(text=text, images=Image.open(picture).convert("RGB"), return_tensors="pt")
     with torch.no_grad():
-        out = model.generate(**inputs, max_new_tokens=8, do_sample=False)
+        out = model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False)
         logits = model(**inputs).logits[0, -1]
     return text, out[0, inputs["input_ids"].shape[1]:].tolist(), logits, inputs["input_ids"][0].tolist()
 
@@ -43,7 +40,7 @@ def traced(text, picture):
     from safetensors.torch import load_file
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trace.safetensors")
-        subprocess.run([args.lmm, "trace", "-m", args.model, "--raw", text, "--image", picture, "--generate", "8", "-o", path], check=True)
+        subprocess.run([args.lmm, "trace", "-m", args.model, "--raw", text, "--image", picture, "--generate", str(TOKENS), "-o", path], check=True)
         t = load_file(path)
         return t["generated_ids"].tolist(), t["logits"][-1], t["input_ids"].tolist()
 

@@ -209,10 +209,10 @@ static void a_stopped_captioner_writes_nothing(void **state) {
     ego_caption_report r;
     int stream;
     assert_int_equal(ego_stream(w->e, "A1_JAKE", &stream), LMM_OK);
-    char *clip = mem_printf("INSERT INTO clip VALUES(1, %d, 0, 30000, '%s', 0)", stream, LMM_SOURCE "/models/mini/examples");
+    char *clip = mem_printf("INSERT INTO clip VALUES(1, %d, 0, 30000, '%s', 0)", stream, LMM_SOURCE "/models/mini-v0/examples");
     assert_int_equal(sqlite3_exec(w->e->db, clip, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(lmm_runtime_open(&rt, 1, NULL), LMM_OK);
-    assert_int_equal(lmm_model_open(&mini, rt, LMM_SOURCE "/models/mini"), LMM_OK);
+    assert_int_equal(lmm_model_open(&mini, rt, LMM_SOURCE "/models/mini-v0"), LMM_OK);
     const ego_caption_opts o = {.captioner = mini, .prompt = "describe the image", .frames = 1, .quiet = true};
     lmm_cancel();
     assert_int_equal(ego_caption(w->e, &o, &r), LMM_E_CANCELLED);

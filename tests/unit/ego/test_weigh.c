@@ -26,7 +26,7 @@ static int setup_reader(void **state) {
     assert_int_equal(ego_build(x->w->e, &(ego_build_opts){.quiet = true}, &r), LMM_OK);
     assert_int_equal(ego_view_open(&x->v, x->w->e, "JAKE", 5 * EGO_HOUR), LMM_OK);
     assert_int_equal(lmm_runtime_open(&x->runtime, 1, NULL), LMM_OK);
-    assert_int_equal(lmm_model_open(&x->mini, x->runtime, LMM_SOURCE "/models/mini"), LMM_OK);
+    assert_int_equal(lmm_model_open(&x->mini, x->runtime, LMM_SOURCE "/models/mini-v0"), LMM_OK);
     assert_int_equal(lmm_session_open(&x->reader, x->mini, &(lmm_session_opts){0}), LMM_OK);
     *state = x;
     return 0;

@@ -165,11 +165,11 @@ static void a_judge_may_weigh_answers_by_its_own_likelihood(void **state) {
     lmm_pairs_report r;
     int asked = 0;
     OK(lmm_runtime_open(&rt, 0, NULL));
-    OK(lmm_model_open(&mini, rt, LMM_SOURCE "/models/mini"));
+    OK(lmm_model_open(&mini, rt, LMM_SOURCE "/models/mini-v0"));
     write_text("prompts.jsonl", "{\"question\": \"what color is the shape?\", \"image\": \"2.png\"}\n");
     char *prompts = in_folder("prompts.jsonl"), *out = in_folder("weighed.jsonl");
     const lmm_pairs_opts o = {.prompts = prompts,
-                              .images = LMM_SOURCE "/models/mini/examples",
+                              .images = LMM_SOURCE "/models/mini-v0/examples",
                               .out = out,
                               .policy = says_a_colour,
                               .policy_self = &asked,

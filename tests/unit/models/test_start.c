@@ -22,7 +22,7 @@ static bool same_values(const param *a, const param *b) {
 /* The mini has no newline: that one row begins as it would without a donor. */
 static void another_family_gives_what_it_has(void **state) {
     (void)state;
-    char *mini = mem_printf("%s/models/mini", LMM_SOURCE);
+    char *mini = mem_printf("%s/models/mini-v0", LMM_SOURCE);
     int taken[1];
     net *n = NULL, *plain = NULL, *donor = NULL;
     OK(start(&n, (const char *const[]){mini}, 1, taken, NULL));
@@ -47,7 +47,7 @@ static void another_family_gives_what_it_has(void **state) {
 
 static void a_donor_gives_the_asked_parts_alone(void **state) {
     (void)state;
-    char *mini = mem_printf("%s/models/mini", LMM_SOURCE);
+    char *mini = mem_printf("%s/models/mini-v0", LMM_SOURCE);
     const bool parts[PART_COUNT] = {[PART_VISION] = true}, none[PART_COUNT] = {false};
     int taken[1], vision = 0;
     net *n = NULL, *plain = NULL, *donor = NULL;
@@ -70,7 +70,7 @@ static void a_donor_gives_the_asked_parts_alone(void **state) {
 
 static void the_first_donor_wins(void **state) {
     (void)state;
-    char *mini = mem_printf("%s/models/mini", LMM_SOURCE);
+    char *mini = mem_printf("%s/models/mini-v0", LMM_SOURCE);
     int taken[2];
     net *n = NULL;
     assert_int_equal(start(&n, (const char *const[]){mini, mini}, 2, taken, NULL), LMM_E_SHAPE);

@@ -13,7 +13,7 @@ static const char pairs[] =
 
 static lmm_status train(const char *run, const char *const *more, int count) {
     char *text =
-        mem_printf("run: %s/%s\nseed: 3\nmodel: {open: %s/models/mini}\ndata: [{path: %s/pairs.json, images: "
+        mem_printf("run: %s/%s\nseed: 3\nmodel: {open: %s/models/mini-v0}\ndata: [{path: %s/pairs.json, images: "
                    "%s/golden/data/golden/images}]\nbatch: 3\nsteps: 6\ndpo: {beta: 0.5}\noptimizer: {lr: 1.0e-4}\nschedule: {kind: "
                    "constant, warmup: 0}\nlog_every: 1\nsave_every: 2\nkeep: 9\n",
                    folder, run, LMM_SOURCE, folder, LMM_TESTS);

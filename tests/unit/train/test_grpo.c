@@ -12,7 +12,7 @@ static lmm_status train(const char *run, const char *const *more, int count) {
                                "{\"conversations\": "
                                "[{\"from\": \"human\", \"value\": \"is there a shape?\"}, {\"from\": \"gpt\", \"value\": \"yes\"}]}]");
     char *text =
-        mem_printf("run: %s/%s\nseed: 5\nmodel: {open: %s/models/mini}\ndata: [{path: %s/prompts.json, images: "
+        mem_printf("run: %s/%s\nseed: 5\nmodel: {open: %s/models/mini-v0}\ndata: [{path: %s/prompts.json, images: "
                    "%s/golden/data/golden/images}]\nbatch: 8\naccumulate: 2\nsteps: 6\ngrpo: {loss: grpo, group: 4, updates: 2, "
                    "max_tokens: "
                    "6, temperature: 6, beta: 0.04, rewards: [{name: exact}, {name: repetition, weight: 0.5}, {name: finished, weight: "

@@ -9,7 +9,7 @@ static lmm_status train(const char *run, const char *kind) {
     write_text("data.json", "[{\"conversations\": [{\"from\": \"human\", \"value\": \"is there a shape?\"}, {\"from\": \"gpt\", \"value\": "
                             "\"a brown one\"}]}]");
     char *text =
-        mem_printf("run: %s/%s\nseed: 3\nmodel: {open: %s/models/mini}\ndata: [{path: %s/data.json}]\nlora: {rank: 4, alpha: 8, %stargets: "
+        mem_printf("run: %s/%s\nseed: 3\nmodel: {open: %s/models/mini-v0}\ndata: [{path: %s/data.json}]\nlora: {rank: 4, alpha: 8, %stargets: "
                    "[q_proj, v_proj]}\nbatch: 1\nsteps: 8\noptimizer: {lr: 1.0e-2}\nschedule: {kind: constant, warmup: 0}\nsave_every: "
                    "2\nkeep: 9\n",
                    folder, run, LMM_SOURCE, folder, kind);
@@ -37,7 +37,7 @@ static void learns_and_merges(const char *kind) {
     lmm_model *m, *merged;
     char *adapter_ = in_folder("run/final"), *out = in_folder("merged");
     OK(lmm_runtime_open(&r, 1, NULL));
-    OK(lmm_model_open(&m, r, LMM_SOURCE "/models/mini"));
+    OK(lmm_model_open(&m, r, LMM_SOURCE "/models/mini-v0"));
     double before = likelihood(m);
     OK(lmm_model_adapt(m, adapter_));
     double with = likelihood(m);
@@ -85,7 +85,7 @@ static void a_resumed_dora_run_ends_in_the_same_adapter(void **state) {
 
 static void a_fresh_dora_adapter_changes_no_bit(void **state) {
     (void)state;
-    opened o = open_tiny(LMM_SOURCE "/models/mini", 1);
+    opened o = open_tiny(LMM_SOURCE "/models/mini-v0", 1);
     double before = likelihood(o.model);
     net *n = o.model->net;
     const lora_config dora = {.rank = 4, .alpha = 8, .dora = true};
@@ -167,7 +167,7 @@ static void broken_adapters_are_refused(void **state) {
         lmm_model *m;
         char *dir = in_folder("run/final");
         write_text("run/final/adapter_config.json", cases[i].config);
-        OK(lmm_model_open(&m, r, LMM_SOURCE "/models/mini"));
+        OK(lmm_model_open(&m, r, LMM_SOURCE "/models/mini-v0"));
         assert_int_not_equal(lmm_model_adapt(m, dir), LMM_OK);
         assert_non_null(strstr(lmm_message(), cases[i].says));
         lmm_model_close(m);

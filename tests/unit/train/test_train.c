@@ -20,7 +20,7 @@ static void write_data(void) {
 
 /* Runs the recipe with the given output folder, further lines and overrides. */
 static lmm_status train_with(const char *run, const char *lines, int threads, const char *const *more, int count) {
-    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
+    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini-v0, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
                                "%s/golden/data/golden/images, turns: independent}\n"
                                "augment: {mirror: true, shift: 3}\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
                                "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n%s",
@@ -141,7 +141,7 @@ static void a_precision_is_f32_or_bf16(void **state) {
     assert_non_null(strstr(lmm_message(), "'precision' must be f32 or bf16"));
 }
 
-/* configs/mini's " red" is one token and " circle" another; the words are learnt still, only not read. */
+/* configs/mini-v0's " red" is one token and " circle" another; the words are learnt still, only not read. */
 static void hidden_words_are_read_as_padding(void **state) {
     (void)state;
     const char *hide[] = {"augment.hide={share: 1, words: [red, circle, yes]}", "log_every=1"};
@@ -166,7 +166,7 @@ static void hidden_words_are_read_as_padding(void **state) {
 
 /* The recipe of train_with, with the data set's own augment beside the recipe's. */
 static lmm_status train_own(const char *run, const char *own, const char *all) {
-    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
+    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini-v0, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
                                "%s/golden/data/golden/images, turns: independent, augment: %s}\n"
                                "augment: %s\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
                                "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
@@ -246,7 +246,7 @@ static lmm_status train_broken(const char *more, lmm_training_plan *plan) {
                "\"gpt\", \"value\": \"red\"}]}, {\"image\": \"none.png\", \"conversations\": [{\"from\": \"human\", \"value\": "
                "\"<image>\\nwhat?\"}, {\"from\": \"gpt\", \"value\": \"red\"}]}, {\"id\": \"x\"}, {\"conversations\": [{\"from\": "
                "\"human\", \"value\": \"hi\"}, {\"from\": \"gpt\", \"value\": \"hello\"}]}]");
-    char *text = mem_printf("run: %s/broken\nmodel: {new: %s/configs/mini, init: fan_in}\ndata: [{path: %s/broken.json, images: "
+    char *text = mem_printf("run: %s/broken\nmodel: {new: %s/configs/mini-v0, init: fan_in}\ndata: [{path: %s/broken.json, images: "
                             "%s/golden/data/golden/images}]\nbatch: 2\nsteps: 4\nsave_every: 100\n",
                             folder, LMM_SOURCE, folder, LMM_TESTS);
     write_text("broken.yaml", text);
