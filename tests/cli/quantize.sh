@@ -26,11 +26,11 @@ empty() { [ -z "$(ls -A "$1")" ]; }
 # The folder of the second conversion has the first one's name, which the file keeps.
 "$LMM" convert "$mini" "$tmp/a.gguf" >/dev/null
 mkdir "$tmp/back"
-"$LMM" convert "$tmp/a.gguf" "$tmp/back/mini" >/dev/null
-"$LMM" convert "$tmp/back/mini" "$tmp/b.gguf" >/dev/null
+"$LMM" convert "$tmp/a.gguf" "$tmp/back/mini-v0" >/dev/null
+"$LMM" convert "$tmp/back/mini-v0" "$tmp/b.gguf" >/dev/null
 check "folder to gguf to folder to gguf is the same file" cmp -s "$tmp/a.gguf" "$tmp/b.gguf"
 check "the gguf cuts text to the same ids" [ "$(ids "$mini")" = "$(ids "$tmp/a.gguf")" ]
-check "the folder made of it cuts text to the same ids" [ "$(ids "$mini")" = "$(ids "$tmp/back/mini")" ]
+check "the folder made of it cuts text to the same ids" [ "$(ids "$mini")" = "$(ids "$tmp/back/mini-v0")" ]
 
 for type in f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_K q5_K q6_K q4_K_M; do
     "$LMM" quantize "$tmp/a.gguf" "$tmp/1.gguf" --type $type -t 1 >/dev/null
