@@ -81,11 +81,13 @@ lmm_status ego_run_caption(int argc, char **argv) {
     int threads = 0;
     ego_caption_opts o = {.prompt = "Describe what happens, in one sentence."};
     const opt table[] = {
-        {"-m|--model", OPT_STRING, &model, 0, 0, "WHO", "says what the pictures show: a checkpoint, or the address of a server with OpenAI's interface"},
+        {"-m|--model", OPT_STRING, &model, 0, 0, "WHO",
+         "says what the pictures show: a checkpoint, or the address of a server with OpenAI's interface"},
         {"--model_args", OPT_STRING, &server_args, 0, 0, "K=V,...", "of a server: model=NAME, api_key_env=VARIABLE, concurrency=N"},
         {"-s|--speech", OPT_STRING, &speech, 0, 0, "MODEL", "a Whisper model: what is said"},
         {"-p|--prompt", OPT_STRING, &o.prompt, 0, 0, "TEXT", "what the model is asked of each clip"},
-        {"-f|--frames", OPT_INT, &o.frames, 1, 1024, "N", "give the model so many pictures of a clip (default: the clip as a video; a server: 8)"},
+        {"-f|--frames", OPT_INT, &o.frames, 1, 1024, "N",
+         "give the model so many pictures of a clip (default: the clip as a video; a server: 8)"},
         {"-l|--language", OPT_STRING, &o.language, 0, 0, "CODE", "of the speech (default: heard)"},
         {"--name", OPT_LIST, &names, 0, 0, "WORD=NAME", "who somebody is whom the model calls by a word of its own; repeat for more"},
         {"-n|--limit", OPT_INT, &o.limit, 1, 1e9, "N", "only the next N clips"},
@@ -100,11 +102,11 @@ lmm_status ego_run_caption(int argc, char **argv) {
     char server_name[17];
     ego *e = NULL;
     ego_caption_report r = {0};
-    lmm_status st =
-        cli_parse(table, argc, argv, &words, use,
-                  "Writes captions and transcripts of imported clips that have none; may be stopped and repeated.",
-                  "  lmm ego import ~/memory clips/\n  lmm ego caption ~/memory -m egogpt -s whisper-tiny.en --name P3=Alice\n"
-                  "  lmm ego caption ~/memory -m http://localhost:8000/v1 --model_args model=big\n", &done);
+    lmm_status st = cli_parse(table, argc, argv, &words, use,
+                              "Writes captions and transcripts of imported clips that have none; may be stopped and repeated.",
+                              "  lmm ego import ~/memory clips/\n  lmm ego caption ~/memory -m egogpt -s whisper-tiny.en --name P3=Alice\n"
+                              "  lmm ego caption ~/memory -m http://localhost:8000/v1 --model_args model=big\n",
+                              &done);
     if (!st && !done) {
         st = ego_need(&words, 1, 1, use);
         if (!st && !model && !speech) st = LMM_FAIL(LMM_E_ARG, "nothing to caption with: give --model, --speech or both");

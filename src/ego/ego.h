@@ -107,12 +107,12 @@ lmm_status ego_import(ego *e, const char *path, const ego_import_opts *o, ego_im
 
 typedef struct {
     const lmm_model *captioner, *listener; /* pictures to text, speech to text; NULL: that is left out */
-    lmm_chat_fn ask;                       /* asked what pictures show instead of a captioner, by so many of them (frames; 0: 8); NULL: nobody */
+    lmm_chat_fn ask; /* asked what pictures show instead of a captioner, by so many of them (frames; 0: 8); NULL: nobody */
     void *ask_self;
-    const char *prompt;                    /* what the captioner is asked of each clip */
-    const char *language;                  /* of the speech; NULL: heard */
-    const char *const *names;              /* "P3=Alice": what the captioner says, and who that is */
-    int name_count, frames, limit;         /* pictures of a clip, 0: the clip as a video; clips, 0: all */
+    const char *prompt;            /* what the captioner is asked of each clip */
+    const char *language;          /* of the speech; NULL: heard */
+    const char *const *names;      /* "P3=Alice": what the captioner says, and who that is */
+    int name_count, frames, limit; /* pictures of a clip, 0: the clip as a video; clips, 0: all */
     bool quiet;
 } ego_caption_opts;
 typedef struct {

@@ -19,9 +19,7 @@ static bool in_time(const ego_reading *r, const ego_hit *h) {
     return false;
 }
 
-int ego_said_by_time(const void *a, const void *b) {
-    return ego_hit_by_time(((const ego_said *)a)->hit, ((const ego_said *)b)->hit);
-}
+int ego_said_by_time(const void *a, const void *b) { return ego_hit_by_time(((const ego_said *)a)->hit, ((const ego_said *)b)->hit); }
 
 /* Rows of the time asked for, in order of time. */
 static void take_rows(ego_reading *r, const ego *e, const ego_hits *evidence) {

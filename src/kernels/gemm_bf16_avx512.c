@@ -8,6 +8,7 @@ void gemm_bf16_avx512(gemm_form form, float *y, int64_t ldy, const float *a, int
                       int n, int k, bool accumulate) {
     if (!__builtin_cpu_supports("avx512bf16")) gemm_bf16_avx2(form, y, ldy, a, lda, b, ldb, bt, m, n, k, accumulate);
     else
-        multiply(y, ldy, &(operands){a, lda, b, ldb, bt, form == GEMM_TN ? A_COLUMNS : A_ROWS, form == GEMM_NT}, m, n, k, !accumulate, false);
+        multiply(y, ldy, &(operands){a, lda, b, ldb, bt, form == GEMM_TN ? A_COLUMNS : A_ROWS, form == GEMM_NT}, m, n, k, !accumulate,
+                 false);
 }
 #endif

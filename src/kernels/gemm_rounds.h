@@ -11,8 +11,7 @@ enum { K_STEP = 2 };
 
 static void pack_a_rows(float *to, const float *a, int64_t lda, int rows, int k) {
     for (int i = 0; i < rows; i++)
-        for (int l = 0; l < k; l += VL)
-            v_store(to + i * A_ROW + l, v_swap_pairs(v_round_bf16(load_some(a, KT_F32, i * lda + l, k - l))));
+        for (int l = 0; l < k; l += VL) v_store(to + i * A_ROW + l, v_swap_pairs(v_round_bf16(load_some(a, KT_F32, i * lda + l, k - l))));
 }
 
 static void pack_a_columns(float *to, const float *a, int64_t lda, const int *rows, int panels, int k) {

@@ -19,12 +19,12 @@ INLINE vf word_fma(vf a, vf b, vf c) { return v_fma(a, b, c); }
 #endif
 
 enum {
-    NR = 2 * VL,               /* columns of a tile */
-    MR = VL == 16 ? 14 : 6,    /* rows: MR * 2 sums, 2 vectors of B and one of A fill the 32 or 16 registers */
+    NR = 2 * VL,                  /* columns of a tile */
+    MR = VL == 16 ? 14 : 6,       /* rows: MR * 2 sums, 2 vectors of B and one of A fill the 32 or 16 registers */
     KC = KERNEL_K_BLOCK / WORD_K, /* words of k packed at a time: a panel of B is 32 or 16 KB */
-    MR_MIN = VL == 16 ? 7 : 3, /* sharing rows evenly leaves no panel with less, unless m itself is less */
-    A_ROW = KC + 16,           /* stride of a packed row of A, no power of two */
-    A_STEP = 16,               /* stride of a packed column of A */
+    MR_MIN = VL == 16 ? 7 : 3,    /* sharing rows evenly leaves no panel with less, unless m itself is less */
+    A_ROW = KC + 16,              /* stride of a packed row of A, no power of two */
+    A_STEP = 16,                  /* stride of a packed column of A */
     A_PANEL = MR * A_ROW > A_STEP *KC ? MR *A_ROW : A_STEP *KC,
     STREAMS = 3,     /* rectangles fetched ahead in one tile, */
     FETCH_STEPS = 8, /* a line of each every so many steps: oftener they would stand in the way of the tile's own loads */

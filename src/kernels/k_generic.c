@@ -90,7 +90,9 @@ static void generic_gemm_tn(float *y, int64_t ldy, const float *a, int64_t lda, 
 }
 
 /* Element (i, l) of a or (l, j) of b, rounded to bf16; 0 past the end. */
-static float rounded(const void *x, kernel_type t, int64_t at, bool there) { return there ? bf16_to_f32(f32_to_bf16(element(x, t, at))) : 0; }
+static float rounded(const void *x, kernel_type t, int64_t at, bool there) {
+    return there ? bf16_to_f32(f32_to_bf16(element(x, t, at))) : 0;
+}
 
 static void generic_gemm_bf16(gemm_form form, float *y, int64_t ldy, const float *a, int64_t lda, const void *b, int64_t ldb,
                               kernel_type bt, int m, int n, int k, bool accumulate) {
@@ -102,7 +104,8 @@ static void generic_gemm_bf16(gemm_form form, float *y, int64_t ldy, const float
                 float s = 0.0f, *out = y + i * ldy + j;
                 for (int l = first; l < min_int(k, first + KERNEL_K_BLOCK); l += 2)
                     for (int of = l + 1; of >= l; of--)
-                        s = fmaf(rounded(a, KT_F32, i * a_row + of * a_step, of < k), rounded(b, bt, j * b_column + of * b_step, of < k), s);
+                        s = fmaf(rounded(a, KT_F32, i * a_row + of * a_step, of < k), rounded(b, bt, j * b_column + of * b_step, of < k),
+                                 s);
                 *out = accumulate || first ? *out + s : s;
             }
 }

@@ -23,7 +23,7 @@ typedef struct {
 } thing_class;
 
 typedef struct {
-    thing things[THING_MAX]; /* in reading order */
+    thing things[THING_MAX];    /* in reading order */
     int count, count_max, grid; /* cells a side */
     bool cells;                 /* reasoning names them all first */
     synth_split split;

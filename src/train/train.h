@@ -105,7 +105,7 @@ typedef struct {
     char **model_from;            /* model.from: checkpoints that give a new model the tensors they share with it */
     int model_from_count;
     bool model_parts[PART_COUNT]; /* model.parts: what they give */
-    char **model_set; /* model.set: "text_config.num_hidden_layers=2": values of a new model's config.json */
+    char **model_set;             /* model.set: "text_config.num_hidden_layers=2": values of a new model's config.json */
     int model_set_count;
     lmm_reference reference; /* model.reference: whose preparation of pictures */
     bool fan_in;             /* model.init: fan_in instead of the config's initializer_range */

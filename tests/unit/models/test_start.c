@@ -8,7 +8,8 @@ static lmm_status start(net **out, const char *const *from, int count, int *take
     OK(tree_load(&config, path));
     OK(preprocess_open(&spec, dir));
     lmm_status st =
-        net_new(out, config, &spec, &(net_start){.seed = 5, .fan_in = true, .from = from, .from_count = count, .taken = taken, .parts = parts}, path);
+        net_new(out, config, &spec,
+                &(net_start){.seed = 5, .fan_in = true, .from = from, .from_count = count, .taken = taken, .parts = parts}, path);
     tree_free(config);
     free(dir);
     free(path);

@@ -35,7 +35,7 @@ static void axes_get_round_ticks(void **state) {
     int n = axis_ticks(&l, ticks);
     assert_true(n >= 5 && n <= 16);
     assert_true(fabs(axis_at(&l, 0.1) - 0.5) < 1e-9); /* the middle of four decades */
-    const axis narrow = axis_over(0.21, 0.56, true); /* 0.5 alone would say nothing */
+    const axis narrow = axis_over(0.21, 0.56, true);  /* 0.5 alone would say nothing */
     n = axis_ticks(&narrow, ticks);
     assert_true(n >= 3 && ticks[0] >= 0.21 && ticks[n - 1] <= 0.56);
 }

@@ -341,7 +341,8 @@ static void shapes_and_colors_alone_differ_in_size(void **state) {
             const synth_question *q = &item.questions.at[0];
             assert_int_equal(item.questions.count, 1);
             if (strncmp(q->question, "Is the ", 7) == 0) {
-                const bool first_is_large = strstr(q->reasoning, " is large, ") != NULL, larger = strstr(q->question, " larger than ") != NULL;
+                const bool first_is_large = strstr(q->reasoning, " is large, ") != NULL,
+                           larger = strstr(q->question, " larger than ") != NULL;
                 assert_true(first_is_large == (strstr(q->reasoning, " is small.") != NULL));
                 assert_string_equal(q->answer, first_is_large == larger ? "yes" : "no");
                 sizes++, yes += !strcmp(q->answer, "yes");

@@ -9,7 +9,8 @@ static lmm_status train(const char *run, const char *kind) {
     write_text("data.json", "[{\"conversations\": [{\"from\": \"human\", \"value\": \"is there a shape?\"}, {\"from\": \"gpt\", \"value\": "
                             "\"a brown one\"}]}]");
     char *text =
-        mem_printf("run: %s/%s\nseed: 3\nmodel: {open: %s/models/mini-v0}\ndata: [{path: %s/data.json}]\nlora: {rank: 4, alpha: 8, %stargets: "
+        mem_printf("run: %s/%s\nseed: 3\nmodel: {open: %s/models/mini-v0}\ndata: [{path: %s/data.json}]\nlora: {rank: 4, alpha: 8, "
+                   "%stargets: "
                    "[q_proj, v_proj]}\nbatch: 1\nsteps: 8\noptimizer: {lr: 1.0e-2}\nschedule: {kind: constant, warmup: 0}\nsave_every: "
                    "2\nkeep: 9\n",
                    folder, run, LMM_SOURCE, folder, kind);

@@ -31,7 +31,7 @@ static void drop(optim *o, param *p) {
 /* torchao.optim.AdamW8bit(lr 1e-2, betas 0.9 and 0.999, eps 1e-8, weight decay 0.1) in PyTorch 2.15: every 512th weight and codes, every 4th scale of m. */
 static void eight_bits_are_torchaos(void **state) {
     (void)state;
-    static const float weights[] = {-0.897295237f, -0.567648172f, -0.0359603465f, 0.54873383f,  -0.891898096f, -0.562850714f,
+    static const float weights[] = {-0.897295237f, -0.567648172f, -0.0359603465f, 0.54873383f,   -0.891898096f,  -0.562850714f,
                                     -0.030510921f, 0.554444671f,  -0.888648272f,  -0.556862712f, -0.0271619279f, 0.558840334f,
                                     -0.882183313f, -0.553328693f, -0.0215737503f, 0.563046336f};
     static const int m_codes[] = {40, 67, 210, 58, 42, 72, 210, 60, 44, 81, 213, 62, 44, 91, 214, 64},

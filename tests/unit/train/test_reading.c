@@ -115,9 +115,7 @@ static void describe_prompts(buf *out, const char *path, int threads, int enough
 
 static void threads_change_nothing(void **state) {
     (void)state;
-    static const struct {
-        int enough, broken_max;
-    } cases[] = {{0, COUNT}, {0, 2}, {7, COUNT}, {7, 0}};
+    static const struct { int enough, broken_max; } cases[] = {{0, COUNT}, {0, 2}, {7, COUNT}, {7, 0}};
     write_records("t.jsonl");
     char *path = in_folder("t.jsonl");
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

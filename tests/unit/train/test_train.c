@@ -20,11 +20,12 @@ static void write_data(void) {
 
 /* Runs the recipe with the given output folder, further lines and overrides. */
 static lmm_status train_with(const char *run, const char *lines, int threads, const char *const *more, int count) {
-    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini-v0, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
-                               "%s/golden/data/golden/images, turns: independent}\n"
-                               "augment: {mirror: true, shift: 3}\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
-                               "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n%s",
-                               folder, run, LMM_SOURCE, folder, LMM_TESTS, lines);
+    char *recipe_ =
+        mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini-v0, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
+                   "%s/golden/data/golden/images, turns: independent}\n"
+                   "augment: {mirror: true, shift: 3}\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
+                   "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n%s",
+                   folder, run, LMM_SOURCE, folder, LMM_TESTS, lines);
     write_data();
     return run_recipe(recipe_, NULL, threads, more, count);
 }
@@ -166,11 +167,12 @@ static void hidden_words_are_read_as_padding(void **state) {
 
 /* The recipe of train_with, with the data set's own augment beside the recipe's. */
 static lmm_status train_own(const char *run, const char *own, const char *all) {
-    char *recipe_ = mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini-v0, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
-                               "%s/golden/data/golden/images, turns: independent, augment: %s}\n"
-                               "augment: %s\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
-                               "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
-                               folder, run, LMM_SOURCE, folder, LMM_TESTS, own, all);
+    char *recipe_ =
+        mem_printf("run: %s/%s\nseed: 3\nmodel: {new: %s/configs/mini-v0, init: fan_in}\ndata:\n  - {path: %s/data.json, images: "
+                   "%s/golden/data/golden/images, turns: independent, augment: %s}\n"
+                   "augment: %s\nbatch: 2\naccumulate: 2\nsteps: 6\noptimizer: {lr: 1.0e-3, "
+                   "weight_decay: 0.1}\nschedule: {warmup: 1}\nsave_every: 100\n",
+                   folder, run, LMM_SOURCE, folder, LMM_TESTS, own, all);
     write_data();
     return run_recipe(recipe_, NULL, 2, NULL, 0);
 }
