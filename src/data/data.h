@@ -33,8 +33,8 @@ const tree *table_row(const table *t, int i);
 typedef struct row_reader row_reader;
 lmm_status row_reader_open(row_reader **out, const char *path);
 int row_reader_count(const row_reader *r);
-/* Row i, a map on loan until the next call. A damaged one fails with LMM_E_FORMAT or LMM_E_LIMIT and says in which line it begins; the others can be read. */
-lmm_status row_reader_read(row_reader *r, int i, const tree **out);
+/* Row i, a map; tree_free. A damaged one fails with LMM_E_FORMAT or LMM_E_LIMIT and says in which line it begins; the others can be read. */
+lmm_status row_reader_read(row_reader *r, int i, tree **out);
 void row_reader_close(row_reader *r); /* NULL is fine */
 /* Fills {name} in a pattern with the row's values; a name the row does not have fails. */
 lmm_status row_format(buf *out, const char *pattern, const tree *row);

@@ -19,7 +19,6 @@ struct row_reader {
     json_rows text;
     row_groups groups;
     table whole; /* of kinds that are read at once */
-    tree *row;   /* of the text, on loan */
 };
 
 /* ---- Parquet ---- */
@@ -62,12 +61,12 @@ static lmm_status enter_group(row_groups *g, int number) {
     return st;
 }
 
-static lmm_status group_row(row_groups *g, int row, const tree **out) {
+static lmm_status group_row(row_groups *g, int row, tree **out) {
     const int number = group_of(g, row), first = number ? g->end.at[number - 1] : 0;
     lmm_status st = enter_group(g, number);
     if (st) return st;
     if (!g->rows) return LMM_FAIL(LMM_E_FORMAT, "rows %d to %d cannot be read: %s", first + 1, g->end.at[number], g->fault);
-    return *out = g->rows->items[row - first], LMM_OK;
+    return *out = tree_copy(g->rows->items[row - first]), LMM_OK;
 }
 
 /* ---- all kinds ---- */
@@ -96,7 +95,6 @@ void row_reader_close(row_reader *r) {
     free(r->groups.end.at);
     if (r->whole.rows) table_close(&r->whole);
     json_rows_close(&r->text);
-    tree_free(r->row);
     free(r->path);
     free(r);
 }
@@ -106,17 +104,16 @@ int row_reader_count(const row_reader *r) {
     return r->whole.rows ? r->whole.count : r->text.at.count;
 }
 
-static lmm_status text_row(row_reader *r, int i, const tree **out) {
+static lmm_status text_row(row_reader *r, int i, tree **out) {
     tree *row = NULL;
     lmm_status st = json_rows_read(&r->text, i, &row);
     if (!st && row->type != TREE_MAP) st = LMM_FAIL(LMM_E_FORMAT, "line %d: the row is no object", r->text.at.at[i].line);
     if (st) return tree_free(row), st;
-    tree_free(r->row);
-    return *out = r->row = row, LMM_OK;
+    return *out = row, LMM_OK;
 }
 
-lmm_status row_reader_read(row_reader *r, int i, const tree **out) {
+lmm_status row_reader_read(row_reader *r, int i, tree **out) {
     if (r->groups.file) return group_row(&r->groups, i, out);
-    if (r->whole.rows) return *out = table_row(&r->whole, i), LMM_OK;
+    if (r->whole.rows) return *out = tree_copy(table_row(&r->whole, i)), LMM_OK;
     return text_row(r, i, out);
 }

@@ -55,7 +55,7 @@ static void order_samples(sample_set *set, int first, const visit *visits, const
 /* A record between its row and the set. */
 typedef struct {
     int number;
-    tree *row; /* NULL: it cannot be read */
+    tree *row; /* NULL: it cannot be read, or is made use of already */
     record_made made;
     lmm_status st;
     char *message; /* of the thread that failed */
@@ -78,7 +78,10 @@ static void make_range(void *arg, int64_t first, int64_t last, int thread) {
     (void)thread;
     for (int64_t i = first; i < last; i++) {
         record_job *job = &list->jobs.at[i];
-        if (job->row) note_failure(job, list->make(&job->made, list->r, &list->src, job->row));
+        if (!job->row) continue;
+        note_failure(job, list->make(&job->made, list->r, &list->src, job->row));
+        tree_free(job->row);
+        job->row = NULL;
     }
 }
 
@@ -86,9 +89,7 @@ static void make_range(void *arg, int64_t first, int64_t last, int thread) {
 static void make_some(job_list *list, row_reader *from, const visit *visits, int count) {
     for (int i = 0; i < count; i++) {
         record_job job = {.number = visits[i].record};
-        const tree *row;
-        note_failure(&job, row_reader_read(from, job.number, &row));
-        if (!job.st) job.row = tree_copy(row);
+        note_failure(&job, row_reader_read(from, job.number, &job.row));
         VEC_PUSH(&list->jobs, job);
     }
     parallel_for(list->src.m->runtime->pool, count, 1, make_range, list);
@@ -120,7 +121,6 @@ static void forget_jobs(job_list *list) {
         free(job->made.samples.at);
         free(job->made.unread.at);
         free(job->message);
-        tree_free(job->row);
     }
     list->jobs.count = 0;
 }

@@ -18,7 +18,7 @@ static void assert_same(const tree *a, const tree *b) {
 /* whole: the file as one value, NULL: it is none. */
 static void read_rows(const char *path, const tree *whole) {
     row_reader *r;
-    const tree *row;
+    tree *row;
     const bool list = whole && whole->type == TREE_LIST;
     if (row_reader_open(&r, path)) {
         if (list) abort();
@@ -30,6 +30,7 @@ static void read_rows(const char *path, const tree *whole) {
         if (!row_reader_read(r, i, &row)) {
             if (row->type != TREE_MAP) abort();
             if (list) assert_same(row, whole->items[i]);
+            tree_free(row);
         } else if (list && whole->items[i]->type == TREE_MAP) abort();
     }
     row_reader_close(r);

@@ -23,16 +23,17 @@ static row_reader *open_text(const char *name, const char *text) {
 }
 
 static void assert_row(row_reader *r, int i, const char *json) {
-    const tree *row;
+    tree *row;
     buf b = {0};
     OK(row_reader_read(r, i, &row));
     tree_write_json(&b, row, 0);
     assert_string_equal(b.data, json);
     buf_free(&b);
+    tree_free(row);
 }
 
 static void assert_broken(row_reader *r, int i, const char *where) {
-    const tree *row;
+    tree *row;
     assert_int_equal(row_reader_read(r, i, &row), LMM_E_FORMAT);
     if (!strstr(lmm_message(), where)) fail_msg("'%s' is not in: %s", where, lmm_message());
 }
@@ -69,10 +70,11 @@ static void long_files_are_cut_nowhere(void **state) {
     assert_int_equal(row_reader_count(r), 3000);
     for (int i = 0; i < 3000; i += i == 1499 ? 2 : 1) {
         snprintf(expected, sizeof expected, "{\"i\": %d, \"s\": ", i);
-        const tree *row;
+        tree *row;
         OK(row_reader_read(r, i, &row));
         assert_int_equal(tree_int(row, "i", -1), i);
         assert_int_equal(strlen(tree_str(row, "s", "")), 1 + i % 97);
+        tree_free(row);
     }
     row_reader_close(r);
     buf_free(&list);
@@ -135,12 +137,13 @@ static void rows_of_groups_are_read_in_any_order(void **state) {
     assert_int_equal(row_reader_count(r), t.count);
     for (int k = 0; k < t.count; k++) {
         const int i = k * 37 % t.count;
-        const tree *row;
+        tree *row;
         OK(row_reader_read(r, i, &row));
         char *have = json_of(row), *want = json_of(table_row(&t, i));
         assert_string_equal(have, want);
         free(have);
         free(want);
+        tree_free(row);
     }
     row_reader_close(r);
     table_close(&t);
@@ -151,7 +154,7 @@ static void a_damaged_group_leaves_the_others(void **state) {
     char *text, *path = in_folder("damaged.parquet");
     size_t size;
     row_reader *r;
-    const tree *row;
+    tree *row;
     OK(file_read(&text, &size, FILES "snappy.parquet", 1 << 20));
     memset(text + 2769, 0, 300);
     OK(file_write(path, text, size));
@@ -159,7 +162,9 @@ static void a_damaged_group_leaves_the_others(void **state) {
     for (int i = 0; i < row_reader_count(r); i++) {
         assert_int_equal(row_reader_read(r, i, &row), i >= 25 && i < 50 ? LMM_E_FORMAT : LMM_OK);
         if (i == 30) assert_non_null(strstr(lmm_message(), "rows 26 to 50 cannot be read"));
-        if (i < 25 || i >= 50) assert_int_equal(tree_int(row, "id", -1), i);
+        if (i >= 25 && i < 50) continue;
+        assert_int_equal(tree_int(row, "id", -1), i);
+        tree_free(row);
     }
     row_reader_close(r);
     free(text);

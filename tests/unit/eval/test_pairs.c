@@ -157,7 +157,7 @@ static lmm_status says_a_colour(void *self, const lmm_chat_feed *feed) {
     return st;
 }
 
-/* The embedded model knows the colour of its example; that answer is the chosen one, and a second run asks nobody. */
+/* models/mini-v0 knows the colour of its example; that answer is the chosen one, and a second run asks nobody. */
 static void a_judge_may_weigh_answers_by_its_own_likelihood(void **state) {
     (void)state;
     lmm_runtime *rt;
