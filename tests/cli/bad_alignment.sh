@@ -88,7 +88,7 @@ says long_pairs_are_left_out "samples are left out: longer than max_length"
 # ---- judges ----
 judged() { # NAME ARGS: pairs of three prompts, two answers each
     rm -f "$tmp/judged.jsonl" "$tmp/judged.jsonl.journal"
-    timeout 60 "$LMM" pairs -m "$LMM_SOURCE/models/mini-v0" --prompts "$tmp/rows.jsonl" --images "$tmp/data" -o "$tmp/judged.jsonl" --samples 2 --max_tokens 3 \
+    "$LMM" pairs -m "$LMM_SOURCE/models/mini-v0" --prompts "$tmp/rows.jsonl" --images "$tmp/data" -o "$tmp/judged.jsonl" --samples 2 --max_tokens 3 \
         --retries 1 -q "$@" >"$tmp/out" 2>&1
 }
 { cat "$tmp/prompts"; prompt none.png "Is there a cross?" yes; } >"$tmp/rows.jsonl"

@@ -32,17 +32,21 @@ if [ -f "$tmp/clips/train/000000.mp4" ]; then
     # Servers that refuse, never answer, say nothing, and are busy at first: what can be had is had once, the rest is left for the next time.
     if command -v python3 >/dev/null; then
         . "$LMM_TESTS/util/chat_server.sh"
+        . "$LMM_TESTS/util/kill.sh"
         trap 'end_server; rm -rf "$tmp"' EXIT
         "$LMM" ego init "$tmp/far" >/dev/null && "$LMM" ego import "$tmp/far" -q "$tmp/day" >/dev/null
-        ask_server() { # FAULT [SECONDS]: its captions, the report in $tmp/out; interrupted after so long
+        ask_server() { # FAULT [interrupt]: its captions, the report in $tmp/out; interrupted when the server has been asked
             serve "$1"
-            timeout -s INT "${2:-60}" "$LMM" ego caption "$tmp/far" -m "$url" --model_args model=eyes,backoff=0.01 -f 3 -p "Say walking" -q \
-                --name walking=Jake >"$tmp/out" 2>"$tmp/err"
+            "$LMM" ego caption "$tmp/far" -m "$url" --model_args model=eyes,backoff=0.01 -f 3 -p "Say walking" -q \
+                --name walking=Jake >"$tmp/out" 2>"$tmp/err" &
+            job=$!
+            [ $# = 1 ] || { written_by $job "$tmp/server/log" && kill -INT $job; }
+            wait $job
             end_server
         }
         ask_server refuse
         grep -q "no such key" "$tmp/err" && echo "ok a_refusal_ends_it" || echo "not ok a_refusal_ends_it: $(cat "$tmp/out" "$tmp/err")"
-        ask_server slow 1.5
+        ask_server slow interrupt
         grep -q "stopped while a server was asked" "$tmp/err" && echo "ok an_interrupt_ends_it" || echo "not ok an_interrupt_ends_it: $(cat "$tmp/out" "$tmp/err")"
         ask_server empty
         grep -q "^3 clips: 0 captions, .* 3 failed" "$tmp/out" && echo "ok no_answer_is_no_caption" || echo "not ok no_answer_is_no_caption: $(cat "$tmp/out" "$tmp/err")"

@@ -50,8 +50,7 @@ for _ in 1 2 3 4 5; do
     rm -rf "$tmp/killed"
     $train run="$tmp/killed" >"$tmp/out" 2>&1 &
     job=$!
-    while kill -0 $job 2>/dev/null && [ ! -f "$tmp/killed/LATEST" ]; do sleep 0.01; done
-    kill -INT $job 2>/dev/null
+    written_by $job "$tmp/killed/LATEST" && kill -INT $job
     wait $job 2>/dev/null
     grep -q "the same command resumes" "$tmp/out" && stopped=1 && break
 done

@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
                         "model": request["model"], "together": busy[1]}))
         kind = len(text) + sum(map(ord, text))
         if "slow" in faults:
-            time.sleep(3)
+            time.sleep(600)
         if "refuse" in faults:
             return self.send(401, '{"error": {"message": "no such key"}}')
         if "busy" in faults and n == 1 and kind % 3 == 0:
