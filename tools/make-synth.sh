@@ -17,6 +17,7 @@ make scenes describe -n 40000 --things 9 --family describe --seed 11
 make scenes scenes -n 20000 --things 9 --questions 6
 make scenes compare -n 20000 --things 9 --family compare --seed 16
 make charts charts -n 24000
+make charts extremes -n 24000 --family extreme --split train --seed 17
 make numbers digits1 -n 24000 --digits 1 --split train --seed 21
 make numbers digits2 -n 40000 --digits 2 --split train --seed 22
 make numbers numbers -n 80000
@@ -24,4 +25,5 @@ make clips clips -n 10000
 # The same questions in words alone.
 make scenes words-scenes --split words -n 200000 --questions 1 --things 9 --seed 31
 make charts words-charts --split words -n 60000 --questions 1 --seed 32
+make charts words-extremes --split words -n 60000 --questions 1 --family extreme --seed 34
 make numbers words-numbers --split words -n 60000 --seed 33

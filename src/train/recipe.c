@@ -6,7 +6,7 @@
 #include "align/align.h"
 #include "train/train_int.h"
 
-static char *resolve(const recipe *r, const char *path) { return path ? path_join(r->folder, path) : NULL; }
+char *recipe_path(const recipe *r, const char *path) { return path ? path_join(r->folder, path) : NULL; }
 
 lmm_status recipe_bad(const recipe *r, const char *key, const char *what) { return LMM_FAIL(LMM_E_ARG, "%s: '%s' %s", r->path, key, what); }
 
@@ -48,8 +48,7 @@ lmm_status recipe_keys(const recipe *r, const tree *map, const char *section, co
     return tree_check_keys(map, known, name);
 }
 
-/* A list of strings, none when the key is absent; `must` says what it has to be. */
-static lmm_status read_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count) {
+lmm_status recipe_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count) {
     const tree *list = tree_get(map, key);
     if (list && list->type != TREE_LIST) return recipe_bad(r, key, must);
     *at = mem_new((size_t)(list ? list->count : 0) + 1, sizeof **at);
@@ -85,14 +84,14 @@ static lmm_status read_from(recipe *r, const tree *m) {
     for (int i = 0; i < count; i++) {
         const tree *one = from->type == TREE_LIST ? from->items[i] : from;
         if (one->type != TREE_STRING) return recipe_bad(r, "from", "must be a checkpoint or a list of checkpoints");
-        r->model_from[r->model_from_count++] = resolve(r, one->text);
+        r->model_from[r->model_from_count++] = recipe_path(r, one->text);
     }
     return r->model_new ? LMM_OK : recipe_bad(r, "from", "goes with 'new': it gives a new model its first values");
 }
 
 static lmm_status read_set(recipe *r, const tree *m) {
-    lmm_status st =
-        read_strings(r, m, "set", "must list values of config.json: [text_config.num_hidden_layers=2]", &r->model_set, &r->model_set_count);
+    lmm_status st = recipe_strings(r, m, "set", "must list values of config.json: [text_config.num_hidden_layers=2]", &r->model_set,
+                                   &r->model_set_count);
     if (!st && r->model_set_count && !r->model_new) st = recipe_bad(r, "set", "goes with 'new': a checkpoint's values fit its own config");
     return st;
 }
@@ -102,8 +101,8 @@ static lmm_status read_model(recipe *r, const tree *t) {
     const tree *m = tree_get(t, "model");
     lmm_status st = recipe_keys(r, m, "model", known);
     if (st) return st;
-    r->model_open = resolve(r, tree_str(m, "open", NULL));
-    r->model_new = resolve(r, tree_str(m, "new", NULL));
+    r->model_open = recipe_path(r, tree_str(m, "open", NULL));
+    r->model_new = recipe_path(r, tree_str(m, "new", NULL));
     if ((st = read_from(r, m)) || (st = read_set(r, m))) return st;
     const char *init = tree_str(m, "init", "config");
     if (strcmp(init, "config") && strcmp(init, "fan_in")) return recipe_bad(r, "init", "must be config (initializer_range) or fan_in");
@@ -117,115 +116,6 @@ static lmm_status read_model(recipe *r, const tree *t) {
                : LMM_OK;
 }
 
-static lmm_status read_words(const recipe *r, const tree *h, const char *key, recipe_words *out) {
-    return read_strings(r, h, key, "must list words: [red, blue]", &out->at, &out->count);
-}
-
-static void words_free(recipe_words *w) {
-    for (int i = 0; i < w->count; i++) free(w->at[i]);
-    free(w->at);
-    free(w->ids.at);
-}
-
-static lmm_status read_hide(recipe *r, const tree *h, recipe_hide *hide) {
-    static const char *const known[] = {"share", "words", "blank", "given", NULL};
-    if (!h) return LMM_OK;
-    lmm_status st = recipe_keys(r, h, "hide", known);
-    if (!st) st = recipe_number(r, h, "share", 0.5, 0, 1, &hide->share);
-    if (!st) st = read_words(r, h, "words", &hide->words);
-    if (!st) st = read_words(r, h, "blank", &hide->blank);
-    if (!st) st = read_words(r, h, "given", &hide->given);
-    if (!st && !hide->words.count && !hide->blank.count && !hide->given.count)
-        st = recipe_bad(r, "hide", "needs words: [red, blue], blank: [a, shape] or given: [circle]");
-    return st;
-}
-
-static lmm_status read_augment(recipe *r, const tree *a, recipe_augment *out) {
-    static const char *const known[] = {"mirror", "turn", "roam", "shift", "hide", NULL};
-    lmm_status st = recipe_keys(r, a, "augment", known);
-    if (st) return st;
-    out->mirror = tree_bool(a, "mirror", false);
-    out->roam = tree_bool(a, "roam", false);
-    out->turn = tree_bool(a, "turn", false);
-    st = recipe_integer(r, a, "shift", 0, 0, 4096, &out->shift);
-    return st ? st : read_hide(r, tree_get(a, "hide"), &out->hide);
-}
-
-static void augment_free(recipe_augment *a) {
-    words_free(&a->hide.words);
-    words_free(&a->hide.blank);
-    words_free(&a->hide.given);
-}
-
-/* "all", or first: end: random: with N or N%. */
-static bool take_known(const char *take) {
-    const char *colon = strchr(take, ':');
-    if (!colon) return !strcmp(take, "all");
-    size_t n = (size_t)(colon - take), digits = strspn(colon + 1, "0123456789");
-    bool way = (n == 5 && !strncmp(take, "first", n)) || (n == 3 && !strncmp(take, "end", n)) || (n == 6 && !strncmp(take, "random", n));
-    return way && digits && digits < 10 && (!colon[1 + digits] || !strcmp(colon + 1 + digits, "%"));
-}
-
-static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
-    static const char *const known[] = {"path",   "images", "format",        "turns",    "repeat",  "take",
-                                        "frames", "fps",    "repeat_frames", "one_tile", "augment", NULL};
-    lmm_status st = recipe_keys(r, d, "data", known);
-    if (st) return st;
-    recipe_data x = {.path = resolve(r, tree_str(d, "path", NULL)),
-                     .images = resolve(r, tree_str(d, "images", ".")),
-                     .format = mem_strdup(tree_str(d, "format", "chat")),
-                     .take = mem_strdup(tree_str(d, "take", "all"))};
-    const char *turns = tree_str(d, "turns", "sequence");
-    x.turns = !strcmp(turns, "independent") ? TURNS_INDEPENDENT : TURNS_SEQUENCE;
-    st = recipe_number(r, d, "repeat", 1.0, 0.0, 1000.0, &x.repeat);
-    if (!st) st = recipe_integer(r, d, "frames", 0, 0, VIDEO_FRAMES_MAX, &x.frames);
-    if (!st) st = recipe_number(r, d, "fps", 0, 0, 1000, &x.fps);
-    x.repeat_frames = tree_bool(d, "repeat_frames", false);
-    x.one_tile = tree_bool(d, "one_tile", false);
-    *out = x;
-    if (!x.path) return recipe_bad(r, "data", "needs a 'path'");
-    if (strcmp(x.format, "chat") && strcmp(x.format, "plain")) return recipe_bad(r, "format", "must be chat or plain");
-    if (strcmp(turns, "independent") && strcmp(turns, "sequence")) return recipe_bad(r, "turns", "must be sequence or independent");
-    if (!take_known(x.take))
-        return recipe_bad(r, "take", "must be all, or first, end or random with a number or a share: first:1000, random:10%");
-    return st;
-}
-
-static lmm_status read_data(recipe *r, const tree *t) {
-    const tree *data = tree_get(t, "data");
-    if (!data || data->type != TREE_LIST || !data->count) return recipe_bad(r, "data", "must list at least one data set: - path: FILE");
-    const tree *common = tree_get(t, "augment");
-    recipe_augment unused = {0};
-    lmm_status st = read_augment(r, common, &unused); /* it has to be right even where every data set has its own */
-    augment_free(&unused);
-    for (int i = 0; i < data->count && !st; i++) {
-        VEC_PUSH(&r->data, ((recipe_data){0}));
-        recipe_data *d = &r->data.at[i];
-        st = read_one_data(r, data->items[i], d);
-        const tree *own = tree_get(data->items[i], "augment");
-        if (!st) st = read_augment(r, own ? own : common, &d->augment);
-    }
-    return st;
-}
-
-static lmm_status read_held(recipe *r, const tree *t) {
-    static const char *const known[] = {"data", "every", "answers", "max_tokens", NULL};
-    const tree *h = tree_get(t, "evaluate"), *data = tree_get(h, "data");
-    if (!h) return LMM_OK;
-    lmm_status st = recipe_keys(r, h, "evaluate", known);
-    if (!st) st = recipe_integer(r, h, "every", 500, 1, 1 << 30, &r->held.every);
-    if (!st) st = recipe_integer(r, h, "answers", 0, 0, 1000, &r->held.answers);
-    if (!st) st = recipe_integer(r, h, "max_tokens", 64, 1, 1 << 20, &r->held.max_tokens);
-    if (!st && (!data || data->type != TREE_LIST || !data->count)) st = recipe_bad(r, "evaluate", "needs data: a list as the recipe's own");
-    for (int i = 0; !st && i < data->count; i++) {
-        VEC_PUSH(&r->held.data, ((recipe_data){0}));
-        st = read_one_data(r, data->items[i], &r->held.data.at[i]);
-        if (!st && tree_get(data->items[i], "augment"))
-            st = recipe_bad(r, "augment", "cannot stand in 'evaluate': held-out samples stay as they are");
-    }
-    return st;
-}
-
 static lmm_status read_lora(recipe *r, const tree *t) {
     static const char *const known[] = {"rank", "alpha", "rslora", "dora", "targets", NULL};
     const tree *l = tree_get(t, "lora");
@@ -237,7 +127,7 @@ static lmm_status read_lora(recipe *r, const tree *t) {
     r->lora.rslora = tree_bool(l, "rslora", false);
     r->lora.dora = tree_bool(l, "dora", false);
     if (tree_get(t, "train")) return recipe_bad(r, "train", "cannot be used with 'lora': the adapters of the decoder learn alone");
-    st = read_strings(r, l, "targets", "must list module names: [q_proj, v_proj]", &r->lora_targets, &r->lora.target_count);
+    st = recipe_strings(r, l, "targets", "must list module names: [q_proj, v_proj]", &r->lora_targets, &r->lora.target_count);
     r->lora.targets = (const char *const *)r->lora_targets;
     return st;
 }
@@ -314,16 +204,15 @@ static lmm_status read_all(recipe *r) {
                                         "batch",     "accumulate", "steps",    "epochs",    "max_length", "broken_max", "recompute",
                                         "optimizer", "schedule",   "lora",     "dpo",       "grpo",       "save_every", "log_every",
                                         "keep",      "truncate",   "group_by", "precision", NULL};
-    const tree *t = r->source;
+    tree *t = r->source;
     if (t->type != TREE_MAP) return LMM_FAIL(LMM_E_FORMAT, "%s: a recipe is a map of keys", r->path);
     lmm_status st = recipe_keys(r, t, "", known);
     if (st) return st;
-    r->run = resolve(r, tree_str(t, "run", NULL));
+    r->run = recipe_path(r, tree_str(t, "run", NULL));
     if (!r->run) return recipe_bad(r, "run", "must name the output folder");
     if (!st) st = read_model(r, t);
     if (!st) st = read_parts(r, t, "train", r->train);
-    if (!st) st = read_data(r, t);
-    if (!st) st = read_held(r, t);
+    if (!st) st = recipe_data_read(r, t);
     if (!st) st = read_lora(r, t);
     if (!st) st = recipe_dpo_read(r, t);
     if (!st) st = recipe_grpo_read(r, t);
@@ -341,19 +230,8 @@ lmm_status recipe_open(recipe *out, const char *path, const char *const *overrid
     return *out = r, LMM_OK;
 }
 
-static void data_free(recipe_data *d) {
-    free(d->path);
-    free(d->images);
-    free(d->format);
-    free(d->take);
-    augment_free(&d->augment);
-}
-
 void recipe_free(recipe *r) {
-    for (int i = 0; i < r->data.count; i++) data_free(&r->data.at[i]);
-    for (int i = 0; i < r->held.data.count; i++) data_free(&r->held.data.at[i]);
-    free(r->held.data.at);
-    free(r->data.at);
+    recipe_data_free(r);
     for (int i = 0; i < r->lora.target_count; i++) free(r->lora_targets[i]);
     free(r->lora_targets);
     free(r->dpo.loss);

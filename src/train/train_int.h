@@ -53,6 +53,13 @@ lmm_status recipe_word(const recipe *r, const tree *map, const char *key, const 
 lmm_status recipe_number(const recipe *r, const tree *map, const char *key, double fallback, double low, double high, double *out);
 lmm_status recipe_integer(const recipe *r, const tree *map, const char *key, int fallback, int low, int high, int *out);
 lmm_status recipe_keys(const recipe *r, const tree *map, const char *section, const char *const *known);
+/* A path of the recipe's, owned; NULL gives NULL. */
+char *recipe_path(const recipe *r, const char *path);
+/* A list of strings, none when the key is absent; `must` says what it has to be. What was read is owned by `at` also after an error. */
+lmm_status recipe_strings(const recipe *r, const tree *map, const char *key, const char *must, char ***at, int *count);
+/* recipe_data.c: `data`, `augment` and `evaluate`; lists of other recipes are put where `include` names them. */
+lmm_status recipe_data_read(recipe *r, tree *t);
+void recipe_data_free(recipe *r);
 /* recipe_align.c */
 lmm_status recipe_dpo_read(recipe *r, const tree *t);
 lmm_status recipe_grpo_read(recipe *r, const tree *t);

@@ -151,7 +151,7 @@ check cut_always_no_blob test ! -e "$cache/refs/main"
 # Killed, again and again, while the hub sends 64 KiB every 200 ms.
 fresh slowstart=0.2
 kills=0
-part() { find "$cache/blobs" -name '*.lmm-part' 2>/dev/null | grep -q .; }
+part() { find "$cache/blobs" -name '*.lmm-part' -size +0 2>/dev/null | grep -q .; }
 for wait in 0.3 0.5 0.7; do
     "$LMM" pull org/model >/dev/null 2>&1 &
     victim=$!
