@@ -57,8 +57,8 @@ static bool take_known(const char *take) {
     return way && digits && digits < 10 && (!colon[1 + digits] || !strcmp(colon + 1 + digits, "%"));
 }
 
-static const char *const data_keys[] = {"path",   "images", "format",        "turns",    "repeat",  "take",
-                                        "frames", "fps",    "repeat_frames", "one_tile", "augment", NULL};
+static const char *const data_keys[] = {"path", "images",        "format",   "turns",   "repeat",  "take", "frames",
+                                        "fps",  "repeat_frames", "one_tile", "augment", "include", NULL};
 
 static lmm_status read_one_data(recipe *r, const tree *d, recipe_data *out) {
     recipe_data x = {.path = recipe_path(r, tree_str(d, "path", NULL)),

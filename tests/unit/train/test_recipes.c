@@ -94,6 +94,7 @@ static void a_wrong_include_says_which(void **state) {
         {"data=[{include: typo.yaml}]", "typo.yaml:2: unknown key 'reapet'"},
         {"data=[{include: none.yaml}]", "none.yaml: has no list 'data'"},
         {"data=[{include: missing.yaml}]", "missing.yaml"},
+        {"data=[{inclde: all.yaml}]", "did you mean 'include'?"},
         {"data=[{include: all.yaml, frames: 8}]", "unknown key 'frames'"},
         {"data=[{include: all.yaml, repeat: often}]", "'repeat' must be a number"},
         {"data=[{include: all.yaml, repeat: -1}]", "'repeat' is -0.5"},
