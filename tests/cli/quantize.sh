@@ -29,8 +29,9 @@ mkdir "$tmp/back"
 "$LMM" convert "$tmp/a.gguf" "$tmp/back/mini-v0" >/dev/null
 "$LMM" convert "$tmp/back/mini-v0" "$tmp/b.gguf" >/dev/null
 check "folder to gguf to folder to gguf is the same file" cmp -s "$tmp/a.gguf" "$tmp/b.gguf"
-check "the gguf cuts text to the same ids" [ "$(ids "$mini")" = "$(ids "$tmp/a.gguf")" ]
-check "the folder made of it cuts text to the same ids" [ "$(ids "$mini")" = "$(ids "$tmp/back/mini-v0")" ]
+want=$(ids "$mini")
+check "the gguf cuts text to the same ids" [ "$(ids "$tmp/a.gguf")" = "${want:-ids}" ]
+check "the folder made of it cuts text to the same ids" [ "$(ids "$tmp/back/mini-v0")" = "${want:-ids}" ]
 
 for type in f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_K q5_K q6_K q4_K_M; do
     "$LMM" quantize "$tmp/a.gguf" "$tmp/1.gguf" --type $type -t 1 >/dev/null
