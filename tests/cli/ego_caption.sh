@@ -32,7 +32,6 @@ if [ -f "$tmp/clips/train/000000.mp4" ]; then
     # Servers that refuse, never answer, say nothing, and are busy at first: what can be had is had once, the rest is left for the next time.
     if command -v python3 >/dev/null; then
         . "$LMM_TESTS/util/chat_server.sh"
-        . "$LMM_TESTS/util/kill.sh"
         trap 'end_server; rm -rf "$tmp"' EXIT
         "$LMM" ego init "$tmp/far" >/dev/null && "$LMM" ego import "$tmp/far" -q "$tmp/day" >/dev/null
         ask_server() { # FAULT [interrupt]: its captions, the report in $tmp/out; interrupted when the server has been asked
@@ -40,7 +39,7 @@ if [ -f "$tmp/clips/train/000000.mp4" ]; then
             "$LMM" ego caption "$tmp/far" -m "$url" --model_args model=eyes,backoff=0.01 -f 3 -p "Say walking" -q \
                 --name walking=Jake >"$tmp/out" 2>"$tmp/err" &
             job=$!
-            [ $# = 1 ] || { written_by $job "$tmp/server/log" && kill -INT $job; }
+            [ $# = 1 ] || { wait_for $job test -s "$tmp/server/log" && kill -INT $job; }
             wait $job
             end_server
         }

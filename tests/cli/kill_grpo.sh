@@ -3,6 +3,7 @@
 # KILLS (default 6) says how often; 90 were seen to hold.
 set -u
 . "$LMM_SOURCE/tests/util/kill.sh"
+. "$LMM_SOURCE/tests/util/wait.sh"
 kills=${KILLS:-6}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -50,7 +51,7 @@ for _ in 1 2 3 4 5; do
     rm -rf "$tmp/killed"
     $train run="$tmp/killed" >"$tmp/out" 2>&1 &
     job=$!
-    written_by $job "$tmp/killed/LATEST" && kill -INT $job
+    wait_for $job test -s "$tmp/killed/LATEST" && kill -INT $job
     wait $job 2>/dev/null
     grep -q "the same command resumes" "$tmp/out" && stopped=1 && break
 done

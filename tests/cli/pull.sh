@@ -3,6 +3,7 @@
 # nothing that is not what it says ever gets into the cache.
 set -u
 if ! command -v python3 >/dev/null; then echo "skip pull: no python3 here for the fake hub"; exit 0; fi
+. "$LMM_TESTS/util/wait.sh"
 tmp=$(mktemp -d)
 hub_pid= tls_pid=
 trap 'for p in $hub_pid $tls_pid; do kill "$p" 2>/dev/null; done; rm -rf "$tmp"' EXIT
@@ -19,8 +20,7 @@ printf 'other' >"$repo/refs%2Fpr%2F1/config.json"
 
 python3 "$LMM_TESTS/hub/fake_hub.py" "$tmp/hub" >"$tmp/ports" 2>"$tmp/hub.err" &
 hub_pid=$!
-tries=0
-while [ ! -s "$tmp/ports" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+wait_for $hub_pid test -s "$tmp/ports"
 read -r port cdn_port <"$tmp/ports" || { echo "not ok hub_starts: $(cat "$tmp/hub.err")"; exit 1; }
 
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY HF_HUB_CACHE HF_HUB_OFFLINE HF_TOKEN_PATH XDG_CACHE_HOME
@@ -156,7 +156,7 @@ for wait in 0.3 0.5 0.7; do
     "$LMM" pull org/model >/dev/null 2>&1 &
     victim=$!
     sleep $wait
-    while kill -0 $victim 2>/dev/null && ! part; do sleep 0.02; done
+    wait_for $victim part
     kill -9 $victim 2>/dev/null && kills=$((kills + 1))
     wait $victim 2>/dev/null
 done
@@ -295,8 +295,7 @@ if openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout
     cat "$tmp/key" >>"$tmp/pem"
     python3 "$LMM_TESTS/hub/fake_hub.py" "$tmp/hub" "$tmp/pem" >"$tmp/tls" 2>/dev/null &
     tls_pid=$!
-    tries=0
-    while [ ! -s "$tmp/tls" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+    wait_for $tls_pid test -s "$tmp/tls"
     fresh ok
     HF_ENDPOINT="https://localhost:$(cut -d ' ' -f 1 "$tmp/tls")" fails tls_untrusted 3 "certificate that is not to be trusted" org/model
     mode "redirect=https://localhost:$(cut -d ' ' -f 1 "$tmp/tls")/x"

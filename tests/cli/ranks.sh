@@ -1,7 +1,7 @@
 #!/bin/sh
 # Training on several ranks: the same weights as on one, resumed on another number, and nobody waits for a dead one.
 set -u
-. "$LMM_SOURCE/tests/util/kill.sh"
+. "$LMM_SOURCE/tests/util/wait.sh"
 command -v mpirun >/dev/null 2>&1 || { echo "skip ranks: no mpirun"; exit 0; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -65,6 +65,6 @@ grep -q "power of two" "$tmp/out" && echo "ok accumulate_3_says_why" || echo "no
 # One rank is killed in the middle: the whole job ends, with an error.
 ranks 2 $train run="$tmp/killed" steps=100000 >"$tmp/out" 2>&1 &
 job=$!
-written_by $job "$tmp/killed/LATEST"
+wait_for $job test -s "$tmp/killed/LATEST"
 pkill -KILL -n -f "run=$tmp/killed"
 wait $job && echo "not ok killed_rank_ends_all" || echo "ok killed_rank_ends_all"

@@ -8,7 +8,7 @@ for tool in mpirun ip; do
 done
 ip netns add lmm-a 2>/dev/null || { echo "skip two_namespaces: network namespaces are not to be had (root?)"; exit 0; }
 here=$(cd "$(dirname "$0")/../.." && pwd)
-. "$here/tests/util/kill.sh"
+. "$here/tests/util/wait.sh"
 lmm=${LMM:-$here/build/release/lmm}
 tmp=$(mktemp -d)
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -69,7 +69,7 @@ check() {
     [ "$(weights one)" = "$(weights two)" ] && echo "ok same_weights" || { echo "not ok same_weights"; exit 1; }
     two_ranks $train run="$tmp/cut" steps=100000 save_every=5 >"$tmp/out" 2>&1 &
     job=$!
-    written_by $job "$tmp/cut/LATEST" || { echo "not ok cut_begins: $(cat "$tmp/out")"; exit 1; }
+    wait_for $job test -s "$tmp/cut/LATEST" || { echo "not ok cut_begins: $(cat "$tmp/out")"; exit 1; }
     ip -n lmm-a link set lmm-va down
     start=$(date +%s)
     wait $job && { echo "not ok the_job_ended_well_without_its_cable"; exit 1; }

@@ -1,5 +1,6 @@
 # chat_server.sh - sourced by the tests that ask a server: tests/hub/fake_chat.py on this machine, its log in $tmp/server.
 
+. "$LMM_TESTS/util/wait.sh"
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY OPENAI_API_BASE OPENAI_BASE_URL
 server=
 
@@ -15,8 +16,7 @@ serve() { # FAULTS...
     mkdir "$tmp/server"
     python3 "$LMM_TESTS/hub/fake_chat.py" "$tmp/server" "$@" 2>"$tmp/server/err" &
     server=$!
-    tries=0
-    while [ ! -s "$tmp/server/port" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+    wait_for $server test -s "$tmp/server/port"
     # shellcheck disable=SC2034 # for who sources this
     url=http://127.0.0.1:$(cat "$tmp/server/port")/v1
 }

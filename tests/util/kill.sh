@@ -1,4 +1,4 @@
-# kill.sh - sourced by the tests that kill or interrupt: at random moments, or when something is there.
+# kill.sh - sourced by the tests that kill at random moments.
 
 now_ms() { echo $(($(date +%s%N) / 1000000)); } # since some moment
 
@@ -15,12 +15,4 @@ kill_within() {
     sleep "$(awk -v ms=$drawn 'BEGIN { printf "%.3f", ms / 1000 }')"
     kill -KILL $job 2>/dev/null
     wait $job 2>/dev/null
-}
-
-# Waits until a file has something in it; false where the job ends before. usage: written_by JOB FILE
-written_by() {
-    while [ ! -s "$2" ]; do
-        kill -0 "$1" 2>/dev/null || return 1
-        sleep 0.02
-    done
 }
