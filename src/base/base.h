@@ -116,9 +116,10 @@ lmm_status dir_make(const char *path);                            /* with parent
 lmm_status dir_remove(const char *path);                          /* recursively; missing is fine */
 lmm_status dir_list(char ***names, int *count, const char *path); /* sorted, without . and ..; names_free */
 void names_free(char **names, int count);
-char *path_join(const char *dir, const char *name); /* absolute `name` wins; free() */
-const char *path_base(const char *path);            /* the part after the last slash */
-char *path_dir(const char *path);                   /* the part before it, "." when none; free() */
+char *path_join(const char *dir, const char *name);    /* absolute `name` wins; free() */
+const char *path_base(const char *path);               /* the part after the last slash */
+char *path_dir(const char *path);                      /* the part before it, "." when none; free() */
+char *path_beside(const char *path, const char *name); /* `name` in the folder of `path`; an absolute one wins; free() */
 
 /* Atomic replacement of one file: writes go to PATH.tmp-PID, commit does flush, fsync, rename, fsync of the folder.
  * On any error (disk full) or abort the temporary file is removed and the old file stays as it was. */

@@ -184,6 +184,12 @@ char *path_dir(const char *path) {
     return end == path ? mem_strdup("/") : mem_strndup(path, (size_t)(end - path));
 }
 
+char *path_beside(const char *path, const char *name) {
+    char *dir = path_dir(path), *beside = path_join(dir, name);
+    free(dir);
+    return beside;
+}
+
 static char *path_without_end_slash(const char *path) {
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;

@@ -18,10 +18,9 @@ static const char *const fates[FATE_COUNT] = {"kept",
 static int picture_fate(const tree *row, const char *file) {
     const char *name = tree_str(row, "image", NULL);
     if (!name) return KEPT;
-    char *folder = path_dir(file), *path = path_join(folder, name);
+    char *path = path_beside(file, name);
     const int side = picture_side(path), fate = side < 0 ? NO_PICTURE : side < SIDE_MIN ? SMALL_PICTURE : KEPT;
     free(path);
-    free(folder);
     return fate;
 }
 

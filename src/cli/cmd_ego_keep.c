@@ -260,11 +260,11 @@ lmm_status ego_run_sim(int argc, char **argv) {
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n <= 0) return LMM_FAIL(LMM_E_IO, "cannot find the folder of this program");
     self[n] = 0;
-    char *dir = path_dir(self), *path = path_join(dir, "lmm-egosim"), **args = mem_new((size_t)argc + 2, sizeof *args);
+    char *path = path_beside(self, "lmm-egosim"), **args = mem_new((size_t)argc + 2, sizeof *args);
     args[0] = path;
     for (int i = 0; i < argc; i++) args[i + 1] = argv[i];
     execv(path, args);
     lmm_status st = LMM_FAIL(LMM_E_IO, "cannot start '%s'; it belongs beside lmm", path);
-    free(dir), free(path), free(args);
+    free(path), free(args);
     return st;
 }

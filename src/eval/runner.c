@@ -27,8 +27,7 @@ static char *data_path(const eval_task *t, const lmm_eval_opts *o) {
                                              : split                             ? tree_str(files, split, NULL)
                                                                                  : NULL;
     if (!file) return below(o->data_dir, tree_str(t->config, "dataset_path", ""));
-    char *dir = path_dir(t->path), *beside = path_join(dir, file);
-    free(dir);
+    char *beside = path_beside(t->path, file);
     if (file_exists(beside)) return beside;
     free(beside);
     return below(o->data_dir, file);

@@ -86,13 +86,12 @@ static void put_missing(tree *to, const tree *from) {
 }
 
 static lmm_status include_one(tree *y, sha256 *hash, const char *file, const char *path, int level) {
-    char *dir = path_dir(path), *full = path_join(dir, file);
+    char *full = path_beside(path, file);
     tree *base = NULL;
     lmm_status st = read_file(&base, hash, full, level + 1);
     if (!st) put_missing(y, base);
     tree_free(base);
     free(full);
-    free(dir);
     return st;
 }
 

@@ -92,25 +92,31 @@ typedef struct {
 
 static lmm_status add_listed(tree *out, const tree *data, const listed *from);
 
+/* An item's `repeat`, absent 1, times the list's. */
+static lmm_status read_repeat(const tree *item, const listed *from, double *out) {
+    const tree *own = tree_get(item, "repeat");
+    if (own && own->type != TREE_INT && own->type != TREE_REAL) return LMM_FAIL(LMM_E_ARG, "%s: 'repeat' must be a number", from->path);
+    *out = from->repeat * (own ? own->real : 1);
+    return LMM_OK;
+}
+
 static lmm_status add_included(tree *out, const tree *item, const listed *from) {
     static const char *const known[] = {"include", "repeat", NULL};
-    const tree *repeat = tree_get(item, "repeat");
+    double repeat = 1;
     lmm_status st = tree_check_keys(item, known, from->path);
+    if (!st) st = read_repeat(item, from, &repeat);
     if (st) return st;
     if (from->level == INCLUDES_MAX) return LMM_FAIL(LMM_E_ARG, "%s: included more than %d levels deep", from->path, INCLUDES_MAX);
-    if (repeat && repeat->type != TREE_INT && repeat->type != TREE_REAL)
-        return LMM_FAIL(LMM_E_ARG, "%s: 'repeat' must be a number", from->path);
-    char *dir = path_dir(from->path), *path = path_join(dir, tree_str(item, "include", ""));
+    char *path = path_beside(from->path, tree_str(item, "include", ""));
     tree *t = NULL;
     st = tree_load(&t, path);
     const tree *data = tree_get(t, "data"), *augment = tree_get(t, "augment");
-    listed inner = {path, augment ? augment : from->augment, from->repeat * (repeat ? repeat->real : 1), from->level + 1};
+    listed inner = {path, augment ? augment : from->augment, repeat, from->level + 1};
     if (!st && (!data || data->type != TREE_LIST)) st = LMM_FAIL(LMM_E_ARG, "%s: has no list 'data' to include", path);
     if (!st) st = add_listed(out, data, &inner);
     if (st) st = LMM_CONTEXT(st, "reading '%s'", from->path);
     tree_free(t);
     free(path);
-    free(dir);
     return st;
 }
 
@@ -122,12 +128,15 @@ static lmm_status add_listed(tree *out, const tree *data, const listed *from) {
             st = add_included(out, item, from);
             continue;
         }
-        if ((st = tree_check_keys(item, data_keys, from->path))) break; /* here, where the file is known that it stands in */
+        double repeat = 1;
+        st = tree_check_keys(item, data_keys, from->path); /* here, where the file is known that it stands in */
+        if (!st) st = read_repeat(item, from, &repeat);
+        if (st) break;
         tree *copy = tree_copy(item);
-        if (item->type == TREE_MAP && from->augment && !tree_get(item, "augment")) tree_put(copy, "augment", tree_copy(from->augment));
-        if (item->type == TREE_MAP && from->repeat != 1)
-            tree_put(copy, "repeat", tree_new_real(tree_real(item, "repeat", 1) * from->repeat));
         tree_add(out, copy);
+        if (item->type != TREE_MAP) continue;
+        if (from->augment && !tree_get(item, "augment")) tree_put(copy, "augment", tree_copy(from->augment));
+        if (from->repeat != 1) tree_put(copy, "repeat", tree_new_real(repeat));
     }
     return st;
 }

@@ -133,6 +133,9 @@ static void paths_are_joined_and_split(void **state) {
     assert_path(path_dir("b"), ".");
     assert_path(path_dir("/b"), "/");
     assert_path(path_dir("/"), "/");
+    assert_path(path_beside("a/b", "c/d"), "a/c/d");
+    assert_path(path_beside("b", "c"), "./c");
+    assert_path(path_beside("a/b", "/c"), "/c");
     assert_string_equal(path_base("a/b"), "b");
     assert_string_equal(path_base("b"), "b");
     assert_string_equal(path_base("a/"), "");

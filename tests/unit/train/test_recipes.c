@@ -44,8 +44,6 @@ static lmm_status open_in(recipe *r, const char *name, const char *const *over, 
     return st;
 }
 
-static const char start[] = "run: out\nmodel: {open: m}\n";
-
 static void lists_of_other_recipes_are_put_in_place(void **state) {
     (void)state;
     write_text("all.yaml", "augment: {mirror: true}\ndata:\n  - {path: a, repeat: 0.5}\n  - {path: b, augment: {turn: true}}\n  - include: "
@@ -55,9 +53,8 @@ static void lists_of_other_recipes_are_put_in_place(void **state) {
     free(deep);
     write_text("deep/more.yaml", "data: [{path: c}, {include: ../last.yaml, repeat: 3}]\n");
     write_text("last.yaml", "augment: {roam: true}\ndata: [{path: d, repeat: 2}]\n");
-    char *text = mem_printf("%sdata: [{path: x}, {include: all.yaml, repeat: 0.5}, {path: y}]\naugment: {shift: 2}\n", start);
-    write_text("recipe.yaml", text);
-    free(text);
+    write_text("recipe.yaml",
+               "run: out\nmodel: {open: m}\ndata: [{path: x}, {include: all.yaml, repeat: 0.5}, {path: y}]\naugment: {shift: 2}\n");
     recipe r;
     if (open_in(&r, "recipe.yaml", NULL, 0)) fail_msg("%s", lmm_message());
     static const struct {
@@ -88,6 +85,7 @@ static void a_wrong_include_says_which(void **state) {
     (void)state;
     write_text("itself.yaml", "run: out\nmodel: {open: m}\ndata: [{include: itself.yaml}]\n");
     write_text("typo.yaml", "data: [{path: a},\n  {path: b, reapet: 2}]\n");
+    write_text("often.yaml", "data: [{path: a, repeat: often}]\n");
     write_text("none.yaml", "run: out\n");
     static const char *const wrong[][2] = {
         {"data=[{include: itself.yaml}]", "more than 8 levels deep"},
@@ -96,6 +94,7 @@ static void a_wrong_include_says_which(void **state) {
         {"data=[{include: missing.yaml}]", "missing.yaml"},
         {"data=[{inclde: all.yaml}]", "did you mean 'include'?"},
         {"data=[{include: all.yaml, frames: 8}]", "unknown key 'frames'"},
+        {"data=[{include: often.yaml, repeat: 0.5}]", "often.yaml: 'repeat' must be a number"},
         {"data=[{include: all.yaml, repeat: often}]", "'repeat' must be a number"},
         {"data=[{include: all.yaml, repeat: -1}]", "'repeat' is -0.5"},
         {"data=[{include: []}]", "reading"},
